@@ -1,0 +1,54 @@
+// Package audit is what is put on record: the Event, written in the same
+// transaction as the change that it describes, and its kinds.
+package audit
+
+import (
+	"time"
+
+	"clusy.io/clusy/internal/access"
+)
+
+// Event is one fact: who did what to which object, when, and how it went.
+type Event struct {
+	At     time.Time        `json:"at"`
+	Tenant access.Tenant    `json:"tenant"`
+	Actor  access.Principal `json:"actor"`
+	Kind   Kind             `json:"kind"`
+	Object string           `json:"object"` // "workload:wl_…", "attempt:wl_…/1", "site:local", "plan:…"
+	// From, To and Rev are set when the event is a change of state.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+	Rev  int64  `json:"rev,omitempty"`
+	// Detail is what else belongs on record: small, flat, never a secret and
+	// never a part of an intent.
+	Detail map[string]string `json:"detail,omitempty"`
+}
+
+// Kind says what sort of fact an event is. Kinds are stable: they are stored
+// and exported.
+type Kind string
+
+const (
+	LogOpened         Kind = "log.opened"
+	TokenCreated      Kind = "token.created"
+	SiteRegistered    Kind = "site.registered"
+	SiteSeen          Kind = "site.seen" // a new incarnation of its agent
+	SignalStored      Kind = "signal.stored"
+	SignalRefused     Kind = "signal.refused"
+	WorkloadSubmitted Kind = "workload.submitted"
+	WorkloadMoved     Kind = "workload.moved"
+	WorkloadPlaced    Kind = "workload.placed" // decided: Detail names the plan and the decision's digest
+	WorkloadMissed    Kind = "workload.missed" // completeBy passed unfinished
+	CancelRequested   Kind = "workload.cancel-requested"
+	AttemptMoved      Kind = "attempt.moved"
+	PlanCommitted     Kind = "plan.committed"
+	PlanRefused       Kind = "plan.refused" // Check found it wrong: our bug, on record
+	LeaderElected     Kind = "leader.elected"
+	LedgerEntry       Kind = "ledger.entry" // the body is a ledger.Entry, not an Event
+)
+
+// Entry is one line of the log as it is read back.
+type Entry struct {
+	Index int64
+	Event Event
+}
