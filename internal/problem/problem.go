@@ -34,7 +34,7 @@ type Violation struct {
 	Nearest string // the nearest value that would do, "" if there is none
 }
 
-// Error is an answer to a customer. Cause is for the log and never shown.
+// Error is an answer to a customer. Cause is for the log: it is not shown.
 type Error struct {
 	Kind       Kind
 	Detail     string
@@ -45,7 +45,8 @@ type Error struct {
 	Cause             error
 }
 
-// Errorf returns an error of kind k whose text is for the customer.
+// Errorf returns an error of kind k whose text is for the customer, with all
+// that %w brings into it. Where a cause must not be shown, set Cause instead.
 func Errorf(k Kind, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Kind: k, Detail: err.Error(), Cause: errors.Unwrap(err)}

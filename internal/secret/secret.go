@@ -9,7 +9,9 @@ import (
 
 const dots = "•••"
 
-// Secret is text that prints as dots, everywhere, always.
+// Secret is text that prints as dots by every verb of fmt, in logs and in JSON.
+// Two places are beyond a type's reach: an unexported field of a struct that is
+// printed whole, and the key of a JSON object. Put a Secret in neither.
 type Secret string
 
 // Reveal returns the text. Each call is a place to review.

@@ -1,0 +1,102 @@
+package intent
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/problem"
+	"clusy.io/clusy/internal/workload"
+)
+
+// Blind returns the part of in that may leave the enclave. It refuses an intent
+// that can no longer be done in time at now; the Shape itself does not depend
+// on now, so that whoever opens the intent finds the same one again.
+//
+// What leaves is coarser than what was written, so that it tells less of the
+// work that stands behind it:
+//   - durations: whole seconds up, whole minutes up from ten minutes on (never
+//     less than 1 s);
+//   - power: whole watts up (never less than 1 W);
+//   - instants: whole seconds. They are promises, and are not moved;
+//   - cores (thousandths) and memory (mebibytes) as they are: they are compared
+//     with what a site has, where a rounded-up demand would not fit;
+//   - ceilings, shares, counts and words of the policy as they are: the server
+//     keeps them to the letter.
+//
+// The only texts are patterns of sites and zones, and a currency's code; both
+// are held to an alphabet in which nothing else can be said.
+func Blind(in Intent, now time.Time) (workload.Shape, error) {
+	s := shapeOf(in)
+	if earliest := now.Add(in.wait(now) + s.Duration.Booked()); s.When.CompleteBy.Before(earliest) {
+		return workload.Shape{}, problem.With(problem.Infeasible, "the work can no longer be done in time", problem.Violation{
+			Pointer: "/when/completeBy",
+			Message: fmt.Sprintf("the work books %s, and would end at %s at the earliest", length(s.Duration.Booked()), earliest.UTC().Format(time.RFC3339)),
+			Value:   s.When.CompleteBy.Format(time.RFC3339),
+			Nearest: ceilMinute(earliest).UTC().Format(time.RFC3339),
+		})
+	}
+	return s, nil
+}
+
+// shapeOf is Blind without the clock.
+func shapeOf(in Intent) workload.Shape {
+	power := max(ceilTo(in.Shape.Power, grid.Watt), grid.Watt)
+	i := in.Shape.Interruptible
+	if i.Allowed {
+		i.Overhead, i.MinRun = coarse(i.Overhead), coarse(i.MinRun)
+	}
+	return workload.Shape{
+		Duration:      blindDuration(in.Shape.Duration),
+		Power:         power,
+		PowerSource:   in.Shape.PowerSource,
+		Demand:        workload.Resources{CPU: in.Shape.Resources.CPU, Memory: in.Shape.Resources.Memory, Power: power, Slots: 1},
+		Interruptible: i,
+		When:          workload.When{NotBefore: utc(in.When.NotBefore), CompleteBy: utc(in.When.CompleteBy)},
+		Where:         workload.Where{Allow: copied(in.Where.Allow), Prefer: copied(in.Where.Prefer)},
+		Objective:     in.Objective,
+		Policy:        in.Policy,
+	}
+}
+
+func blindDuration(d workload.Duration) workload.Duration {
+	return workload.Duration{
+		Expected: max(coarse(d.Expected), time.Second),
+		P95:      max(coarse(d.P95), time.Second),
+		Max:      max(coarse(d.Max), time.Second),
+	}
+}
+
+// coarse rounds up to whole seconds, and from ten minutes on to whole minutes.
+func coarse(d time.Duration) time.Duration {
+	if d < 10*time.Minute {
+		return upTo(d, time.Second)
+	}
+	return upTo(d, time.Minute)
+}
+
+func ceilTo(p, step grid.Power) grid.Power {
+	if rest := p % step; rest > 0 {
+		return p - rest + step
+	}
+	return p
+}
+
+func copied(s []string) []string { return append([]string(nil), s...) }
+
+// ShapeDigest names a Shape by its content: hex SHA-256 of its JSON with
+// instants in UTC. A shape that was stored and read again has the same digest.
+func ShapeDigest(s workload.Shape) string {
+	s.When = workload.When{NotBefore: utc(s.When.NotBefore), CompleteBy: utc(s.When.CompleteBy)}
+	b, err := json.Marshal(s)
+	if err != nil {
+		// Only a year past 9999 cannot be written. Such a shape is not ours,
+		// and must not share a digest with one that is.
+		b = fmt.Appendf(nil, "unwritable shape: %v", s)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
