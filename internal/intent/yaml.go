@@ -140,11 +140,42 @@ func whole(src []byte, tokens token.Tokens) bool {
 			return r
 		}, s)
 	}
-	var got strings.Builder
+	rest, ok := visible(string(src)), true
 	for _, t := range tokens {
-		got.WriteString(visible(t.Origin))
+		origin := visible(t.Origin)
+		if t.Type == token.DoubleQuoteType {
+			rest, ok = cutQuoted(rest, origin)
+		} else {
+			rest, ok = strings.CutPrefix(rest, origin)
+		}
+		if !ok {
+			return false
+		}
 	}
-	return got.String() == visible(string(src))
+	return rest == ""
+}
+
+// cutQuoted takes a double-quoted word off the text that it was read from. The
+// tokenizer keeps no more of \x41, \u003e and \U0001F600 than the backslash.
+func cutQuoted(text, origin string) (rest string, ok bool) {
+	for origin != "" {
+		if text == "" || text[0] != origin[0] {
+			return "", false
+		}
+		if text[0] != '\\' || len(text) < 2 {
+			text, origin = text[1:], origin[1:]
+			continue
+		}
+		if n := map[byte]int{'x': 2, 'u': 4, 'U': 8}[text[1]]; n > 0 && len(text) >= 2+n {
+			text, origin = text[2+n:], origin[1:]
+			continue
+		}
+		if len(origin) < 2 || text[1] != origin[1] {
+			return "", false
+		}
+		text, origin = text[2:], origin[2:]
+	}
+	return text, true
 }
 
 // scalars counts the tokens that are words of the file.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/goccy/go-yaml/lexer"
 )
@@ -57,5 +58,21 @@ func TestTextsOfReadersAreSealed(t *testing.T) {
 	}
 	if !strings.Contains(Render(e, false), marker) {
 		t.Error("the owner is not told")
+	}
+}
+
+// Escapes of a double-quoted word are read, and none of it is lost on the way.
+func TestEscapes(t *testing.T) {
+	for quoted, want := range map[string]string{
+		`"a \u003e b"`: "a > b", `"\u0041u0042"`: "Au0042", `"\x41\\u003e"`: `A\u003e`, `"\U0001F600\t\"x\" y"`: "\U0001F600\t\"x\" y",
+		`'a \u003e b'`: `a \u003e b`, `"\\"`: `\`, `"\\x41"`: `\x41`, `"é \u00e9"`: "é é",
+	} {
+		src := "apiVersion: clusy.io/v1\nkind: Intent\nrun: {exec: [echo, " + quoted + "]}\nshape: {duration: 1h}\nwhen: {completeBy: +10h}\n"
+		in, err := Parse([]byte(src), "x", time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+		if err != nil {
+			t.Errorf("%s: %s", quoted, Render(err, false))
+		} else if in.Run.Exec[1] != want {
+			t.Errorf("%s is read as %q, want %q", quoted, in.Run.Exec[1], want)
+		}
 	}
 }
