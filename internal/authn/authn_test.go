@@ -1,0 +1,96 @@
+package authn
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"clusy.io/clusy/internal/access"
+	"clusy.io/clusy/internal/problem"
+	"clusy.io/clusy/internal/secret"
+	"clusy.io/clusy/internal/wire"
+)
+
+func TestTokenForm(t *testing.T) {
+	tok, err := NewToken(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := tok.Reveal()
+	if !strings.HasPrefix(text, "clsy_") || len(text) != len("clsy_")+49 {
+		t.Errorf("token has the wrong form: %d characters", len(text))
+	}
+	if tok.String() == text {
+		t.Error("a token prints itself")
+	}
+	if _, ok := Hash(tok); !ok {
+		t.Error("a fresh token is refused")
+	}
+	// One wrong character anywhere, and one too few or many, is found.
+	for i := range text {
+		b := []byte(text)
+		b[i] = "AB"[btoi(b[i] == 'A')]
+		if _, ok := Hash(secret.Secret(b)); ok {
+			t.Errorf("a token with character %d changed is accepted", i)
+		}
+	}
+	for _, bad := range []string{"", "clsy_", text[:len(text)-1], text + "0", strings.Replace(text, "clsy_", "clsx_", 1), text[:len(text)-1] + "é"} {
+		if _, ok := Hash(secret.Secret(bad)); ok {
+			t.Errorf("%q is accepted", bad)
+		}
+	}
+	if _, err := NewToken(bytes.NewReader(make([]byte, 31))); err == nil {
+		t.Error("a token is made of too little randomness")
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+type tokens map[string]access.Token
+
+func (ts tokens) Token(_ context.Context, hash []byte) (access.Token, error) {
+	if t, ok := ts[string(hash)]; ok {
+		return t, nil
+	}
+	return access.Token{}, problem.Errorf(problem.NotFound, "no such token")
+}
+
+func TestBearer(t *testing.T) {
+	good, _ := NewToken(rand.Reader)
+	other, _ := NewToken(rand.Reader)
+	hash, _ := Hash(good)
+	known := tokens{string(hash): {Grant: access.Grant{Holder: "token:a", Tenant: "acme", Role: access.Viewer, Site: "local"}}}
+	for header, want := range map[string]access.Principal{
+		"":                            "",
+		"Bearer " + good.Reveal():     "token:a",
+		"Bearer " + other.Reveal():    "",
+		"Bearer nonsense":             "",
+		"Basic " + good.Reveal():      "",
+		"bearer" + good.Reveal():      "",
+		"Bearer  " + good.Reveal():    "token:a",
+		"Bearer " + good.Reveal()[1:]: "",
+	} {
+		var got wire.Caller
+		h := Bearer(known, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got, _ = wire.CallerOf(r.Context()) }))
+		r := httptest.NewRequest("GET", "/", nil)
+		if header != "" {
+			r.Header.Set("Authorization", header)
+		}
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if got.Principal != want {
+			t.Errorf("Authorization %.12q…: caller %q, want %q", header, got.Principal, want)
+		}
+		if want != "" && (got.Tenant != "acme" || got.Site != "local" || len(got.Grants) != 1) {
+			t.Errorf("caller is %+v", got)
+		}
+	}
+}

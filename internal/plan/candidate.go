@@ -1,0 +1,184 @@
+package plan
+
+import (
+	"cmp"
+	"math/bits"
+	"time"
+
+	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/workload"
+)
+
+// stretch is a time [from, to), counted from now.
+type stretch struct{ from, to time.Duration }
+
+// candidate is one way to run what remains of a task. A run that is under way
+// begins at 0 here, and at its own beginning in the plan.
+type candidate struct {
+	site     int
+	runs     []stretch
+	reserved time.Duration
+	known    bool // every intensity that it needs
+	energy   grid.Energy
+	carbon   grid.Carbon
+	grade    grid.Grade
+	cost     grid.Money // meaningful only if the site has a currency
+}
+
+func (c candidate) start() time.Duration  { return c.runs[0].from }
+func (c candidate) finish() time.Duration { return c.runs[len(c.runs)-1].to }
+
+// measure works out the figures of running t at a site in runs.
+func (f *frame) measure(t *task, site int, runs []stretch) candidate {
+	p := f.places[site]
+	c := candidate{site: site, runs: runs, known: true}
+	c.reserved = c.finish() + t.tail
+	for _, r := range runs {
+		e := facility(t.power, r.to-r.from, p.pue)
+		c.energy += e
+		mean, grade, ok := p.air.Mean(f.at(r.from), f.at(r.to))
+		if !ok {
+			c.known = false
+			continue
+		}
+		c.carbon += grid.Emitted(e, mean)
+		c.grade = grid.Worse(c.grade, grade)
+	}
+	if !c.known {
+		c.carbon, c.grade = 0, ""
+	}
+	if p.Currency != "" {
+		c.cost = grid.Charged(c.energy, p.Price)
+	}
+	return c
+}
+
+// facility returns the energy that a site draws for p over d, rounded up.
+func facility(p grid.Power, d time.Duration, pue int64) grid.Energy {
+	hi, lo := bits.Mul64(uint64(grid.Drawn(p, d)), uint64(pue))
+	q, r := bits.Div64(hi, lo, 1000)
+	if r > 0 {
+		q++
+	}
+	return grid.Energy(q)
+}
+
+// emitted returns the carbon of e at the mean of sum over d.
+func emitted(e grid.Energy, sum int64, d time.Duration) grid.Carbon {
+	ms := max(d.Milliseconds(), 1)
+	return grid.Emitted(e, grid.Intensity((sum+ms-1)/ms))
+}
+
+// affordable reports whether the figures are under the ceilings of t at p.
+// What is not known cannot be shown to be under a ceiling.
+func (t *task) affordable(p *place, known bool, carbon grid.Carbon, cost grid.Money) bool {
+	o := t.Shape.Objective
+	if o.CarbonCeiling > 0 && (!known || carbon > o.CarbonCeiling) {
+		return false
+	}
+	return o.CostCeiling <= 0 || p.Currency != "" && p.Currency == o.Currency && cost <= o.CostCeiling
+}
+
+// currency is the one in which the costs of t are compared: its own, or that
+// of the first site that it may use. Costs in another are as good as unknown.
+func (f *frame) currency(t *task) string {
+	if c := t.Shape.Objective.Currency; c != "" {
+		return c
+	}
+	for _, i := range t.sites {
+		if c := f.places[i].Currency; c != "" {
+			return c
+		}
+	}
+	return ""
+}
+
+// compare says which of two candidates serves t better: negative if a does.
+// What is known goes before what is not; then the objective; then the earlier
+// finish. The order of t.sites decides the rest.
+func (f *frame) compare(t *task, a, b candidate) int {
+	sooner := cmp.Compare(a.finish(), b.finish())
+	switch t.Shape.Objective.Minimize {
+	case workload.MinimizeTime:
+		return sooner
+	case workload.MinimizeCost:
+		cur := f.currency(t)
+		ka, kb := cur != "" && f.places[a.site].Currency == cur, cur != "" && f.places[b.site].Currency == cur
+		if ka != kb {
+			return first(ka)
+		}
+		if ka {
+			return cmp.Or(cmp.Compare(a.cost, b.cost), sooner)
+		}
+		return sooner
+	}
+	if a.known != b.known {
+		return first(a.known)
+	}
+	return cmp.Or(cmp.Compare(a.carbon, b.carbon), sooner)
+}
+
+func first(a bool) int {
+	if a {
+		return -1
+	}
+	return 1
+}
+
+// cleans reports whether carbon is what t is to make small.
+func (t *task) cleans() bool {
+	m := t.Shape.Objective.Minimize
+	return m != workload.MinimizeCost && m != workload.MinimizeTime
+}
+
+// try is a run without a pause, from the start of a slot.
+type try struct {
+	slot       int
+	from, to   time.Duration
+	reserved   time.Duration
+	sum        int64 // of the intensity over it
+	known      bool
+	late, full bool
+	energy     grid.Energy
+	carbon     grid.Carbon // meaningful only if known
+	cost       grid.Money
+	affordable bool
+}
+
+// tries calls do with each run without a pause that t could make at a site,
+// by start; do must not keep what it is given. A run under way can be gone on with; to begin it again in a later
+// slot it must be suspended first, and pays for the resume.
+func (f *frame) tries(t *task, site int, free []time.Duration, do func(*try)) {
+	p := f.places[site]
+	head, end := cursor{p.curve, 0}, cursor{p.curve, 0}
+	length := t.left + t.lead
+	energy := facility(t.power, length, p.pue)
+	var c try
+	for i := t.first; i < f.slots; i++ {
+		if t.Running && i == 1 {
+			if !t.stop {
+				return
+			}
+			length = t.left + t.overhead()
+			energy = facility(t.power, length, p.pue)
+		}
+		from := f.slot(i)
+		c = try{slot: i, from: from, to: from + length, reserved: from + length + t.tail, energy: energy}
+		s0, g0 := head.upTo(c.from)
+		s1, g1 := end.upTo(c.to)
+		c.sum, c.known = s1-s0, g0 == g1
+		c.late = c.reserved > t.limit
+		c.full = free[i] < c.reserved
+		if c.known {
+			c.carbon = emitted(energy, c.sum, length)
+		}
+		c.cost = grid.Charged(energy, p.Price)
+		c.affordable = t.affordable(p, c.known, c.carbon, c.cost)
+		do(&c)
+	}
+}
+
+func (f *frame) freeAt(t *task, site int) []time.Duration {
+	p := f.places[site]
+	return p.load.free(t.demand, p.room, f.slots, f.step)
+}

@@ -1,0 +1,127 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/workload"
+)
+
+// Numbers past these are absurd. They are cut to size, so that no sum runs
+// over, and stay absurd: no site has room for them.
+const (
+	longest     = 366 * 24 * time.Hour
+	mostPower   = grid.Power(1) << 40 // a gigawatt
+	mostAmount  = int64(1) << 46
+	mostPUE     = 100_000
+	mostSlots   = 10_000
+	longestStep = 7 * 24 * time.Hour
+	farthest    = 50 * longest // from now, of any time in an item
+)
+
+// frame is a snapshot made ready for planning: time counted from now, sites
+// and items in the order of their names, what each site has left.
+type frame struct {
+	snap   Snapshot
+	now    time.Time
+	step   time.Duration
+	slots  int
+	places []*place
+	tasks  []*task
+}
+
+// place is a site, its load, and the intensity of its zone.
+type place struct {
+	Site
+	gone  bool // only a promise still names it
+	pue   int64
+	room  amounts
+	load  load
+	air   grid.Outlook
+	curve *curve
+}
+
+func newFrame(s Snapshot) *frame {
+	f := &frame{snap: s, now: s.Now.Round(0).UTC(), step: min(s.Step, longestStep)}
+	if f.step < time.Second {
+		f.step = 15 * time.Minute
+	}
+	f.slots = int(min(max(s.Horizon/f.step, 1), mostSlots))
+	f.addPlaces()
+	seen := map[string]bool{}
+	for _, it := range s.Items {
+		if !seen[it.ID] {
+			seen[it.ID] = true
+			f.tasks = append(f.tasks, f.newTask(it))
+		}
+	}
+	slices.SortFunc(f.tasks, func(a, b *task) int { return cmp.Compare(a.ID, b.ID) })
+
+	var most time.Duration
+	for _, t := range f.tasks {
+		most = max(most, t.left+t.lead)
+	}
+	curves := map[grid.Zone]*curve{}
+	for _, p := range f.places {
+		if curves[p.Zone] == nil {
+			curves[p.Zone] = newCurve(p.air, f.now, f.slot(f.slots+1)+most)
+		}
+		p.curve = curves[p.Zone]
+	}
+	return f
+}
+
+// addPlaces lists the sites by name, and with them those that only a promise
+// still names: they are gone, and take no new work.
+func (f *frame) addPlaces() {
+	sites := slices.Clone(f.snap.Sites)
+	known := map[string]bool{}
+	for _, s := range sites {
+		known[s.ID] = true
+	}
+	for _, it := range f.snap.Items {
+		if it.Pinned != "" {
+			sites = append(sites, gone(it.Pinned))
+		}
+		if it.Placement != nil && it.Placement.Site != "" {
+			sites = append(sites, gone(it.Placement.Site))
+		}
+	}
+	slices.SortStableFunc(sites, func(a, b Site) int { return cmp.Compare(a.ID, b.ID) })
+	sites = slices.CompactFunc(sites, func(a, b Site) bool { return a.ID == b.ID })
+	for _, s := range sites {
+		f.places = append(f.places, &place{Site: s, gone: !known[s.ID], pue: min(max(s.PUE, 1000), mostPUE),
+			room: capacity(s.Capacity), air: f.snap.Outlook[s.Zone]})
+	}
+}
+
+// gone is a site of which only the name is left.
+func gone(id string) Site {
+	return Site{ID: id, Down: true, PUE: 1000, Capacity: workload.Resources{
+		CPU: workload.Unlimited, Memory: workload.Unlimited, Power: workload.Unlimited, Slots: workload.Unlimited}}
+}
+
+// find returns the index of the site called id, -1 if there is none.
+func (f *frame) find(id string) int {
+	i, ok := slices.BinarySearchFunc(f.places, id, func(p *place, id string) int { return cmp.Compare(p.ID, id) })
+	if !ok {
+		return -1
+	}
+	return i
+}
+
+// slot returns the start of slot i, counted from now.
+func (f *frame) slot(i int) time.Duration { return time.Duration(i) * f.step }
+
+// at returns the time d from now.
+func (f *frame) at(d time.Duration) time.Time { return f.now.Add(d) }
+
+// from returns how far t is from now.
+func (f *frame) from(t time.Time) time.Duration {
+	return min(max(t.Sub(f.now), -farthest), farthest)
+}
+
+// slotsIn returns how many slots d takes, the last one perhaps in part.
+func (f *frame) slotsIn(d time.Duration) int { return int((d + f.step - 1) / f.step) }

@@ -1,0 +1,77 @@
+package plan
+
+import (
+	"time"
+
+	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/workload"
+)
+
+// World is what is on record at one moment.
+type World struct {
+	Now        time.Time
+	Parent     string
+	Sites      []Site
+	Open       []workload.Workload // all that are not in a terminal state
+	Attempts   []workload.Attempt  // the newest attempt of each that has one
+	Placements []Placement
+	Forecasts  map[grid.Zone][]grid.Series // the most trusted first
+}
+
+// Rules are the settings of a plan that are not facts of the world.
+type Rules struct {
+	Step    time.Duration
+	Horizon time.Duration
+	Margin  time.Duration
+}
+
+// Observe makes the snapshot that a plan is decided on. Series issued after
+// Now are left out: a plan must not know the future, whatever the record holds.
+func Observe(w World, r Rules) Snapshot {
+	s := Snapshot{
+		Now: w.Now, Parent: w.Parent, Step: r.Step, Horizon: r.Horizon, Margin: r.Margin,
+		Sites: w.Sites, Outlook: map[grid.Zone]grid.Outlook{},
+	}
+	for zone, series := range w.Forecasts {
+		for _, f := range series {
+			if !f.Issued.After(w.Now) {
+				s.Outlook[zone] = append(s.Outlook[zone], f)
+			}
+		}
+	}
+	attempts := map[string]workload.Attempt{}
+	for _, a := range w.Attempts {
+		attempts[a.Workload] = a
+	}
+	placements := map[string]Placement{}
+	for _, p := range w.Placements {
+		placements[p.Workload] = p
+	}
+	for _, wl := range w.Open {
+		s.Items = append(s.Items, itemOf(wl, attempts, placements, w.Now))
+	}
+	return s
+}
+
+func itemOf(w workload.Workload, attempts map[string]workload.Attempt, placements map[string]Placement, now time.Time) Item {
+	it := Item{ID: w.ID, Tenant: w.Tenant, Shape: w.Shape}
+	if p, ok := placements[w.ID]; ok {
+		it.Placement = &p
+	}
+	a, ok := attempts[w.ID]
+	if !ok || !w.State.AtSite() && w.State != workload.Offered {
+		return it
+	}
+	it.Pinned = a.Site
+	it.Done = a.Active
+	it.Suspensions = a.Suspensions
+	if !a.RunSince.IsZero() {
+		it.Running = true
+		it.RunSince = a.RunSince
+		// Active was true when the site said it; it has run on since.
+		if d := now.Sub(a.Seen); d > 0 {
+			it.Done += d
+		}
+	}
+	return it
+}

@@ -1,0 +1,156 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"clusy.io/clusy/internal/grid"
+)
+
+// task is an item made ready for planning. Times are counted from now.
+type task struct {
+	Item
+	power  grid.Power
+	demand amounts
+
+	left   time.Duration // expected running time that remains
+	tail   time.Duration // what the booked time adds to it
+	lead   time.Duration // overhead before anything else: it is suspended now
+	first  int           // the first slot it may use
+	limit  time.Duration // its booked time must end by then
+	pauses int           // suspensions it has left; many if it may be suspended at will
+	stop   bool          // it runs, and may be suspended at once
+
+	promised bool
+	lost     bool  // it runs, and nothing says where
+	hold     int   // the site that it may not leave, -1 if it is free to go
+	own      int   // the site of its placement in force, -1 if it has none
+	sites    []int // those it may use, in the order of its preference
+
+	// The place it has now, and how good that is.
+	placed bool
+	at     candidate
+	flaw   flaw
+	near   bool    // something better was found, and is too little to move for
+	by     Binding // what decided when it was placed
+}
+
+// anyPauses stands for as many suspensions as one likes.
+const anyPauses = 1 << 30
+
+func (f *frame) newTask(it Item) *task {
+	sh := it.Shape
+	t := &task{Item: it, hold: -1, own: -1,
+		power:  min(max(sh.Power, 0), mostPower),
+		demand: wanted(sh.Demand),
+	}
+	t.left, t.tail = remaining(it, f.step)
+	t.limit = f.from(sh.When.CompleteBy) - min(max(f.snap.Margin, 0), longest)
+
+	if it.Pinned != "" {
+		t.hold = f.find(it.Pinned)
+	}
+	if it.Placement != nil && it.Placement.Site != "" {
+		t.own = f.find(it.Placement.Site)
+	}
+	if it.Running && t.hold < 0 {
+		t.hold = t.own
+	}
+	t.promised = t.own >= 0 || t.hold >= 0
+	t.lost = it.Running && t.hold < 0
+	t.Running = it.Running && !t.lost
+
+	in := sh.Interruptible
+	if in.Allowed {
+		t.pauses = anyPauses
+		if in.MaxSuspensions > 0 {
+			t.pauses = min(max(in.MaxSuspensions-min(max(it.Suspensions, 0), anyPauses), 0), anyPauses-1)
+		}
+		t.stop = t.Running && t.pauses > 0 && t.ran(f) >= t.minRun()
+		if !t.Running && (it.Done > 0 || it.Suspensions > 0) {
+			t.lead = t.overhead()
+		}
+	}
+	if !t.Running && !sh.When.NotBefore.IsZero() {
+		t.first = max(f.slotsIn(max(f.from(sh.When.NotBefore), 0)), 0)
+	}
+	t.sites = f.sitesFor(t)
+	return t
+}
+
+// remaining returns the expected running time that remains of an item, and
+// what its booked time adds. Work that is past its expectation may end at any
+// moment: one slot at a time is planned and kept for it.
+func remaining(it Item, step time.Duration) (left, tail time.Duration) {
+	done := min(max(it.Done, 0), longest)
+	d := it.Shape.Duration
+	d.Expected, d.P95 = min(max(d.Expected, 0), longest), min(max(d.P95, 0), longest)
+	left = d.Expected - done
+	if left <= 0 {
+		left = step
+	}
+	return left, max(d.Booked()-done-left, 0)
+}
+
+// Latest returns the latest safe start of all that remains of it, without a
+// pause: completeBy − margin − booked − done, and one overhead if it is
+// suspended now. A step of planning is what overrun work is given.
+func Latest(it Item, margin, step time.Duration) time.Time {
+	left, tail := remaining(it, step)
+	in := it.Shape.Interruptible
+	if in.Allowed && !it.Running && (it.Done > 0 || it.Suspensions > 0) {
+		left += min(max(in.Overhead, 0), longest)
+	}
+	return sane(it.Shape.When.CompleteBy).Add(-min(max(margin, 0), longest) - left - tail)
+}
+
+// sane cuts a time to what can be written: between 1970 and the year 9000.
+func sane(t time.Time) time.Time {
+	t = t.Round(0).UTC()
+	if first := time.Unix(0, 0).UTC(); t.Before(first) {
+		return first
+	}
+	if last := time.Date(9000, 1, 1, 0, 0, 0, 0, time.UTC); t.After(last) {
+		return last
+	}
+	return t
+}
+
+func (t *task) overhead() time.Duration { return min(max(t.Shape.Interruptible.Overhead, 0), longest) }
+
+func (t *task) minRun() time.Duration { return min(max(t.Shape.Interruptible.MinRun, 0), longest) }
+
+// ran returns how long its current run lasts by now.
+func (t *task) ran(f *frame) time.Duration { return max(-f.from(t.RunSince), 0) }
+
+// slack returns when it must start at the latest, counted from now.
+func (t *task) slack() time.Duration { return t.limit - t.tail - t.left - t.lead }
+
+// fixed reports whether its time is not for us to choose.
+func (t *task) fixed() bool { return t.Running && !t.Shape.Interruptible.Allowed }
+
+func bySlack(a, b *task) int {
+	return cmp.Or(cmp.Compare(a.slack(), b.slack()), cmp.Compare(a.ID, b.ID))
+}
+
+// sitesFor lists the sites that t may use: the one that holds it, or those
+// that take work and match where.allow; preferred ones first.
+func (f *frame) sitesFor(t *task) []int {
+	if t.hold >= 0 {
+		return []int{t.hold}
+	}
+	if t.lost {
+		return nil
+	}
+	var out []int
+	for i, p := range f.places {
+		if !p.Down && Allowed(t.Shape.Where, p.Site) {
+			out = append(out, i)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b int) int {
+		return cmp.Compare(Rank(t.Shape.Where, f.places[a].Site), Rank(t.Shape.Where, f.places[b].Site))
+	})
+	return out
+}

@@ -1,0 +1,141 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"clusy.io/clusy/internal/grid"
+)
+
+// text says in one sentence what was decided and what it rests on.
+func (f *frame) text(t *task, c candidate, now *candidate, by Binding) string {
+	p := f.places[c.site]
+	here := string(p.Zone)
+	if here == "" {
+		here = p.ID
+	}
+	mean := f.mean(c)
+	switch {
+	case by == BindingStarted && t.at.reserved > t.limit:
+		return fmt.Sprintf("Runs at %s and cannot be stopped; it will be complete too late.", here)
+	case by == BindingStarted:
+		return fmt.Sprintf("Runs at %s and cannot be stopped.", here)
+	case t.flaw == late:
+		return fmt.Sprintf("Cannot be complete in time any more: runs as soon as there is room at %s.", here)
+	case t.flaw == stuck:
+		return fmt.Sprintf("Stays at %s, which takes no work now: no other site that it may use has room.", p.ID)
+	case t.flaw == crowded:
+		return fmt.Sprintf("Is due at %s, which has too little room for it.", p.ID)
+	case by == BindingNoSignal && c.start() <= 0:
+		return fmt.Sprintf("Runs now at %s: its carbon intensity is not known.", here)
+	case by == BindingNoSignal:
+		return fmt.Sprintf("Runs in %s at %s, in time by its booked length: its carbon intensity is not known.", span(c.start()), here)
+	case c.start() > 0:
+		return f.waits(t, c, now, by, mean, here)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Runs now at %s%s", amount(mean), in(mean, here))
+	if len(c.runs) > 1 {
+		fmt.Fprintf(&b, " with %s", count(len(c.runs)-1, "pause"))
+	}
+	switch by {
+	case BindingMinSaving:
+		fmt.Fprintf(&b, ": waiting would save less than %s", share(t.Shape.Objective.MinSaving))
+	case BindingObjective:
+		fmt.Fprintf(&b, ": it is to %s", goal(t))
+	default:
+		b.WriteString(because(by))
+	}
+	return b.String() + "."
+}
+
+func (f *frame) waits(t *task, c candidate, now *candidate, by Binding, mean grid.Intensity, here string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Waits %s for %s%s", span(c.start()), amount(mean), in(mean, here))
+	if len(c.runs) > 1 {
+		fmt.Fprintf(&b, ", with %s", count(len(c.runs)-1, "pause"))
+	}
+	reason := because(by)
+	if by == BindingObjective {
+		reason = "; it is to " + goal(t)
+	}
+	if now == nil || !now.known || same(*now, c) {
+		return b.String() + reason + "."
+	}
+	zone := ""
+	if z := f.places[now.site].Zone; z != f.places[c.site].Zone {
+		zone = " at " + string(z)
+	}
+	when := "now it"
+	if now.start() > 0 {
+		when = "at the earliest, in " + span(now.start()) + ", it"
+	}
+	n := strings.TrimSuffix(f.mean(*now).String(), " g/kWh")
+	fmt.Fprintf(&b, "; %s is %s%s", when, n, zone)
+	return b.String() + reason + "."
+}
+
+func because(by Binding) string {
+	switch by {
+	case BindingCapacity:
+		return "; what is cleaner is taken"
+	case BindingCompleteBy:
+		return "; what is cleaner ends too late"
+	case BindingHysteresis:
+		return "; what is better now is too little to move for"
+	}
+	return ""
+}
+
+func in(mean grid.Intensity, here string) string {
+	if !mean.Known() {
+		return " in " + here
+	}
+	return " at " + here
+}
+
+func amount(i grid.Intensity) string {
+	if !i.Known() {
+		return "an unknown intensity"
+	}
+	return i.String()
+}
+
+func goal(t *task) string {
+	if t.Shape.Objective.Minimize == "cost" {
+		return "cost least"
+	}
+	return "be done soonest"
+}
+
+func share(thousandths int) string {
+	s := fmt.Sprintf("%.1f", float64(thousandths)/10)
+	return strings.TrimSuffix(s, ".0") + " %"
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// span prints a length of time for people: 45 s, 4 h 40 m, 2 d 3 h.
+func span(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%d s", int64((d+time.Second-1)/time.Second))
+	}
+	d = d.Round(time.Minute)
+	days, h, m := d/(24*time.Hour), d%(24*time.Hour)/time.Hour, d%time.Hour/time.Minute
+	var ps []string
+	add := func(n time.Duration, unit string) {
+		if n > 0 {
+			ps = append(ps, fmt.Sprintf("%d %s", n, unit))
+		}
+	}
+	add(days, "d")
+	add(h, "h")
+	add(m, "m")
+	return strings.Join(ps, " ")
+}

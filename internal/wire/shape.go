@@ -1,0 +1,128 @@
+// Package wire turns core types into the client's wire types and back, once,
+// so that no other room has to. It also carries the principal in a request's
+// context.
+package wire
+
+import (
+	"math"
+	"time"
+
+	"clusy.io/clusy"
+	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/workload"
+)
+
+// ShapeIn reads a shape from the wire and fills in the defaults.
+func ShapeIn(s clusy.Shape) workload.Shape {
+	out := workload.Shape{
+		Duration:    workload.Duration{Expected: Seconds(s.Duration.Expected), P95: Seconds(s.Duration.P95), Max: Seconds(s.Duration.Max)},
+		Power:       grid.Power(math.Round(s.Watts * 1000)),
+		PowerSource: s.PowerSource,
+		Demand:      workload.Resources{CPU: int64(math.Ceil(s.CPUs * 1000)), Memory: s.MemoryMiB, Slots: 1},
+		Interruptible: workload.Interruptible{
+			Allowed: s.Interruptible.Allowed, Overhead: Seconds(s.Interruptible.Overhead),
+			MinRun: Seconds(s.Interruptible.MinRun), MaxSuspensions: s.Interruptible.MaxSuspensions,
+		},
+		When:  workload.When{NotBefore: instant(s.When.NotBefore), CompleteBy: instant(s.When.CompleteBy)},
+		Where: workload.Where{Allow: s.Where.Allow, Prefer: s.Where.Prefer},
+		Objective: workload.Objective{
+			Minimize:      workload.Minimize(or(s.Objective.Minimize, string(workload.MinimizeCarbon))),
+			MinSaving:     int(math.Round(s.Objective.MinSaving * 1000)),
+			CarbonCeiling: grid.Carbon(math.Round(s.Objective.CarbonCeiling * 1000)),
+		},
+		Policy: workload.Policy{
+			Promise:    workload.Promise(or(s.Policy.Promise, string(workload.Once))),
+			Priority:   s.Policy.Priority,
+			Retries:    s.Policy.Retries,
+			OnNoSignal: workload.OnNoSignal(or(s.Policy.OnNoSignal, string(workload.RunByDeadline))),
+			Baseline:   workload.Baseline(or(s.Policy.Baseline, string(workload.BaselineRunNow))),
+		},
+	}
+	out.Demand.Power = out.Power
+	if out.Duration.P95 < out.Duration.Expected {
+		out.Duration.P95 = out.Duration.Expected
+	}
+	if out.Duration.Max == 0 {
+		out.Duration.Max = max(2*out.Duration.Expected, out.Duration.Booked())
+	}
+	if m := s.Objective.CostCeiling; m != nil {
+		out.Objective.CostCeiling, out.Objective.Currency = moneyIn(*m)
+	}
+	return out
+}
+
+// ShapeOut writes a shape to the wire.
+func ShapeOut(s workload.Shape) clusy.Shape {
+	out := clusy.Shape{
+		Duration:    clusy.Duration{Expected: s.Duration.Expected.Seconds(), P95: s.Duration.P95.Seconds(), Max: s.Duration.Max.Seconds()},
+		Watts:       float64(s.Power) / 1000,
+		PowerSource: s.PowerSource,
+		CPUs:        float64(s.Demand.CPU) / 1000,
+		MemoryMiB:   s.Demand.Memory,
+		Interruptible: clusy.Interruptible{
+			Allowed: s.Interruptible.Allowed, Overhead: s.Interruptible.Overhead.Seconds(),
+			MinRun: s.Interruptible.MinRun.Seconds(), MaxSuspensions: s.Interruptible.MaxSuspensions,
+		},
+		When:  clusy.When{NotBefore: s.When.NotBefore, CompleteBy: s.When.CompleteBy},
+		Where: clusy.Where{Allow: s.Where.Allow, Prefer: s.Where.Prefer},
+		Objective: clusy.Objective{
+			Minimize: string(s.Objective.Minimize), MinSaving: float64(s.Objective.MinSaving) / 1000,
+			CarbonCeiling: Grams(s.Objective.CarbonCeiling),
+		},
+		Policy: clusy.Policy{
+			Promise: string(s.Policy.Promise), Priority: s.Policy.Priority, Retries: s.Policy.Retries,
+			OnNoSignal: string(s.Policy.OnNoSignal), Baseline: string(s.Policy.Baseline),
+		},
+	}
+	if s.Objective.CostCeiling > 0 {
+		out.Objective.CostCeiling = MoneyOut(s.Objective.CostCeiling, s.Objective.Currency)
+	}
+	return out
+}
+
+// Seconds reads a number of seconds, to the microsecond.
+func Seconds(s float64) time.Duration {
+	return time.Duration(math.Round(s*1e6)) * time.Microsecond
+}
+
+// Grams writes an amount of carbon.
+func Grams(c grid.Carbon) float64 { return float64(c) / float64(grid.Gram) }
+
+// KWh writes an amount of energy.
+func KWh(e grid.Energy) float64 { return float64(e) / float64(grid.KilowattHour) }
+
+// PerKWh writes an intensity in g/kWh, nil if it is unknown.
+func PerKWh(i grid.Intensity) *float64 {
+	if !i.Known() {
+		return nil
+	}
+	f := float64(i) / 1000
+	return &f
+}
+
+// MoneyOut writes an amount of money, nil if its currency is not known.
+func MoneyOut(m grid.Money, currency string) *clusy.Money {
+	if currency == "" {
+		return nil
+	}
+	return &clusy.Money{Amount: float64(m) / 1e6, Currency: currency}
+}
+
+func moneyIn(m clusy.Money) (grid.Money, string) {
+	return grid.Money(math.Round(m.Amount * 1e6)), m.Currency
+}
+
+// instant brings a time to the microsecond in UTC, as the store keeps it.
+func instant(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+func or(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}

@@ -1,0 +1,134 @@
+// Package workload is the control plane's side of an intent: its Shape (the
+// part that may leave the enclave), the Workload record, its Attempts, and the
+// table of legal moves between their states.
+package workload
+
+import (
+	"time"
+
+	"clusy.io/clusy/internal/grid"
+)
+
+// Shape is the part of an intent that may leave the enclave. It names no
+// command, image, environment, label or person.
+type Shape struct {
+	Duration      Duration      `json:"duration"`
+	Power         grid.Power    `json:"power"`       // mean draw while running
+	PowerSource   string        `json:"powerSource"` // declared, hardware-table
+	Demand        Resources     `json:"demand"`
+	Interruptible Interruptible `json:"interruptible"`
+	When          When          `json:"when"`
+	Where         Where         `json:"where"`
+	Objective     Objective     `json:"objective"`
+	Policy        Policy        `json:"policy"`
+}
+
+// Duration is how long the work runs, without suspensions.
+type Duration struct {
+	Expected time.Duration `json:"expected"`
+	P95      time.Duration `json:"p95"` // 19 of 20 runs are shorter
+	Max      time.Duration `json:"max"` // killed after this much running time
+}
+
+// Booked returns the time that a plan keeps free for the work: its p95 and a
+// tenth (RELIABILITY §4.3).
+func (d Duration) Booked() time.Duration { return d.P95 + d.P95/10 }
+
+// Resources is an amount of each thing that a site can run out of. In a
+// demand, 0 means none is needed; in a capacity, Unlimited is said in so many
+// words.
+type Resources struct {
+	CPU    int64      `json:"cpu"`    // thousandths of a core
+	Memory int64      `json:"memory"` // mebibytes
+	Power  grid.Power `json:"power"`
+	Slots  int64      `json:"slots"` // workloads at once
+}
+
+// Unlimited in a capacity means that the site does not run out of it.
+const Unlimited = 1<<63 - 1
+
+// Plus returns a + b, each clamped at Unlimited.
+func (a Resources) Plus(b Resources) Resources {
+	return Resources{add(a.CPU, b.CPU), add(a.Memory, b.Memory), grid.Power(add(int64(a.Power), int64(b.Power))), add(a.Slots, b.Slots)}
+}
+
+// Within reports whether a fits into c in every resource.
+func (a Resources) Within(c Resources) bool {
+	return a.CPU <= c.CPU && a.Memory <= c.Memory && a.Power <= c.Power && a.Slots <= c.Slots
+}
+
+func add(a, b int64) int64 {
+	if s := a + b; s >= a {
+		return s
+	}
+	return Unlimited
+}
+
+// Interruptible says whether the work may be suspended, and what that costs.
+type Interruptible struct {
+	Allowed        bool          `json:"allowed"`
+	Overhead       time.Duration `json:"overhead"` // running time lost at each resume
+	MinRun         time.Duration `json:"minRun"`   // shortest run between two suspensions
+	MaxSuspensions int           `json:"maxSuspensions"`
+}
+
+// When is the window of an intent.
+type When struct {
+	NotBefore  time.Time `json:"notBefore,omitzero"` // zero: at once
+	CompleteBy time.Time `json:"completeBy"`
+}
+
+// Where says which sites may run the work. A pattern is a site's id or its
+// zone, in which * stands for any run of characters.
+type Where struct {
+	Allow  []string `json:"allow,omitempty"` // none: any site
+	Prefer []string `json:"prefer,omitempty"`
+}
+
+// Minimize is what a plan makes small.
+type Minimize string
+
+const (
+	MinimizeCarbon Minimize = "carbon"
+	MinimizeCost   Minimize = "cost"
+	MinimizeTime   Minimize = "time"
+)
+
+// Objective is what to make small and what not to exceed. Zero ceilings are
+// no ceilings.
+type Objective struct {
+	Minimize      Minimize    `json:"minimize"`
+	MinSaving     int         `json:"minSaving"` // thousandths: do not delay for less
+	CarbonCeiling grid.Carbon `json:"carbonCeiling,omitempty"`
+	CostCeiling   grid.Money  `json:"costCeiling,omitempty"`
+	Currency      string      `json:"currency,omitempty"`
+}
+
+// Policy is how the work is to be treated.
+type Policy struct {
+	Promise    Promise    `json:"promise"`
+	Priority   int        `json:"priority"`
+	Retries    int        `json:"retries"`
+	OnNoSignal OnNoSignal `json:"onNoSignal"`
+	Baseline   Baseline   `json:"baseline"`
+}
+
+type (
+	// Promise says what happens when a site falls silent (RELIABILITY §4.2).
+	Promise string
+	// OnNoSignal says what to do when no intensity is known at all.
+	OnNoSignal string
+	// Baseline is the rule for "what would have happened without us", fixed
+	// before the run.
+	Baseline string
+)
+
+const (
+	Once    Promise = "once"
+	RerunOK Promise = "rerun_ok"
+
+	RunNow        OnNoSignal = "run-now"
+	RunByDeadline OnNoSignal = "run-by-deadline"
+
+	BaselineRunNow Baseline = "run-now"
+)

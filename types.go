@@ -1,0 +1,330 @@
+package clusy
+
+import "time"
+
+// The wire types of /v1. Times are RFC 3339 in UTC; durations are seconds;
+// power is watts, energy kilowatt-hours, carbon grams of CO2-equivalent, and
+// intensity grams per kilowatt-hour. A number that is not known is absent.
+
+// Shape is the part of an intent that the server may see.
+type Shape struct {
+	Duration      Duration      `json:"duration" doc:"How long the work runs, without suspensions."`
+	Watts         float64       `json:"watts" minimum:"0" maximum:"1000000000" doc:"Mean power while running, in watts."`
+	PowerSource   string        `json:"powerSource,omitempty" enum:"declared,hardware-table" doc:"Where the figure of power comes from."`
+	CPUs          float64       `json:"cpus,omitempty" minimum:"0" maximum:"1000000" doc:"Processor cores needed while running."`
+	MemoryMiB     int64         `json:"memoryMiB,omitempty" minimum:"0" maximum:"1099511627776" doc:"Memory needed while running, in MiB."`
+	Interruptible Interruptible `json:"interruptible,omitzero" doc:"Whether the work may be suspended, and what that costs."`
+	When          When          `json:"when" doc:"The window."`
+	Where         Where         `json:"where,omitzero" doc:"The sites that may run the work."`
+	Objective     Objective     `json:"objective,omitzero" doc:"What to make small, and what not to exceed."`
+	Policy        Policy        `json:"policy,omitzero" doc:"How the work is to be treated."`
+}
+
+// Duration is a running time in seconds: expected, at the 95th percentile, and
+// at the most (then it is killed).
+type Duration struct {
+	Expected float64 `json:"expectedSeconds" exclusiveMinimum:"0" maximum:"31536000" doc:"Expected running time."`
+	P95      float64 `json:"p95Seconds,omitempty" minimum:"0" maximum:"31536000" doc:"19 of 20 runs are shorter. Default: expected."`
+	Max      float64 `json:"maxSeconds,omitempty" minimum:"0" maximum:"63072000" doc:"Killed after this much running time. Default: twice the expected."`
+}
+
+// Interruptible says whether work may be suspended.
+type Interruptible struct {
+	Allowed        bool    `json:"allowed,omitempty" doc:"May be suspended and resumed."`
+	Overhead       float64 `json:"overheadSeconds,omitempty" minimum:"0" maximum:"86400" doc:"Running time lost at each resume."`
+	MinRun         float64 `json:"minRunSeconds,omitempty" minimum:"0" maximum:"31536000" doc:"Shortest run between two suspensions."`
+	MaxSuspensions int     `json:"maxSuspensions,omitempty" minimum:"0" maximum:"1000" doc:"0: as often as it pays."`
+}
+
+// When is the window of an intent.
+type When struct {
+	NotBefore  time.Time `json:"notBefore,omitzero" doc:"Earliest start. Default: now."`
+	CompleteBy time.Time `json:"completeBy" doc:"The work is to be complete by then."`
+}
+
+// Where names sites by patterns of their id or zone; * stands for any text.
+type Where struct {
+	Allow  []string `json:"allow,omitempty" maxItems:"100" doc:"Sites that may run the work. Default: any."`
+	Prefer []string `json:"prefer,omitempty" maxItems:"100" doc:"Sites to take among equals, in this order."`
+}
+
+// Objective is what a plan makes small.
+type Objective struct {
+	Minimize      string  `json:"minimize,omitempty" enum:"carbon,cost,time" doc:"Default: carbon."`
+	MinSaving     float64 `json:"minSaving,omitempty" minimum:"0" maximum:"1" doc:"Do not delay for less than this share."`
+	CarbonCeiling float64 `json:"carbonCeilingGrams,omitempty" minimum:"0" maximum:"1e15" doc:"Refuse a plan that is expected to emit more."`
+	CostCeiling   *Money  `json:"costCeiling,omitempty" doc:"Refuse a plan that is expected to cost more."`
+}
+
+// Money is an amount of a currency.
+type Money struct {
+	Amount   float64 `json:"amount" minimum:"-1e12" maximum:"1e12"`
+	Currency string  `json:"currency" pattern:"^[A-Z]{3}$"`
+}
+
+// Policy is how work is to be treated.
+type Policy struct {
+	Promise    string `json:"promise,omitempty" enum:"once,rerun_ok" doc:"once (default): no second start without evidence that the first one ended."`
+	Priority   int    `json:"priority,omitempty" minimum:"0" maximum:"100"`
+	Retries    int    `json:"retries,omitempty" minimum:"0" maximum:"100" doc:"Further attempts after a recorded failure."`
+	OnNoSignal string `json:"onNoSignal,omitempty" enum:"run-now,run-by-deadline" doc:"What to do while no intensity is known. Default: run-by-deadline."`
+	Baseline   string `json:"baseline,omitempty" enum:"run-now" doc:"What savings are measured against; fixed before the run."`
+}
+
+// Submission asks for an intent to be carried out.
+type Submission struct {
+	Shape   Shape  `json:"shape" doc:"The disclosed part of the intent."`
+	Sealed  []byte `json:"sealed" minLength:"1" maxLength:"1048576" doc:"The whole intent, sealed to an enclave's key."`
+	Enclave string `json:"enclave" minLength:"1" maxLength:"128" doc:"The id of the key that it is sealed to."`
+}
+
+// Workload is the server's record of an intent.
+type Workload struct {
+	ID          string     `json:"id" example:"wl_0199b2c4-5a7e-7f31-9c0e-1f2a3b4c5d6e"`
+	State       string     `json:"state" enum:"accepted,planned,offered,held,releasing,running,suspended,site_silent,succeeded,failed,cancelled,expired"`
+	Rev         int64      `json:"rev"`
+	Cause       string     `json:"cause,omitempty" doc:"Why it is in this state."`
+	Shape       Shape      `json:"shape"`
+	Enclave     string     `json:"enclave"`
+	Created     time.Time  `json:"created"`
+	Changed     time.Time  `json:"changed"`
+	Wanted      string     `json:"wanted,omitempty" enum:"cancel,move"`
+	Plan        *Placement `json:"plan,omitempty" doc:"Its part of the plan in force, or of the last one."`
+	Baseline    Baseline   `json:"baseline"`
+	Attempts    []Attempt  `json:"attempts"`
+	MissedAt    time.Time  `json:"missedAt,omitzero" doc:"When completeBy passed with the work unfinished."`
+	MissedCause string     `json:"missedCause,omitempty"`
+	Account     *Account   `json:"account,omitempty" doc:"What the ledger holds of it so far."`
+}
+
+// Account sums the ledger entries of one workload.
+type Account struct {
+	Entries   int     `json:"entries"`
+	EnergyKWh float64 `json:"energyKWh"`
+	Emitted   float64 `json:"emittedGrams"`
+	Avoided   float64 `json:"baselineGrams"`
+	Saved     float64 `json:"savedGrams" doc:"Signed: may be negative. Only claimed entries count."`
+	Grade     string  `json:"grade"`
+	Complete  bool    `json:"complete" doc:"True when every hour of every attempt is booked."`
+}
+
+// Baseline is the run that savings are measured against.
+type Baseline struct {
+	Rule  string    `json:"rule"`
+	Site  string    `json:"site"`
+	Zone  string    `json:"zone"`
+	Start time.Time `json:"start"`
+}
+
+// Attempt is one execution.
+type Attempt struct {
+	N           int       `json:"n"`
+	Site        string    `json:"site"`
+	State       string    `json:"state"`
+	Started     time.Time `json:"started,omitzero"`
+	Ended       time.Time `json:"ended,omitzero"`
+	ExitCode    *int      `json:"exitCode,omitempty"`
+	Cause       string    `json:"cause,omitempty"`
+	Active      float64   `json:"activeSeconds"`
+	Suspensions int       `json:"suspensions"`
+}
+
+// Span is a time [start, end).
+type Span struct {
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+}
+
+// Placement is one workload's part of a plan.
+type Placement struct {
+	Site     string    `json:"site"`
+	Spans    []Span    `json:"spans"`
+	Reserved time.Time `json:"reservedUntil"`
+	Latest   time.Time `json:"latestStart"`
+	Energy   float64   `json:"energyKWh"`
+	Carbon   *float64  `json:"carbonGrams,omitempty" doc:"Expected; absent if no intensity is known."`
+	Grade    string    `json:"grade,omitempty"`
+	Cost     *Money    `json:"cost,omitempty"`
+	Why      Reasons   `json:"why"`
+}
+
+// Reasons says why a placement is what it is.
+type Reasons struct {
+	Binding    string         `json:"binding"`
+	Text       string         `json:"text"`
+	Signals    []SignalUsed   `json:"signals"`
+	RunNow     *Alternative   `json:"runNow,omitempty"`
+	Rejected   []Alternative  `json:"rejected"`
+	Considered int            `json:"considered"`
+	Fell       map[string]int `json:"fell,omitempty"`
+}
+
+// Alternative is a candidate that was not chosen; deltas are its own figure
+// less the chosen one's.
+type Alternative struct {
+	Site        string    `json:"site"`
+	Start       time.Time `json:"start"`
+	Finish      time.Time `json:"finish"`
+	Cause       string    `json:"cause,omitempty"`
+	Carbon      *float64  `json:"carbonGrams,omitempty"`
+	CarbonDelta *float64  `json:"carbonDeltaGrams,omitempty"`
+	FinishDelta float64   `json:"finishDeltaSeconds"`
+	CostDelta   *Money    `json:"costDelta,omitempty"`
+}
+
+// SignalUsed names a series that a decision rests on.
+type SignalUsed struct {
+	Zone     string    `json:"zone"`
+	Provider string    `json:"provider"`
+	Issued   time.Time `json:"issued"`
+	Grade    string    `json:"grade"`
+	Basis    string    `json:"basis"`
+	Ref      string    `json:"ref,omitempty"`
+}
+
+// Decision is one plan's word on a workload, kept for good.
+type Decision struct {
+	Plan      string    `json:"plan"`
+	At        time.Time `json:"at"`
+	Placement Placement `json:"placement"`
+}
+
+// DryRun is what a plan would be, or every reason why there is none.
+type DryRun struct {
+	Feasible  bool       `json:"feasible"`
+	Placement *Placement `json:"placement,omitempty"`
+	Failed    []Failed   `json:"failed,omitempty"`
+	Nearest   time.Time  `json:"nearestCompleteBy,omitzero"`
+	Outlook   []Outlook  `json:"outlook,omitempty" doc:"Intensity over the window, one entry for each zone considered."`
+}
+
+// Failed is one constraint that cannot be kept.
+type Failed struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+	Missing string `json:"missing,omitempty"`
+	Nearest string `json:"nearest,omitempty"`
+}
+
+// Outlook is a zone's intensity over time: what was measured, then what is
+// expected.
+type Outlook struct {
+	Zone   string  `json:"zone"`
+	Points []Point `json:"points"`
+}
+
+// Point is one value of intensity; absent if it is not known.
+type Point struct {
+	Start     time.Time `json:"start"`
+	Intensity *float64  `json:"gramsPerKWh,omitempty"`
+	Low       *float64  `json:"low,omitempty"`
+	High      *float64  `json:"high,omitempty"`
+	Forecast  bool      `json:"forecast"`
+	Grade     string    `json:"grade"`
+	Provider  string    `json:"provider"`
+	Issued    time.Time `json:"issued"`
+}
+
+// Zone is a grid area as Clusy knows it.
+type Zone struct {
+	Zone     string    `json:"zone"`
+	Name     string    `json:"name,omitempty"`
+	Annual   *float64  `json:"annualGramsPerKWh,omitempty" doc:"Yearly mean."`
+	Year     int       `json:"year,omitempty"`
+	Now      *float64  `json:"nowGramsPerKWh,omitempty"`
+	Grade    string    `json:"grade,omitempty"`
+	Provider string    `json:"provider,omitempty"`
+	Issued   time.Time `json:"issued,omitzero"`
+	Basis    string    `json:"basis,omitempty"`
+	Problem  string    `json:"problem,omitempty" doc:"What is wrong with its signal, if anything."`
+}
+
+// Site is a place that can run workloads.
+type Site struct {
+	ID        string    `json:"id"`
+	Zone      string    `json:"zone"`
+	Engine    string    `json:"engine"`
+	CPUs      *float64  `json:"cpus,omitempty" doc:"Absent: not limited."`
+	MemoryMiB *int64    `json:"memoryMiB,omitempty"`
+	Watts     *float64  `json:"watts,omitempty"`
+	Slots     *int64    `json:"slots,omitempty"`
+	PUE       float64   `json:"pue"`
+	Price     *Money    `json:"pricePerKWh,omitempty"`
+	Enclave   Enclave   `json:"enclave"`
+	Seen      time.Time `json:"seen,omitzero"`
+	Silent    bool      `json:"silent"`
+	Running   int       `json:"running"`
+}
+
+// Enclave is a key that intents can be sealed to.
+type Enclave struct {
+	ID  string `json:"id"`
+	Key string `json:"key" doc:"Public key, in text form."`
+}
+
+// Event is one fact on record.
+type Event struct {
+	Index  int64             `json:"index"`
+	At     time.Time         `json:"at"`
+	Actor  string            `json:"actor"`
+	Kind   string            `json:"kind"`
+	Object string            `json:"object"`
+	From   string            `json:"from,omitempty"`
+	To     string            `json:"to,omitempty"`
+	Rev    int64             `json:"rev,omitempty"`
+	Detail map[string]string `json:"detail,omitempty"`
+}
+
+// LedgerEntry is one attempt in one hour.
+type LedgerEntry struct {
+	Index     int64     `json:"index"`
+	Workload  string    `json:"workload"`
+	Attempt   int       `json:"attempt"`
+	Site      string    `json:"site"`
+	Zone      string    `json:"zone"`
+	Hour      time.Time `json:"hour"`
+	Active    float64   `json:"activeSeconds"`
+	EnergyKWh float64   `json:"energyKWh" doc:"Of the facility: with PUE."`
+	Source    string    `json:"energySource"`
+	PUE       float64   `json:"pue"`
+	Intensity float64   `json:"gramsPerKWh" doc:"Energy-weighted mean of the intensities used."`
+	Emitted   float64   `json:"emittedGrams"`
+	Avoided   float64   `json:"baselineGrams"`
+	Saved     float64   `json:"savedGrams"`
+	Claimed   bool      `json:"claimed"`
+	Grade     string    `json:"grade"`
+	Baseline  Baseline  `json:"baseline"`
+	Method    string    `json:"method"`
+}
+
+// Checkpoint is the signed head of the log.
+type Checkpoint struct {
+	Origin string `json:"origin"`
+	Size   int64  `json:"size"`
+	Text   string `json:"text" doc:"The signed note (C2SP tlog-checkpoint)."`
+	Key    string `json:"key" doc:"The note verifier key."`
+	Demo   bool   `json:"demo"`
+}
+
+// Status says what server this is and what time it goes by.
+type Status struct {
+	Version string    `json:"version"`
+	Now     time.Time `json:"now"`
+	Demo    bool      `json:"demo" doc:"Everything here is a demonstration on replayed data."`
+	Rate    float64   `json:"rate" doc:"Seconds of its clock in one second."`
+	Ends    time.Time `json:"ends,omitzero" doc:"When the replayed data ends."`
+	Origin  string    `json:"origin"`
+}
+
+// Page is one page of a list. Next is empty on the last one.
+type Page[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty" doc:"Cursor of the next page."`
+}
+
+// Proof shows that a log entry is in the log under a checkpoint.
+type Proof struct {
+	Index int64  `json:"index"`
+	Leaf  []byte `json:"leaf" doc:"The canonical bytes of the entry's leaf."`
+	Text  string `json:"text" doc:"The proof (c2sp.org/tlog-proof)."`
+}
