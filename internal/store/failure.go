@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"clusy.io/clusy/internal/problem"
+)
+
+// ErrFenced is the answer to a leader whose epoch is not the newest: it must
+// stop, as another one leads.
+var ErrFenced = errors.New("another leader has taken over")
+
+var (
+	errClosed   = problem.Errorf(problem.Unready, "the store is closed")
+	errReadOnly = errors.New("a view of the store changes nothing")
+	errNoTenant = errors.New("the store was asked for the tenant with no name")
+)
+
+// constraint is a rule of the schema that a statement would have broken, as
+// the memory store says it.
+type constraint string
+
+const (
+	unique  constraint = "there is one already"
+	foreign constraint = "it refers to what is not there"
+	check   constraint = "a value is not allowed"
+)
+
+func (c constraint) Error() string { return string(c) }
+
+// failed says what was being done when a statement failed, and whom the error
+// is for: a broken rule of uniqueness or reference is a problem.Conflict, a
+// full or busy disk is problem.Unready, and all else is our own trouble.
+func failed(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	kind := problem.Internal
+	var c constraint
+	var s *sqlite.Error
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.As(err, &c):
+		if c == unique || c == foreign {
+			kind = problem.Conflict
+		}
+	case errors.As(err, &s):
+		switch s.Code() {
+		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
+			kind = problem.Conflict
+		default:
+			switch s.Code() & 0xff {
+			case sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR:
+				kind = problem.Unready
+			}
+		}
+	}
+	detail := doing + " failed"
+	switch kind {
+	case problem.Conflict:
+		detail = doing + " conflicts with what is stored"
+	case problem.Unready:
+		detail = doing + " is not possible now: the store cannot write"
+	}
+	return &problem.Error{Kind: kind, Detail: detail, Cause: err}
+}
+
+// lost is the answer to an update of which nothing was kept through no fault
+// of its own: the disk, or another update in its group, broke the transaction.
+func lost(err error) error {
+	return &problem.Error{Kind: problem.Unready, Detail: "the store could not write; nothing was changed", Cause: err}
+}

@@ -1,0 +1,343 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"math"
+
+	"clusy.io/clusy/internal/store/db"
+)
+
+func (r *rows) InsertDecision(_ context.Context, p db.InsertDecisionParams) error {
+	if r.decisions.has(key{n: p.Idx}) {
+		return unique
+	}
+	if w, ok := r.workloads.get(key{a: p.Workload}); !ok || w.Tenant != p.Tenant || !r.leaves.has(key{n: p.Idx}) {
+		return foreign
+	}
+	r.decisions.put(key{n: p.Idx}, db.Decision(p))
+	r.decided.put(key{a: p.Workload, n: p.Idx}, struct{}{})
+	return nil
+}
+
+func (r *rows) PutPlacement(_ context.Context, p db.PutPlacementParams) error {
+	if d, ok := r.decisions.get(key{n: p.Decision}); !ok || d.Tenant != p.Tenant {
+		return foreign
+	}
+	r.placements.put(key{a: p.Workload}, p)
+	return nil
+}
+
+func (r *rows) DeletePlacement(_ context.Context, p db.DeletePlacementParams) error {
+	if old, ok := r.placements.get(key{a: p.Workload}); ok && old.Tenant == p.Tenant {
+		r.placements.remove(key{a: p.Workload})
+	}
+	return nil
+}
+
+func (r *rows) Placement(_ context.Context, p db.PlacementParams) (string, error) {
+	at, ok := r.placements.get(key{a: p.Workload})
+	d, _ := r.decisions.get(key{n: at.Decision})
+	return one(d.Body, ok && at.Tenant == p.Tenant)
+}
+
+func (r *rows) SystemPlacements(context.Context) ([]db.SystemPlacementsRow, error) {
+	var ps []db.SystemPlacementsRow
+	for _, p := range r.placements.all() {
+		d, _ := r.decisions.get(key{n: p.Decision})
+		ps = append(ps, db.SystemPlacementsRow{Workload: p.Workload, Body: d.Body})
+	}
+	return ps, nil
+}
+
+func (r *rows) Decisions(_ context.Context, p db.DecisionsParams) ([]db.Decision, error) {
+	var ds []db.Decision
+	for k := range r.decided.after(key{a: p.Workload, n: math.MinInt64}) {
+		if k.a != p.Workload {
+			break
+		}
+		if d, _ := r.decisions.get(key{n: k.n}); d.Tenant == p.Tenant {
+			ds = append(ds, d)
+		}
+	}
+	return ds, nil
+}
+
+func (r *rows) SystemDecisions(_ context.Context, p db.SystemDecisionsParams) ([]db.SystemDecisionsRow, error) {
+	var ds []db.SystemDecisionsRow
+	for _, d := range r.decisions.after(key{n: p.Idx - 1}) {
+		if len(ds) == int(p.Most) {
+			break
+		}
+		ds = append(ds, db.SystemDecisionsRow{Idx: d.Idx, Body: d.Body})
+	}
+	return ds, nil
+}
+
+func (r *rows) PlanInForce(context.Context) (db.PlanInForceRow, error) {
+	return one(r.plans.get(key{}))
+}
+
+func (r *rows) SetPlan(_ context.Context, p db.SetPlanParams) (int64, error) {
+	if now, _ := r.plans.get(key{}); now.ID != p.Parent {
+		return 0, nil
+	}
+	r.plans.put(key{}, db.PlanInForceRow{ID: p.NewID, At: p.At})
+	return 1, nil
+}
+
+func (r *rows) InsertLedgerEntry(_ context.Context, p db.InsertLedgerEntryParams) error {
+	if w, ok := r.workloads.get(key{a: p.Workload}); !ok || w.Tenant != p.Tenant || !r.leaves.has(key{n: p.Idx}) {
+		return foreign
+	}
+	r.entries.put(key{n: p.Idx}, db.LedgerEntry(p))
+	r.entriesOf.put(key{a: p.Workload, n: p.Idx}, struct{}{})
+	return nil
+}
+
+func (r *rows) LedgerEntries(_ context.Context, p db.LedgerEntriesParams) ([]db.LedgerEntriesRow, error) {
+	var es []db.LedgerEntriesRow
+	for k, e := range r.entries.after(key{n: p.Idx}) {
+		if len(es) == int(p.Most) {
+			break
+		}
+		if e.Tenant == p.Tenant {
+			l, _ := r.leaves.get(k)
+			es = append(es, db.LedgerEntriesRow{Idx: l.Idx, Sealed: l.Sealed})
+		}
+	}
+	return es, nil
+}
+
+func (r *rows) WorkloadLedgerEntries(_ context.Context, p db.WorkloadLedgerEntriesParams) ([]db.WorkloadLedgerEntriesRow, error) {
+	var es []db.WorkloadLedgerEntriesRow
+	for k := range r.entriesOf.after(key{a: p.Workload, n: p.Idx}) {
+		if k.a != p.Workload || len(es) == int(p.Most) {
+			break
+		}
+		if e, _ := r.entries.get(key{n: k.n}); e.Tenant == p.Tenant {
+			l, _ := r.leaves.get(key{n: k.n})
+			es = append(es, db.WorkloadLedgerEntriesRow{Idx: l.Idx, Sealed: l.Sealed})
+		}
+	}
+	return es, nil
+}
+
+func (r *rows) SystemLedgerEntry(_ context.Context, idx int64) (db.LedgerEntry, error) {
+	return one(r.entries.get(key{n: idx}))
+}
+
+func meterKey(workload string, attempt, hour int64) key {
+	return key{a: workload, n: attempt, m: hour}
+}
+
+func unsettledKey(workload string, attempt, hour int64) key {
+	return key{n: hour, b: workload, m: attempt}
+}
+
+func (r *rows) PutMeter(_ context.Context, p db.PutMeterParams) (int64, error) {
+	k := meterKey(p.Workload, p.Attempt, p.Hour)
+	if old, ok := r.meters.get(k); ok && (old.Settled.Valid || old.Tenant != p.Tenant) {
+		return 0, nil
+	}
+	if a, ok := r.attempts.get(key{a: p.Workload, n: p.Attempt}); !ok || a.Tenant != p.Tenant {
+		return 0, foreign
+	}
+	r.meters.put(k, db.Meter{Workload: p.Workload, Attempt: p.Attempt, Hour: p.Hour, Tenant: p.Tenant, Body: p.Body})
+	r.unsettled.put(unsettledKey(p.Workload, p.Attempt, p.Hour), struct{}{})
+	return 1, nil
+}
+
+func (r *rows) Meter(_ context.Context, p db.MeterParams) (db.Meter, error) {
+	m, ok := r.meters.get(meterKey(p.Workload, p.Attempt, p.Hour))
+	return one(m, ok && m.Tenant == p.Tenant)
+}
+
+func (r *rows) Meters(_ context.Context, p db.MetersParams) ([]db.Meter, error) {
+	var ms []db.Meter
+	for k, m := range r.meters.after(key{a: p.Workload, n: math.MinInt64}) {
+		if k.a != p.Workload {
+			break
+		}
+		if m.Tenant == p.Tenant {
+			ms = append(ms, m)
+		}
+	}
+	return ms, nil
+}
+
+func (r *rows) SystemUnsettledMeters(context.Context) ([]db.Meter, error) {
+	var ms []db.Meter
+	for k := range r.unsettled.all() {
+		m, _ := r.meters.get(meterKey(k.b, k.m, k.n))
+		ms = append(ms, m)
+	}
+	return ms, nil
+}
+
+func (r *rows) SystemSettleMeter(_ context.Context, p db.SystemSettleMeterParams) (int64, error) {
+	k := meterKey(p.Workload, p.Attempt, p.Hour)
+	m, ok := r.meters.get(k)
+	if !ok || m.Settled.Valid {
+		return 0, nil
+	}
+	if !r.entries.has(key{n: p.Idx.Int64}) {
+		return 0, foreign
+	}
+	m.Settled = p.Idx
+	r.meters.put(k, m)
+	r.unsettled.remove(unsettledKey(p.Workload, p.Attempt, p.Hour))
+	return 1, nil
+}
+
+func (r *rows) PutSite(_ context.Context, p db.PutSiteParams) error {
+	r.sites.put(key{a: p.ID}, db.Site(p))
+	return nil
+}
+
+func (r *rows) SeeSite(_ context.Context, p db.SeeSiteParams) (int64, error) {
+	s, ok := r.sites.get(key{a: p.ID})
+	if !ok {
+		return 0, nil
+	}
+	s.Seen, s.Answered = p.Seen, p.Answered
+	r.sites.put(key{a: p.ID}, s)
+	return 1, nil
+}
+
+func (r *rows) Site(_ context.Context, id string) (db.Site, error) {
+	return one(r.sites.get(key{a: id}))
+}
+
+func (r *rows) Sites(context.Context) ([]db.Site, error) { return values(&r.sites), nil }
+
+func values[V any](t *table[V]) []V {
+	var vs []V
+	for _, v := range t.all() {
+		vs = append(vs, v)
+	}
+	return vs
+}
+
+func zoneKey(s db.Series) key {
+	return key{a: s.Zone + "\x00" + s.Kind, n: s.StartAt, m: s.Issued, c: s.Ref}
+}
+
+func (r *rows) InsertSeries(_ context.Context, p db.InsertSeriesParams) error {
+	s := db.Series(p)
+	if r.series.has(key{a: s.Ref}) {
+		return unique
+	}
+	r.series.put(key{a: s.Ref}, s)
+	r.zones.put(zoneKey(s), struct{}{})
+	return nil
+}
+
+func (r *rows) Series(_ context.Context, ref string) (db.Series, error) {
+	return one(r.series.get(key{a: ref}))
+}
+
+func (r *rows) SeriesOfZone(_ context.Context, p db.SeriesOfZoneParams) ([]db.Series, error) {
+	var ss []db.Series
+	name := p.Zone + "\x00" + p.Kind
+	for k := range r.zones.after(key{a: name, n: math.MinInt64}) {
+		if k.a != name {
+			break
+		}
+		if s, _ := r.series.get(key{a: k.c}); s.EndAt > p.Since {
+			ss = append(ss, s)
+		}
+	}
+	return ss, nil
+}
+
+func (r *rows) PutLatest(_ context.Context, p db.PutLatestParams) error {
+	k := key{a: p.Zone, b: p.Provider, c: p.Basis}
+	old, ok := r.newest.get(k)
+	if !ok || cmp.Or(cmp.Compare(p.Issued, old.Issued), cmp.Compare(p.Revision, old.Revision)) >= 0 {
+		r.newest.put(k, p)
+	}
+	return nil
+}
+
+func (r *rows) LatestSeries(context.Context) ([]db.Series, error) {
+	var ss []db.Series
+	for _, l := range r.newest.all() {
+		s, _ := r.series.get(key{a: l.Ref})
+		ss = append(ss, s)
+	}
+	return ss, nil
+}
+
+func (r *rows) UseSeries(_ context.Context, p db.UseSeriesParams) error {
+	r.uses.put(key{a: p.Ref, n: p.Idx}, struct{}{})
+	return nil
+}
+
+// unused reports whether a series ended before a time and nothing on record
+// refers to it.
+func (r *rows) unused(s db.Series, before int64) bool {
+	for k := range r.uses.after(key{a: s.Ref, n: math.MinInt64}) {
+		if k.a == s.Ref {
+			return false
+		}
+		break
+	}
+	return s.EndAt < before
+}
+
+func (r *rows) PruneLatest(_ context.Context, before int64) error {
+	prune(&r.newest, func(l db.PutLatestParams) bool {
+		s, _ := r.series.get(key{a: l.Ref})
+		return r.unused(s, before)
+	})
+	return nil
+}
+
+func (r *rows) PruneSeries(_ context.Context, before int64) (int64, error) {
+	return prune(&r.series, func(s db.Series) bool {
+		old := r.unused(s, before)
+		if old {
+			r.zones.remove(zoneKey(s))
+		}
+		return old
+	}), nil
+}
+
+func (r *rows) InsertToken(_ context.Context, p db.InsertTokenParams) error {
+	if _, err := r.SystemToken(context.Background(), p.Hash); err == nil || r.tokens.has(key{a: p.ID}) {
+		return unique
+	}
+	r.tokens.put(key{a: p.ID}, db.Token(p))
+	return nil
+}
+
+func (r *rows) SystemToken(_ context.Context, hash []byte) (db.Token, error) {
+	for _, t := range r.tokens.all() {
+		if bytes.Equal(t.Hash, hash) {
+			return t, nil
+		}
+	}
+	return db.Token{}, sql.ErrNoRows
+}
+
+func (r *rows) SystemTokens(context.Context) ([]db.Token, error) { return values(&r.tokens), nil }
+
+func (r *rows) Lead(_ context.Context, p db.LeadParams) (int64, error) {
+	old, _ := r.leases.get(key{a: p.Name})
+	r.leases.put(key{a: p.Name}, db.Lease{Name: p.Name, Holder: p.Holder, Epoch: old.Epoch + 1, At: p.At})
+	return old.Epoch + 1, nil
+}
+
+func (r *rows) Lease(_ context.Context, name string) (db.Lease, error) {
+	return one(r.leases.get(key{a: name}))
+}
+
+func (r *rows) Meta(_ context.Context, k string) (string, error) { return one(r.metas.get(key{a: k})) }
+
+func (r *rows) SetMeta(_ context.Context, p db.SetMetaParams) error {
+	r.metas.put(key{a: p.Key}, p.Value)
+	return nil
+}

@@ -1,0 +1,243 @@
+package store
+
+import (
+	"cmp"
+	"database/sql"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"clusy.io/clusy/internal/access"
+	"clusy.io/clusy/internal/audit"
+	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/problem"
+	"clusy.io/clusy/internal/store/db"
+)
+
+func (t *systemTx) Sites() ([]Site, error) {
+	rows, err := t.q.Sites(t.ctx)
+	if err != nil {
+		return nil, t.failed("reading the sites", err)
+	}
+	return each(rows, site)
+}
+
+func (t *systemTx) Site(id string) (Site, error) {
+	row, err := t.q.Site(t.ctx, id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Site{}, missing("site "+id, nil)
+	}
+	if err != nil {
+		return Site{}, t.failed("reading site "+id, err)
+	}
+	return site(row)
+}
+
+func (t *systemTx) PutSite(s Site, e audit.Event) error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	if s.ID == "" {
+		return problem.Errorf(problem.Invalid, "a site has no id")
+	}
+	kind := audit.SiteSeen
+	if _, err := t.Site(s.ID); problem.Is(err, problem.NotFound) {
+		kind = audit.SiteRegistered
+	} else if err != nil {
+		return err
+	}
+	capacity, err := encode("a capacity", s.Capacity)
+	if err != nil {
+		return err
+	}
+	if s.Registered.IsZero() {
+		s.Registered = e.At
+	}
+	e = detail(e, "zone", string(s.Zone), "engine", s.Engine, "incarnation", s.Incarnation, "key", s.KeyID)
+	if _, err := t.record(fact{Event: e, kind: kind, tenant: e.Tenant, object: "site:" + s.ID}); err != nil {
+		return err
+	}
+	return t.failed("writing site "+s.ID, t.q.PutSite(t.ctx, db.PutSiteParams{
+		ID: s.ID, Zone: string(s.Zone), Capacity: capacity, Pue: s.PUE, Price: int64(s.Price), Currency: s.Currency, Down: s.Down,
+		Engine: s.Engine, EnclaveKey: blob(s.EnclaveKey), KeyID: s.KeyID, Registered: usec(s.Registered), Seen: maybe(s.Seen),
+		Incarnation: s.Incarnation, Answered: s.Answered,
+	}))
+}
+
+func (t *systemTx) SeeSite(id string, seen time.Time, answered int64) error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	n, err := t.q.SeeSite(t.ctx, db.SeeSiteParams{ID: id, Seen: maybe(seen), Answered: answered})
+	if err == nil && n == 0 {
+		return missing("site "+id, nil)
+	}
+	return t.failed("noting that site "+id+" was seen", err)
+}
+
+func (t *systemTx) PutSignal(kind SignalKind, s grid.Series, e audit.Event) (string, bool, error) {
+	if err := t.writable(); err != nil {
+		return "", false, err
+	}
+	if kind != Measured && kind != Forecast {
+		return "", false, problem.Errorf(problem.Invalid, "a series is measured or a forecast, not %q", kind)
+	}
+	if err := s.Validate(); err != nil {
+		return "", false, &problem.Error{Kind: problem.Invalid, Detail: err.Error(), Cause: err}
+	}
+	s.Ref = ""
+	ref := s.Digest()
+	if _, err := t.q.Series(t.ctx, ref); err == nil {
+		return ref, false, nil
+	} else if !errors.Is(err, sql.ErrNoRows) {
+		return "", false, t.failed("reading a series", err)
+	}
+	body, err := encode("a series", s)
+	if err != nil {
+		return "", false, err
+	}
+	e = detail(e, "kind", string(kind), "zone", string(s.Zone), "provider", s.Provider)
+	if _, err := t.record(fact{Event: e, kind: audit.SignalStored, tenant: e.Tenant, object: "signal:" + ref}); err != nil {
+		return "", false, err
+	}
+	if err := t.failed("storing a series", t.q.InsertSeries(t.ctx, db.InsertSeriesParams{
+		Ref: ref, Kind: string(kind), Zone: string(s.Zone), StartAt: usec(s.Start), EndAt: usec(s.End()), Issued: usec(s.Issued), Body: body})); err != nil {
+		return "", false, err
+	}
+	if kind == Forecast {
+		err = t.failed("noting the newest forecast", t.q.PutLatest(t.ctx, db.PutLatestParams{
+			Zone: string(s.Zone), Provider: s.Provider, Basis: s.Basis.String(), Issued: usec(s.Issued), Revision: int64(s.Revision), Ref: ref}))
+	}
+	return ref, err == nil, err
+}
+
+func (t *systemTx) Signal(ref string) (grid.Series, error) {
+	row, err := t.q.Series(t.ctx, ref)
+	if errors.Is(err, sql.ErrNoRows) {
+		return grid.Series{}, missing("series "+ref, nil)
+	}
+	if err != nil {
+		return grid.Series{}, t.failed("reading a series", err)
+	}
+	return t.memo.one(row)
+}
+
+func (t *systemTx) Measured(zone grid.Zone, since time.Time) ([]grid.Series, error) {
+	rows, err := t.q.SeriesOfZone(t.ctx, db.SeriesOfZoneParams{Zone: string(zone), Kind: string(Measured), Since: usec(since)})
+	if err != nil {
+		return nil, t.failed("reading the measured series of "+string(zone), err)
+	}
+	return each(rows, t.memo.one)
+}
+
+func (t *systemTx) LatestForecasts() (map[grid.Zone][]grid.Series, error) {
+	rows, err := t.q.LatestSeries(t.ctx)
+	if err != nil {
+		return nil, t.failed("reading the newest forecasts", err)
+	}
+	all, err := each(rows, t.memo.one)
+	if err != nil {
+		return nil, err
+	}
+	byZone := map[grid.Zone][]grid.Series{}
+	for _, s := range all {
+		byZone[s.Zone] = append(byZone[s.Zone], s)
+	}
+	for _, ss := range byZone {
+		slices.SortStableFunc(ss, func(a, b grid.Series) int {
+			return cmp.Or(cmp.Compare(a.Grade, b.Grade), b.Issued.Compare(a.Issued))
+		})
+	}
+	return byZone, nil
+}
+
+func (t *systemTx) PruneSignals(before time.Time) (int64, error) {
+	if err := t.writable(); err != nil {
+		return 0, err
+	}
+	if err := t.failed("dropping old series", t.q.PruneLatest(t.ctx, usec(before))); err != nil {
+		return 0, err
+	}
+	n, err := t.q.PruneSeries(t.ctx, usec(before))
+	return n, t.failed("dropping old series", err)
+}
+
+func (t *systemTx) Token(hash []byte) (access.Token, error) {
+	row, err := t.q.SystemToken(t.ctx, hash)
+	if errors.Is(err, sql.ErrNoRows) {
+		return access.Token{}, missing("such token", nil)
+	}
+	if err != nil {
+		return access.Token{}, t.failed("reading a token", err)
+	}
+	return token(row)
+}
+
+func (t *systemTx) Tokens() ([]access.Token, error) {
+	rows, err := t.q.SystemTokens(t.ctx)
+	if err != nil {
+		return nil, t.failed("reading the tokens", err)
+	}
+	return each(rows, token)
+}
+
+func (t *systemTx) PutToken(k access.Token, e audit.Event) error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	if k.ID == "" || len(k.Hash) == 0 {
+		return problem.Errorf(problem.Invalid, "a token needs an id and a hash")
+	}
+	g := k.Grant
+	e = detail(e, "holder", string(g.Holder), "role", string(g.Role), "tenant", string(g.Tenant), "site", g.Site, "until", g.Until.UTC().Format(time.RFC3339))
+	if _, err := t.record(fact{Event: e, kind: audit.TokenCreated, tenant: g.Tenant, object: "token:" + k.ID}); err != nil {
+		return err
+	}
+	return t.failed("keeping token "+k.ID, t.q.InsertToken(t.ctx, db.InsertTokenParams{
+		ID: k.ID, Hash: blob(k.Hash), Tenant: string(g.Tenant), Holder: string(g.Holder), Role: string(g.Role), Site: g.Site,
+		FromAt: usec(g.From), UntilAt: usec(g.Until), Created: usec(k.Created),
+	}))
+}
+
+// system is who does what the house does by itself.
+const system access.Principal = "system"
+
+func (t *systemTx) Lead(name, holder string, at time.Time) (int64, error) {
+	if err := t.writable(); err != nil {
+		return 0, err
+	}
+	epoch, err := t.q.Lead(t.ctx, db.LeadParams{Name: name, Holder: holder, At: usec(at)})
+	if err != nil {
+		return 0, t.failed("taking the lead", err)
+	}
+	e := audit.Event{At: at, Actor: system, Detail: map[string]string{"holder": holder, "epoch": strconv.FormatInt(epoch, 10)}}
+	_, err = t.record(fact{Event: e, kind: audit.LeaderElected, object: "lease:" + name})
+	return epoch, t.spoil(err)
+}
+
+func (t *systemTx) CheckLead(name string, epoch int64) error {
+	l, err := t.q.Lease(t.ctx, name)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return t.failed("reading the lease "+name, err)
+	}
+	if err != nil || l.Epoch != epoch {
+		return &problem.Error{Kind: problem.Conflict, Detail: ErrFenced.Error(), Cause: ErrFenced}
+	}
+	return nil
+}
+
+func (t *systemTx) Meta(key string) (string, bool, error) {
+	v, err := t.q.Meta(t.ctx, key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", false, nil
+	}
+	return v, err == nil, t.failed("reading "+key, err)
+}
+
+func (t *systemTx) SetMeta(key, value string) error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	return t.failed("writing "+key, t.q.SetMeta(t.ctx, db.SetMetaParams{Key: key, Value: value}))
+}
