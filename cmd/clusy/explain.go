@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"clusy.io/clusy"
+)
+
+type explanation struct {
+	Workload  clusy.Workload   `json:"workload"`
+	Decisions []clusy.Decision `json:"decisions"`
+	Events    []clusy.Event    `json:"events"`
+}
+
+func explainCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "explain ID",
+		Short: "Say why a workload runs where and when it does",
+		Long: `Say why a workload runs where and when it does.
+
+Every decision is kept with its reasons: the constraint that binds, the best
+alternatives that were rejected and by how much they were worse, and the
+signal that it rests on.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			var x explanation
+			if x.Workload, err = c.Workload(ctx, args[0]); err != nil {
+				return err
+			}
+			ds, err := c.Decisions(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			es, err := c.Events(ctx, args[0], "", 500)
+			if err != nil {
+				return err
+			}
+			x.Decisions, x.Events = ds.Items, es.Items
+			st, err := c.Status(ctx)
+			if err != nil {
+				return err
+			}
+			return print(cmd, x, func(out io.Writer) error {
+				w := x.Workload
+				fmt.Fprintf(out, "%s  %s\n", paint(out, bold, w.ID), describe(w))
+				if err := showPlan(ctx, c, out, w, st.Now); err != nil {
+					return err
+				}
+				if w.Plan != nil {
+					fmt.Fprintf(out, "  %-12s %s\n", "binding", bindingMeans[w.Plan.Why.Binding])
+					showRejected(out, *w.Plan)
+				}
+				fmt.Fprintf(out, "  %-12s %s at %s, fixed before the run\n", "baseline", w.Baseline.Rule, w.Baseline.Site)
+				if len(x.Decisions) > 1 {
+					fmt.Fprintf(out, "  %-12s %d decisions; before this one:\n", "history", len(x.Decisions))
+					for _, d := range x.Decisions[1:min(len(x.Decisions), 6)] {
+						fmt.Fprintf(out, "  %-12s %s: %s\n", "", local(d.At), d.Placement.Why.Text)
+					}
+				}
+				fmt.Fprintln(out, "  events")
+				for _, e := range x.Events {
+					if e.To != "" {
+						fmt.Fprintf(out, "  %-12s %s  %-10s → %-10s by %s\n", "", local(e.At), e.From, e.To, e.Actor)
+					}
+				}
+				return nil
+			})
+		},
+	}
+}
+
+var bindingMeans = map[string]string{
+	"none":        "nothing in the window is cleaner",
+	"complete-by": "something cleaner would end too late",
+	"capacity":    "something cleaner is taken by other work",
+	"min-saving":  "waiting would save less than minSaving",
+	"no-signal":   "no intensity is known: it runs by the policy onNoSignal",
+	"started":     "it runs, and rigid work is not moved",
+	"objective":   "carbon is not what it is to minimize",
+	"hysteresis":  "a move would gain too little to be worth it",
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"clusy.io/clusy"
+	"clusy.io/clusy/internal/signal/bundled"
+	"clusy.io/clusy/internal/wire"
+)
+
+func zonesCommand() *cobra.Command {
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "zones [TEXT]",
+		Short: "List grid zones, the cleanest now first",
+		Long: `List grid zones, the cleanest now first.
+
+Without --all or a TEXT to look for, only zones with a live signal are shown.
+A zone whose intensity is not known says so: unknown is never zero.
+
+Without a token the yearly means that ship with this binary are listed, so that
+the zone of a first server can be found.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			p, err := knownZones(cmd)
+			if err != nil {
+				return err
+			}
+			offline := p.Next == "offline"
+			var items []clusy.Zone
+			for _, z := range p.Items {
+				match := len(args) == 1 && strings.Contains(strings.ToLower(z.Zone+" "+z.Name), strings.ToLower(args[0]))
+				if all || match || len(args) == 0 && (z.Now != nil || offline) {
+					items = append(items, z)
+				}
+			}
+			sort.SliceStable(items, func(i, j int) bool { return now(items[i]) < now(items[j]) })
+			return print(cmd, items, func(out io.Writer) error {
+				rows := [][]string{{"ZONE", "NOW g/kWh", "GRADE", "YEARLY MEAN", "NAME", "PROVIDER", ""}}
+				for _, z := range items {
+					annual := "unknown"
+					if z.Annual != nil {
+						annual = fmt.Sprintf("%.0f (%d)", *z.Annual, z.Year)
+					}
+					rows = append(rows, []string{z.Zone, orDash(z.Now, "%.0f"), z.Grade, annual, z.Name, z.Provider, z.Problem})
+				}
+				if len(items) == 0 {
+					fmt.Fprintln(out, "No zone matches. clusy zones --all lists every zone.")
+					return nil
+				}
+				return table(out, rows)
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&all, "all", false, "every zone with a yearly mean, also without a signal")
+	return cmd
+}
+
+// knownZones asks the server, and without a token what ships with the binary.
+func knownZones(cmd *cobra.Command) (clusy.Page[clusy.Zone], error) {
+	c, err := connect(cmd)
+	if err == nil {
+		return c.Zones(cmd.Context())
+	}
+	if !errors.Is(err, errNoToken) {
+		return clusy.Page[clusy.Zone]{}, err
+	}
+	means, err := bundled.Annual()
+	if err != nil {
+		return clusy.Page[clusy.Zone]{}, err
+	}
+	out := clusy.Page[clusy.Zone]{Next: "offline"}
+	for _, m := range means {
+		out.Items = append(out.Items, clusy.Zone{Zone: string(m.Zone), Name: m.Name, Annual: wire.PerKWh(m.Mean), Year: m.Year, Basis: m.Basis.String()})
+	}
+	return out, nil
+}
+
+func now(z clusy.Zone) float64 {
+	switch {
+	case z.Now != nil:
+		return *z.Now
+	case z.Annual != nil:
+		return 1e6 + *z.Annual // those with a signal come first
+	}
+	return 1e9
+}
+
+func sitesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "sites",
+		Short: "List the sites that can run workloads",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			p, err := c.Sites(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return print(cmd, p.Items, func(out io.Writer) error {
+				rows := [][]string{{"SITE", "ZONE", "ENGINE", "CORES", "RUNNING", "PUE", "SEEN", "ENCLAVE"}}
+				for _, s := range p.Items {
+					seen := local(s.Seen)
+					if s.Silent {
+						seen += " SILENT"
+					}
+					cores := "not limited"
+					if s.CPUs != nil {
+						cores = fmt.Sprintf("%g", *s.CPUs)
+					}
+					rows = append(rows, []string{s.ID, s.Zone, s.Engine, cores, fmt.Sprint(s.Running), fmt.Sprintf("%.2f", s.PUE), seen, s.Enclave.ID})
+				}
+				if len(p.Items) == 0 {
+					fmt.Fprintln(out, "No sites. clusy serve --zone ZONE makes this machine one.")
+					return nil
+				}
+				return table(out, rows)
+			})
+		},
+	}
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"clusy.io/clusy"
+)
+
+func planCommand() *cobra.Command {
+	var f intentFlags
+	cmd := &cobra.Command{
+		Use:   "plan FILE | plan -- COMMAND [ARG ...]",
+		Short: "Show what would become of an intent, and change nothing",
+		Long: `Show what would become of an intent, and change nothing.
+
+If it cannot be done, every constraint that fails is listed with the amount by
+which it fails and the nearest value that would do. The exit code is then 4.`,
+		Example: "clusy plan night.yaml\nclusy plan --by +10h --for 2h --power 300W -- true",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src, name, err := f.source(cmd, args)
+			if err != nil {
+				return err
+			}
+			c, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			_, shape, st, err := prepare(ctx, c, src, name)
+			if err != nil {
+				return err
+			}
+			d, err := c.Plan(ctx, shape)
+			if err != nil {
+				return onOwnLines(cmd.ErrOrStderr(), src, name, err)
+			}
+			err = print(cmd, d, func(out io.Writer) error { showDryRun(out, d, shape, st.Now); return nil })
+			if err == nil && !d.Feasible {
+				return exitStatus(exitInfeasible)
+			}
+			return err
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+func showDryRun(out io.Writer, d clusy.DryRun, shape clusy.Shape, now time.Time) {
+	if !d.Feasible {
+		fmt.Fprintln(out, paint(out, red, "✗ cannot be done"))
+		for _, f := range d.Failed {
+			fmt.Fprintf(out, "  %-22s %s", f.Field, f.Message)
+			if f.Missing != "" {
+				fmt.Fprintf(out, " (missing: %s)", f.Missing)
+			}
+			fmt.Fprintln(out)
+			if f.Nearest != "" {
+				fmt.Fprintf(out, "  %-22s would do: %s\n", "", f.Nearest)
+			}
+		}
+		if !d.Nearest.IsZero() {
+			fmt.Fprintf(out, "  with completeBy %s (in %s) it can be done\n", d.Nearest.UTC().Format(time.RFC3339), span(d.Nearest.Sub(now)))
+		}
+		return
+	}
+	p := *d.Placement
+	fmt.Fprintf(out, "%s at %s, %s to %s%s\n", paint(out, green, "✓ would run"), paint(out, bold, p.Site),
+		local(p.Spans[0].Start), local(p.Spans[len(p.Spans)-1].End), inPieces(p.Spans))
+	from, to := now.Truncate(time.Hour), shape.When.CompleteBy
+	to = to.Add(to.Sub(from) / 20)
+	for _, o := range d.Outlook {
+		var runs []clusy.Span
+		if len(d.Outlook) == 1 || len(p.Why.Signals) > 0 && p.Why.Signals[0].Zone == o.Zone {
+			runs = p.Spans
+		}
+		strip(out, o, from, to, now, shape.When.CompleteBy, runs, 60)
+	}
+	showWhy(out, p)
+	showRejected(out, p)
+}
+
+func inPieces(spans []clusy.Span) string {
+	if len(spans) == 1 {
+		return ""
+	}
+	return fmt.Sprintf(", in %d pieces", len(spans))
+}
+
+func showRejected(out io.Writer, p clusy.Placement) {
+	if len(p.Why.Rejected) == 0 {
+		return
+	}
+	rows := [][]string{{"  rejected", "site", "start", "finish", "carbon", "because"}}
+	for _, a := range p.Why.Rejected {
+		carbon := "unknown"
+		if a.Carbon != nil {
+			carbon = grams(*a.Carbon)
+			if a.CarbonDelta != nil {
+				carbon += fmt.Sprintf(" (%+.0f g)", *a.CarbonDelta)
+			}
+		}
+		rows = append(rows, []string{"", a.Site, local(a.Start), local(a.Finish), carbon, a.Cause})
+	}
+	_ = table(out, rows)
+	fmt.Fprintf(out, "  %-12s %d candidates looked at\n", "", p.Why.Considered)
+}

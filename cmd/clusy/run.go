@@ -1,0 +1,460 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"clusy.io/clusy"
+	"clusy.io/clusy/internal/intent"
+	"clusy.io/clusy/internal/problem"
+	"clusy.io/clusy/internal/wire"
+)
+
+// intentFlags are the ways to state an intent without a file.
+type intentFlags struct {
+	by, takes, power, energy, name, minSaving string
+	cpus                                      string
+	zones                                     []string
+	interruptible                             bool
+	retries                                   int
+	set                                       []string
+}
+
+func (f *intentFlags) add(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.by, "by", "", "complete by: +10h, or 2026-12-01T07:00:00+01:00")
+	fl.StringVar(&f.takes, "for", "", "expected running time: 90m, 6h")
+	fl.StringVar(&f.power, "power", "", "mean power while running: 300W, 2.4kW (default: 10 W a core)")
+	fl.StringVar(&f.energy, "energy", "", "energy of the whole run, instead of --power: 2.4kWh")
+	fl.StringVar(&f.cpus, "cpus", "", "cores needed (default 1)")
+	fl.StringVar(&f.name, "name", "", "a name; only your enclave and you see it")
+	fl.StringSliceVar(&f.zones, "in", nil, "sites or zones that may run it, * stands for any text (default: any)")
+	fl.BoolVar(&f.interruptible, "interruptible", false, "it may be suspended and resumed")
+	fl.StringVar(&f.minSaving, "min-saving", "", "do not wait for less: 5%")
+	fl.IntVar(&f.retries, "retries", 0, "further attempts after a recorded failure")
+}
+
+// source makes the text of an intent: a file's own, or one from flags.
+func (f *intentFlags) source(cmd *cobra.Command, args []string) (src []byte, name string, err error) {
+	dash := cmd.ArgsLenAtDash()
+	switch {
+	case dash < 0 && len(args) == 1 && args[0] == "-":
+		src, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), intent.MaxBytes+1))
+		return src, "standard input", err
+	case dash < 0 && len(args) == 1:
+		src, err = os.ReadFile(args[0])
+		if err != nil {
+			return nil, "", usage("read the intent: %w", err)
+		}
+		return src, filepath.Base(args[0]), nil
+	case dash == 0 && len(args) > 0:
+		return f.fromFlags(args), "the command line", nil
+	}
+	return nil, "", usage("give an intent file, or a command after --:\n  clusy %s night.yaml\n  clusy %s --by +10h --for 2h -- python train.py", cmd.Name(), cmd.Name())
+}
+
+// fromFlags writes the intent that the flags mean, so that there is one reader
+// with one set of rules.
+func (f *intentFlags) fromFlags(argv []string) []byte {
+	var b bytes.Buffer
+	q := strconv.Quote
+	fmt.Fprintf(&b, "apiVersion: clusy.io/v1\nkind: Intent\n")
+	if f.name != "" {
+		fmt.Fprintf(&b, "metadata: {name: %s}\n", q(f.name))
+	}
+	words := make([]string, len(argv))
+	for i, a := range argv {
+		words[i] = q(a)
+	}
+	fmt.Fprintf(&b, "run: {exec: [%s]}\nshape:\n", strings.Join(words, ", "))
+	if f.takes != "" {
+		fmt.Fprintf(&b, "  duration: %s\n", q(f.takes))
+	}
+	if f.power != "" {
+		fmt.Fprintf(&b, "  power: %s\n", q(f.power))
+	}
+	if f.energy != "" {
+		fmt.Fprintf(&b, "  energy: %s\n", q(f.energy))
+	}
+	if f.cpus != "" {
+		fmt.Fprintf(&b, "  resources: {cpus: %s}\n", f.cpus)
+	}
+	if f.interruptible {
+		fmt.Fprintf(&b, "  interruptible: true\n")
+	}
+	if f.by != "" {
+		fmt.Fprintf(&b, "when: {completeBy: %s}\n", q(f.by))
+	}
+	if len(f.zones) > 0 {
+		zones := make([]string, len(f.zones))
+		for i, z := range f.zones {
+			zones[i] = q(z)
+		}
+		fmt.Fprintf(&b, "where: {allow: [%s]}\n", strings.Join(zones, ", "))
+	}
+	if f.minSaving != "" {
+		fmt.Fprintf(&b, "objective: {minSaving: %s}\n", q(f.minSaving))
+	}
+	if f.retries != 0 {
+		fmt.Fprintf(&b, "policy: {retries: %d}\n", f.retries)
+	}
+	return b.Bytes()
+}
+
+func runCommand() *cobra.Command {
+	var f intentFlags
+	var detach bool
+	var key string
+	cmd := &cobra.Command{
+		Use:   "run FILE | run -- COMMAND [ARG ...]",
+		Short: "Carry out an intent: now, or when it is clean",
+		Long: `Carry out an intent: now, or when it is clean, and never late.
+
+The intent is read here and sealed to your enclave's key before it leaves:
+the server sees how long, how much power and by when, never the command, its
+environment, its name or its output.
+
+Six lines are enough:
+
+  apiVersion: clusy.io/v1
+  kind: Intent
+  run: {exec: [sh, -c, "python train.py"]}
+  shape: {duration: 6h, power: 300W}
+  when: {completeBy: +10h}
+
+Unless --detach is given, clusy stays and shows what happens; Ctrl-C leaves
+the work to run. The exit code is 0 when it succeeded and 6 when it did not.`,
+		Example: "clusy run night.yaml\nclusy run --by +10h --for 2h --power 300W -- python train.py",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src, name, err := f.source(cmd, args)
+			if err != nil {
+				return err
+			}
+			c, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			in, shape, st, err := prepare(ctx, c, src, name)
+			if err != nil {
+				return err
+			}
+			sub, err := seal(ctx, c, in, shape)
+			if err != nil {
+				return err
+			}
+			if key == "" {
+				key = in.Metadata.IdempotencyKey
+			}
+			if key == "" {
+				key = rand.Text()
+			}
+			w, err := c.Submit(ctx, key, sub)
+			if err != nil {
+				return onOwnLines(cmd.ErrOrStderr(), src, name, err)
+			}
+			asJSON, _ := cmd.Flags().GetBool("json")
+			if detach || asJSON {
+				if !detach {
+					if w, err = waitForEnd(ctx, c, w.ID, nil); err != nil {
+						return err
+					}
+				}
+				if err := print(cmd, w, func(out io.Writer) error { _, err := fmt.Fprintln(out, w.ID); return err }); err != nil {
+					return err
+				}
+				if detach {
+					return nil
+				}
+				return outcome(w)
+			}
+			out := cmd.OutOrStdout()
+			showAccepted(out, w, in.Metadata.Name, st)
+			if err := showPlan(ctx, c, out, w, st.Now); err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "\n  Ctrl-C leaves it to run.  clusy explain %s · clusy logs %s\n\n", w.ID, w.ID)
+			return follow(ctx, c, out, w.ID)
+		},
+	}
+	f.add(cmd)
+	cmd.Flags().BoolVarP(&detach, "detach", "d", false, "print the id and return at once")
+	cmd.Flags().StringVar(&key, "key", "", "idempotency key: the same key never runs twice (else the intent's own, else a random one)")
+	return cmd
+}
+
+// prepare reads an intent at the server's time and blinds it.
+func prepare(ctx context.Context, c *clusy.Client, src []byte, name string) (intent.Intent, clusy.Shape, clusy.Status, error) {
+	st, err := c.Status(ctx)
+	if err != nil {
+		return intent.Intent{}, clusy.Shape{}, st, err
+	}
+	in, err := intent.Parse(src, name, st.Now)
+	if err != nil {
+		return in, clusy.Shape{}, st, err
+	}
+	shape, err := intent.Blind(in, st.Now)
+	if err != nil {
+		return in, clusy.Shape{}, st, err
+	}
+	return in, wire.ShapeOut(shape), st, nil
+}
+
+// seal seals an intent to the enclave behind the sites that may run it.
+func seal(ctx context.Context, c *clusy.Client, in intent.Intent, shape clusy.Shape) (clusy.Submission, error) {
+	key, err := enclaveKey(ctx, c)
+	if err != nil {
+		return clusy.Submission{}, err
+	}
+	sealed, err := intent.Seal(in, key)
+	if err != nil {
+		return clusy.Submission{}, err
+	}
+	return clusy.Submission{Shape: shape, Sealed: sealed, Enclave: intent.KeyID(key)}, nil
+}
+
+func enclaveKey(ctx context.Context, c *clusy.Client) (intent.PublicKey, error) {
+	sites, err := c.Sites(ctx)
+	if err != nil {
+		return intent.PublicKey{}, err
+	}
+	if len(sites.Items) == 0 {
+		return intent.PublicKey{}, errors.New("the server has no site that could run anything yet; try again in a moment, and see clusy sites")
+	}
+	if slices.ContainsFunc(sites.Items, func(s clusy.Site) bool { return s.Enclave.ID != sites.Items[0].Enclave.ID }) {
+		return intent.PublicKey{}, errors.New("the sites belong to several enclaves; this version seals to one")
+	}
+	return intent.ParsePublic(sites.Items[0].Enclave.Key)
+}
+
+// onOwnLines shows a refusal of the server on the lines of the owner's file.
+func onOwnLines(w io.Writer, src []byte, name string, err error) error {
+	var p *clusy.Problem
+	if !errors.As(err, &p) || len(p.Errors) == 0 {
+		return err
+	}
+	vs := make([]problem.Violation, len(p.Errors))
+	for i, v := range p.Errors {
+		vs[i] = problem.Violation{Pointer: shapePointer(v.Pointer), Message: v.Message, Limit: v.Limit, Nearest: v.Nearest}
+		if text, ok := v.Value.(string); ok {
+			vs[i].Value = text
+		}
+	}
+	fmt.Fprintln(w, paint(w, red, "error: ")+p.Detail)
+	fmt.Fprintln(w, intent.Annotate(src, name, vs))
+	return exitStatus(exitOfStatus(p))
+}
+
+// shapePointer turns a place in the wire's shape into one in the blinded shape,
+// which the intent room finds in the file.
+func shapePointer(p string) string {
+	p = strings.TrimPrefix(p, "/shape")
+	if to, ok := map[string]string{"/watts": "/power", "/cpus": "/demand/cpu", "/memoryMiB": "/demand/memory"}[p]; ok {
+		return to
+	}
+	return strings.NewReplacer("Seconds", "", "Grams", "").Replace(p)
+}
+
+func showAccepted(w io.Writer, wl clusy.Workload, name string, st clusy.Status) {
+	if st.Demo {
+		fmt.Fprintln(w, paint(w, yellow, "DEMO")+" replayed grid data, clock "+fmt.Sprintf("%.0f×", st.Rate))
+	}
+	label := wl.ID
+	if name != "" {
+		label += "  " + name
+	}
+	line := "starts at once"
+	if wl.Plan != nil {
+		if wait := wl.Plan.Spans[0].Start.Sub(st.Now); wait > time.Minute {
+			line = fmt.Sprintf("deferred: starts %s (in %s%s)", local(wl.Plan.Spans[0].Start), span(wait), realTime(wait, st.Rate))
+		}
+	}
+	fmt.Fprintf(w, "%s %s  %s\n", paint(w, green, "✓ accepted"), paint(w, bold, label), line)
+}
+
+// realTime says how long a wait of a replayed clock is on ours.
+func realTime(d time.Duration, rate float64) string {
+	if rate <= 1 {
+		return ""
+	}
+	return " = " + span(time.Duration(float64(d)/rate)) + " here"
+}
+
+// showPlan draws a workload's window under each zone's curve, and says why.
+func showPlan(ctx context.Context, c *clusy.Client, out io.Writer, w clusy.Workload, now time.Time) error {
+	if w.Plan == nil {
+		return nil
+	}
+	sites, err := c.Sites(ctx)
+	if err != nil {
+		return err
+	}
+	by := w.Shape.When.CompleteBy
+	from := w.Created.Truncate(time.Hour)
+	to := by
+	if end := w.Plan.Spans[len(w.Plan.Spans)-1].End; end.After(to) {
+		to = end
+	}
+	to = to.Add(to.Sub(from) / 20)
+	drawn := map[string]bool{}
+	for _, s := range sites.Items {
+		chosen := s.ID == w.Plan.Site
+		if !chosen && !considered(w, s.ID) || drawn[s.Zone] {
+			continue
+		}
+		drawn[s.Zone] = true
+		o, err := c.Intensity(ctx, s.Zone, from, to)
+		if err != nil {
+			fmt.Fprintf(out, "  %-12s %v\n", s.Zone, err)
+			continue
+		}
+		var runs []clusy.Span
+		if chosen {
+			runs = w.Plan.Spans
+		}
+		strip(out, o, from, to, now, by, runs, 60)
+	}
+	showWhy(out, *w.Plan)
+	return nil
+}
+
+func considered(w clusy.Workload, site string) bool {
+	return slices.ContainsFunc(w.Plan.Why.Rejected, func(a clusy.Alternative) bool { return a.Site == site }) ||
+		w.Plan.Why.RunNow != nil && w.Plan.Why.RunNow.Site == site
+}
+
+func showWhy(out io.Writer, p clusy.Placement) {
+	fmt.Fprintf(out, "  %-12s %s\n", "why", p.Why.Text)
+	if r := p.Why.RunNow; r != nil && r.Carbon != nil && p.Carbon != nil {
+		fmt.Fprintf(out, "  %-12s %s, against %s at once: %s (%s)\n", "expected", grams(*p.Carbon), grams(*r.Carbon),
+			grams(*p.Carbon-*r.Carbon), percent(*p.Carbon-*r.Carbon, *r.Carbon))
+	}
+	if p.Grade != "" {
+		fmt.Fprintf(out, "  %-12s grade %s, %s\n", "signal", p.Grade, gradeMeans[p.Grade])
+	}
+}
+
+var gradeMeans = map[string]string{
+	"A": "measured, or a live provider's forecast",
+	"B": "a second provider's, or estimated by the first",
+	"C": "our forecast: climatology anchored on measured values",
+	"D": "climatology alone",
+	"E": "a yearly mean: no saving is claimed from it",
+}
+
+// follow shows each change of a workload until it ends.
+func follow(ctx context.Context, c *clusy.Client, out io.Writer, id string) error {
+	last := ""
+	w, err := waitForEnd(ctx, c, id, func(w clusy.Workload, now time.Time) {
+		line := describe(w)
+		if line != last {
+			fmt.Fprintf(out, "  … %s  %s\n", local(now), line)
+			last = line
+		}
+	})
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintf(out, "\n  It goes on without you: clusy wait %s\n", id)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	showOutcome(out, w)
+	return outcome(w)
+}
+
+func describe(w clusy.Workload) string {
+	switch w.State {
+	case "accepted", "planned", "offered", "held":
+		if w.Plan != nil {
+			return fmt.Sprintf("waits; starts %s at %s", local(w.Plan.Spans[0].Start), w.Plan.Site)
+		}
+	case "running", "suspended":
+		return w.State + " at " + w.Attempts[len(w.Attempts)-1].Site
+	}
+	if w.Cause != "" {
+		return w.State + ": " + w.Cause
+	}
+	return w.State
+}
+
+func showOutcome(out io.Writer, w clusy.Workload) {
+	mark := paint(out, green, "✓ "+w.State)
+	if w.State != "succeeded" {
+		mark = paint(out, red, "✗ "+w.State)
+		if w.Cause != "" {
+			mark += ": " + w.Cause
+		}
+	}
+	fmt.Fprintln(out, "  "+mark)
+	a := w.Account
+	switch {
+	case a == nil || !a.Complete:
+		fmt.Fprintln(out, "  its carbon is not booked yet: the hour's measured intensity is still to come (clusy ledger show)")
+	default:
+		fmt.Fprintf(out, "  emitted %s, run-now would have emitted %s: saved %s (%s) · grade %s · %d ledger entries\n",
+			grams(a.Emitted), grams(a.Avoided), grams(a.Saved), percent(a.Saved, a.Avoided), a.Grade, a.Entries)
+	}
+}
+
+// outcome is nil for work that succeeded.
+func outcome(w clusy.Workload) error {
+	if w.State == "succeeded" {
+		return nil
+	}
+	return workloadError{w.State, w.Cause}
+}
+
+// waitForEnd polls a workload until it has ended and its hours are booked, for
+// a while at least. It calls see on each look.
+func waitForEnd(ctx context.Context, c *clusy.Client, id string, see func(clusy.Workload, time.Time)) (clusy.Workload, error) {
+	var ended time.Time
+	for {
+		w, err := c.Workload(ctx, id)
+		if err != nil {
+			return w, err
+		}
+		st, err := c.Status(ctx)
+		if err != nil {
+			return w, err
+		}
+		if see != nil {
+			see(w, st.Now)
+		}
+		if terminal(w.State) {
+			if ended.IsZero() {
+				ended = time.Now()
+			}
+			// A replay books an hour within seconds; in real time it takes
+			// until the hour is over, and nobody should wait for that.
+			patience := 2 * time.Second
+			if st.Rate > 1 {
+				patience = 15 * time.Second
+			}
+			if w.Account != nil && w.Account.Complete || len(w.Attempts) == 0 || time.Since(ended) > patience {
+				return w, nil
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return w, ctx.Err()
+		case <-time.After(300 * time.Millisecond):
+		}
+	}
+}
+
+func terminal(state string) bool {
+	return slices.Contains([]string{"succeeded", "failed", "cancelled", "expired"}, state)
+}

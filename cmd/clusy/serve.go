@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/house"
+	"clusy.io/clusy/internal/signal"
+)
+
+// shim is how the executor starts this binary as a shim.
+var shim = []string{"/proc/self/exe", "shim"}
+
+func serveCommand() *cobra.Command {
+	var dir, listen, zone string
+	var sites, signals []string
+	var newAdmin bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run a server, with this machine as its site",
+		Long: `Run a server, with this machine as its site.
+
+Everything is kept below --data: the store, the keys, the agent's journal and
+the output of workloads. The first start prints an admin token, once; only its
+hash is kept.
+
+The zone says which grid this machine draws from; clusy zones --all lists them
+(also without a server). Without --signals, plans rest on the
+climatology that ships for 17 zones, and on yearly means elsewhere; with it,
+on the values in a file, CSV or JSON, as they appear.
+
+Loopback only: anything else needs TLS, which this version does not serve.
+Ctrl-C stops the server; workloads that run then run on, and are found again.`,
+		Example: "clusy serve --zone DE-LU\nclusy serve --site rack1=DE-LU --site rack2=FR --signals intensity.csv",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if zone != "" {
+				sites = append([]string{"local=" + zone}, sites...)
+			}
+			cfg := house.Config{
+				Dir: dir, Listen: listen, Version: version(), Shim: shim, NewAdmin: newAdmin,
+				Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
+			}
+			if len(sites) == 0 {
+				return usage("no zone: --zone DE-LU says which grid this machine draws from")
+			}
+			for _, s := range sites {
+				id, z, ok := strings.Cut(s, "=")
+				if !ok || id == "" || z == "" {
+					return usage("--site %q is not NAME=ZONE", s)
+				}
+				cfg.Sites = append(cfg.Sites, house.Site{ID: id, Zone: grid.Zone(z), CPUs: float64(runtime.NumCPU()), PUE: 1})
+			}
+			for _, name := range signals {
+				p, err := signal.OpenFile(name, signal.FileOptions{})
+				if err != nil {
+					return usage("--signals: %w", err)
+				}
+				cfg.Signals = append(cfg.Signals, p)
+			}
+			h, err := house.Open(cmd.Context(), cfg)
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			fmt.Fprintf(out, "Clusy serves at %s · data in %s · Ctrl-C stops it\n", h.URL, dir)
+			if token := h.Admin.Reveal(); token != "" {
+				fmt.Fprintf(out, "\nThe admin token, shown this once (only its hash is kept):\n\n  export CLUSY_URL=%s\n  export CLUSY_TOKEN=%s\n\n", h.URL, token)
+			}
+			fmt.Fprintf(out, "Try:  clusy run --by +10h --for 2h --power 300W -- sh -c 'echo hi; sleep 20'\n")
+			return h.Run(cmd.Context())
+		},
+	}
+	cmd.Flags().StringVar(&dir, "data", defaultData(), "directory of everything at rest")
+	cmd.Flags().StringVar(&listen, "listen", defaultAddress, "address to listen on; loopback only")
+	cmd.Flags().StringVar(&zone, "zone", "", "grid zone of this machine: DE-LU, US-CAL-CISO, …")
+	cmd.Flags().StringArrayVar(&sites, "site", nil, "another site, NAME=ZONE; may be repeated")
+	cmd.Flags().StringArrayVar(&signals, "signals", nil, "file of carbon intensities, CSV or JSON; may be repeated, the most trusted first")
+	cmd.Flags().BoolVar(&newAdmin, "new-admin-token", false, "make and print another admin token, where the first is lost")
+	return cmd
+}
+
+func defaultData() string {
+	if d := os.Getenv("XDG_STATE_HOME"); d != "" {
+		return filepath.Join(d, "clusy")
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "clusy-data"
+	}
+	return filepath.Join(home, ".local", "state", "clusy")
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"clusy.io/clusy"
+	"clusy.io/clusy/internal/intent"
+)
+
+func listCommand() *cobra.Command {
+	var states []string
+	var limit int
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List workloads, newest first",
+		Long: `List workloads, newest first.
+
+Names are asked of your enclave and come back sealed to you: the server does
+not know them. Where the enclave is away, the id stands alone.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			var items []clusy.Workload
+			cursor := ""
+			for {
+				p, err := c.Workloads(cmd.Context(), states, cursor, min(limit-len(items), 500))
+				if err != nil {
+					return err
+				}
+				items = append(items, p.Items...)
+				if cursor = p.Next; cursor == "" || !all && len(items) >= limit {
+					break
+				}
+				if all {
+					limit = len(items) + 500
+				}
+			}
+			return print(cmd, items, func(out io.Writer) error {
+				if len(items) == 0 {
+					fmt.Fprintln(out, "No workloads. Try: clusy run --by +10h --for 2h --power 300W -- sh -c 'echo hi; sleep 20'")
+					return nil
+				}
+				names := namesOf(cmd.Context(), c, items)
+				rows := [][]string{{"ID", "NAME", "STATE", "SITE", "START", "COMPLETE BY", "SAVED"}}
+				for _, w := range items {
+					site, start := "–", "–"
+					if w.Plan != nil {
+						site, start = w.Plan.Site, local(w.Plan.Spans[0].Start)
+					}
+					for _, a := range w.Attempts {
+						if !a.Started.IsZero() {
+							site, start = a.Site, local(a.Started)
+						}
+					}
+					saved := "–"
+					if w.Account != nil && w.Account.Complete {
+						saved = grams(w.Account.Saved)
+					}
+					by := local(w.Shape.When.CompleteBy)
+					if !w.MissedAt.IsZero() {
+						by += " MISSED"
+					}
+					rows = append(rows, []string{w.ID, names[w.ID], w.State, site, start, by, saved})
+				}
+				if err := table(out, rows); err != nil {
+					return err
+				}
+				if cursor != "" {
+					fmt.Fprintf(out, "There are more: --all, or --limit N.\n")
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().StringSliceVar(&states, "state", nil, "only these states: planned, held, running, succeeded, failed, …")
+	cmd.Flags().IntVar(&limit, "limit", 50, "at most so many")
+	cmd.Flags().BoolVar(&all, "all", false, "all of them")
+	return cmd
+}
+
+// namesOf asks the enclave for the names of workloads. It is a courtesy: what
+// cannot be had is left out.
+func namesOf(ctx context.Context, c *clusy.Client, ws []clusy.Workload) map[string]string {
+	names := map[string]string{}
+	sites, err := c.Sites(ctx)
+	if err != nil || len(sites.Items) == 0 || len(ws) == 0 {
+		return names
+	}
+	q := clusy.Question{What: "names"}
+	for _, w := range ws[:min(len(ws), 500)] {
+		q.Workloads = append(q.Workloads, w.ID)
+	}
+	var out clusy.Names
+	if err := ask(ctx, c, sites.Items[0].ID, q, clusy.SealNames, &out); err != nil {
+		return names
+	}
+	return out.Names
+}
+
+// ask puts a question to a site's enclave with a key made for this one answer,
+// and opens the answer.
+func ask(ctx context.Context, c *clusy.Client, site string, q clusy.Question, purpose string, out any) error {
+	key, err := intent.GenerateKey()
+	if err != nil {
+		return err
+	}
+	q.Viewer = intent.EncodePublic(key.Public())
+	r, err := c.Ask(ctx, site, q)
+	if err != nil {
+		return err
+	}
+	if r.Error != "" {
+		return fmt.Errorf("the enclave of site %s answers: %s", site, r.Error)
+	}
+	plain, err := intent.OpenFrom(key, purpose, nil, r.Sealed)
+	if err != nil {
+		return fmt.Errorf("open the enclave's answer: %w", err)
+	}
+	return json.Unmarshal(plain, out)
+}
+
+func getCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "get ID",
+		Short: "Show one workload",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			w, err := c.Workload(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return print(cmd, w, func(out io.Writer) error {
+				rows := [][]string{{"id", w.ID}, {"name", namesOf(cmd.Context(), c, []clusy.Workload{w})[w.ID]}, {"state", describe(w)}}
+				rows = append(rows,
+					[]string{"duration", fmt.Sprintf("%.0f s expected, %.0f s p95, %.0f s at most", w.Shape.Duration.Expected, w.Shape.Duration.P95, w.Shape.Duration.Max)},
+					[]string{"power", fmt.Sprintf("%.0f W (%s)", w.Shape.Watts, w.Shape.PowerSource)},
+					[]string{"complete by", local(w.Shape.When.CompleteBy)},
+					[]string{"created", local(w.Created)})
+				if w.Plan != nil {
+					var spans []string
+					for _, s := range w.Plan.Spans {
+						spans = append(spans, local(s.Start)+" – "+s.End.UTC().Format("15:04"))
+					}
+					rows = append(rows, []string{"plan", w.Plan.Site + ": " + strings.Join(spans, ", ")})
+				}
+				for _, a := range w.Attempts {
+					line := fmt.Sprintf("%s at %s", a.State, a.Site)
+					if !a.Started.IsZero() {
+						line += ", started " + local(a.Started)
+					}
+					if !a.Ended.IsZero() {
+						line += ", ended " + local(a.Ended)
+					}
+					if a.ExitCode != nil {
+						line += fmt.Sprintf(", exit code %d", *a.ExitCode)
+					}
+					rows = append(rows, []string{fmt.Sprintf("attempt %d", a.N), line})
+				}
+				if a := w.Account; a != nil {
+					rows = append(rows, []string{"carbon", fmt.Sprintf("%s emitted, %s saved against %s, grade %s", grams(a.Emitted), grams(a.Saved), w.Baseline.Rule, a.Grade)})
+				}
+				return table(out, rows)
+			})
+		},
+	}
+}
+
+func cancelCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "cancel ID",
+		Short: "Cancel a workload",
+		Long: `Cancel a workload.
+
+What no site holds yet is cancelled at once. What a site holds or runs, only
+that site can stop: it is asked to, and the state says how far that is.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := connect(cmd)
+			if err != nil {
+				return err
+			}
+			w, err := c.Cancel(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return print(cmd, w, func(out io.Writer) error {
+				if w.State == "cancelled" {
+					_, err := fmt.Fprintln(out, "cancelled", w.ID)
+					return err
+				}
+				_, err := fmt.Fprintf(out, "asked its site to stop %s; it is %s now (clusy wait %s)\n", w.ID, w.State, w.ID)
+				return err
+			})
+		},
+	}
+}

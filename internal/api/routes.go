@@ -1,0 +1,67 @@
+package api
+
+import (
+	"context"
+	"strings"
+
+	"clusy.io/clusy"
+	"clusy.io/clusy/internal/access"
+)
+
+// Routes is every door with its lock in the same row. TestDoors tries each
+// one without a key, with a wrong key and with another tenant's.
+var Routes = []Route{
+	door("GET", "/livez", access.Public, "status", "Is the process alive", (*Server).livez),
+	door("GET", "/readyz", access.Public, "status", "Can it serve", (*Server).readyz),
+	door("GET", "/v1/status", access.StatusRead, "status", "What server this is and what time it goes by", (*Server).status),
+
+	door("POST", "/v1/workloads", access.WorkloadSubmit, "workloads", "Submit an intent", (*Server).submit),
+	door("GET", "/v1/workloads", access.WorkloadRead, "workloads", "List workloads, newest first", (*Server).workloads),
+	door("GET", "/v1/workloads/{id}", access.WorkloadRead, "workloads", "Get a workload", (*Server).workload),
+	door("POST", "/v1/workloads/{id}/cancel", access.WorkloadCancel, "workloads", "Cancel a workload", (*Server).cancel),
+	door("GET", "/v1/workloads/{id}/decisions", access.WorkloadRead, "workloads", "What plans have decided about it, newest first", (*Server).decisions),
+	door("GET", "/v1/workloads/{id}/events", access.WorkloadRead, "workloads", "What is on record of it, oldest first", (*Server).events),
+	door("POST", "/v1/plans", access.PlanDryRun, "workloads", "What would become of a shape: changes nothing", (*Server).dryRun),
+
+	door("GET", "/v1/zones", access.SignalRead, "signals", "Grid zones, with what is known of each", (*Server).zones),
+	door("GET", "/v1/zones/{zone}/intensity", access.SignalRead, "signals", "A zone's carbon intensity over time", (*Server).intensity),
+
+	door("GET", "/v1/sites", access.SiteRead, "sites", "Places that can run workloads", (*Server).sites),
+	door("POST", "/v1/sites/{site}/questions", access.WorkloadRead, "sites", "Ask the enclave of a site; the reply is sealed to the asker", (*Server).question),
+	door("POST", "/v1/sites/{site}/sync", access.SiteSync, "sites", "An agent's call: how things stand, against what to do", (*Server).sync),
+
+	door("GET", "/v1/ledger/entries", access.LedgerRead, "ledger", "Ledger entries, oldest first", (*Server).entries),
+	door("GET", "/v1/ledger/checkpoint", access.LedgerRead, "ledger", "The signed head of the log", (*Server).checkpoint),
+	door("GET", "/v1/ledger/proofs/{index}", access.LedgerRead, "ledger", "Proof that an entry of the caller's is in the log", (*Server).proof),
+}
+
+func operationID(r Route) string {
+	path := strings.NewReplacer("/v1/", "", "/", "-", "{", "", "}", "").Replace(r.Path)
+	return strings.ToLower(r.Method) + "-" + strings.Trim(path, "-")
+}
+
+type none struct{}
+
+type health struct {
+	Status string `json:"status" example:"ok"`
+}
+
+func (s *Server) livez(context.Context, *none) (*body[health], error) {
+	return ok(health{"ok"})
+}
+
+// readyz is true when a transaction can begin.
+func (s *Server) readyz(ctx context.Context, _ *none) (*body[health], error) {
+	if err := s.Store.ViewAll(ctx, func(tx SystemTx) error { _, err := tx.LogSize(); return err }); err != nil {
+		return nil, err
+	}
+	return ok(health{"ok"})
+}
+
+func (s *Server) status(context.Context, *none) (*body[clusy.Status], error) {
+	rate := s.Rate
+	if rate == 0 {
+		rate = 1
+	}
+	return ok(clusy.Status{Version: s.Version, Now: s.Now(), Demo: s.Demo, Rate: rate, Ends: s.Ends, Origin: s.Origin})
+}

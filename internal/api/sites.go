@@ -1,0 +1,254 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"clusy.io/clusy"
+	"clusy.io/clusy/internal/ledger"
+	"clusy.io/clusy/internal/plan"
+	"clusy.io/clusy/internal/problem"
+	"clusy.io/clusy/internal/wire"
+	"clusy.io/clusy/internal/workload"
+)
+
+func (s *Server) sites(ctx context.Context, _ *none) (*body[clusy.Page[clusy.Site]], error) {
+	now := s.Now()
+	var items []clusy.Site
+	err := s.Store.ViewAll(ctx, func(tx SystemTx) error {
+		stations, err := tx.Sites()
+		if err != nil {
+			return err
+		}
+		world, err := tx.World(now)
+		if err != nil {
+			return err
+		}
+		running := map[string]int{}
+		for _, a := range world.Attempts {
+			if a.State == workload.AttemptRunning {
+				running[a.Site]++
+			}
+		}
+		for _, st := range stations {
+			out := wire.SiteOut(st.Site)
+			out.Engine, out.Seen, out.Silent = st.Engine, st.Seen, now.Sub(st.Seen) > s.Silence
+			out.Enclave = clusy.Enclave{ID: st.KeyID, Key: string(st.EnclaveKey)}
+			out.Running = running[st.ID]
+			items = append(items, out)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return page(items, "")
+}
+
+type syncIn struct {
+	Site string `path:"site" maxLength:"64"`
+	Body clusy.SyncRequest
+}
+
+// sync is an agent's call. It puts on record how things stand at the site and
+// answers with what there is to do; if that is nothing, it waits for it.
+func (s *Server) sync(ctx context.Context, in *syncIn) (*body[clusy.SyncAnswer], error) {
+	caller, _ := wire.CallerOf(ctx)
+	if caller.Site != in.Site {
+		return nil, problem.Errorf(problem.NotFound, "This token is not for a site %q.", in.Site)
+	}
+	q := in.Body
+	site := plan.Station{
+		Site: wire.SiteIn(in.Site, q.Site), Engine: q.Site.Engine, EnclaveKey: []byte(q.Site.Enclave.Key), KeyID: q.Site.Enclave.ID,
+		Seen: s.Now(), Incarnation: q.Incarnation, Answered: q.Seq,
+	}
+	reports := make([]workload.Report, len(q.Reports))
+	for i, r := range q.Reports {
+		reports[i] = wire.ReportIn(r)
+	}
+	meters := make([]ledger.Meter, len(q.Meters))
+	for i, m := range q.Meters {
+		meters[i] = wire.MeterIn(in.Site, m)
+	}
+	for _, r := range q.Replies {
+		s.relay.answer(in.Site, r)
+	}
+	metered, epoch, err := s.Syncer.Absorb(ctx, site, reports, meters, site.Seen)
+	if err != nil {
+		return nil, err
+	}
+	out := clusy.SyncAnswer{AnswerTo: q.Seq, Epoch: epoch, Orders: []clusy.Order{}}
+	for _, m := range metered {
+		out.Metered = append(out.Metered, fmt.Sprintf("%s/%d/%s", m.Workload, m.Attempt, m.Hour.Format(time.RFC3339)))
+	}
+
+	// Nothing to say is worth waiting on: a long poll costs a goroutine, a
+	// short one costs the agent's nights.
+	deadline := time.NewTimer(time.Duration(q.WaitSeconds * float64(time.Second)))
+	defer deadline.Stop()
+	for {
+		changed, asked := s.Changed(), s.relay.wait(in.Site)
+		orders, err := s.Syncer.Orders(ctx, in.Site, reports, s.Now())
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range orders {
+			out.Orders = append(out.Orders, wire.OrderOut(o))
+		}
+		out.Asks = s.relay.take(in.Site)
+		if len(out.Orders)+len(out.Asks)+len(out.Metered) > 0 || q.WaitSeconds == 0 {
+			break
+		}
+		select {
+		case <-changed:
+			continue
+		case <-asked:
+			continue
+		case <-deadline.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		break
+	}
+	out.Now = s.Now()
+	err = s.Store.ViewAll(ctx, func(tx SystemTx) (err error) {
+		out.Checkpoint, err = tx.Checkpoint()
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ok(out)
+}
+
+type questionIn struct {
+	Site string `path:"site" maxLength:"64"`
+	Body clusy.Question
+}
+
+// answerWithin bounds how long a question waits for its site.
+const answerWithin = 15 * time.Second
+
+// question carries a question to the enclave behind a site and its sealed
+// reply back. The server can read neither the names nor the logs in it.
+func (s *Server) question(ctx context.Context, in *questionIn) (*body[clusy.Reply], error) {
+	caller, _ := wire.CallerOf(ctx)
+	q := in.Body
+	var items []clusy.AskItem
+	err := s.Store.View(ctx, caller.Tenant, func(tx TenantTx) error {
+		for _, id := range q.Workloads {
+			w, err := tx.Workload(id)
+			if err != nil {
+				return err
+			}
+			item := clusy.AskItem{Workload: id}
+			if q.What == "names" {
+				shape := wire.ShapeOut(w.Shape)
+				item.Sealed, item.Shape = w.Sealed, &shape
+			}
+			items = append(items, item)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithTimeout(ctx, answerWithin)
+	defer stop()
+	r, err := s.relay.ask(ctx, in.Site, clusy.Ask{
+		ID: s.NewID(), What: q.What, Items: items, Attempt: q.Attempt, Offset: q.Offset, Limit: q.Limit, Viewer: q.Viewer,
+	})
+	if err != nil {
+		return nil, problem.Errorf(problem.Unready, "The enclave of site %s did not answer within %s.", in.Site, answerWithin)
+	}
+	return ok(r)
+}
+
+// relay holds questions until their site fetches them, and waits for replies.
+// It is memory only: a question lost is asked again.
+type relay struct {
+	mu    sync.Mutex
+	sites map[string]*queue
+}
+
+type queue struct {
+	asks    []clusy.Ask
+	waiting map[string]chan clusy.Reply
+	arrived chan struct{} // closed and replaced when asks grows
+}
+
+func (r *relay) queue(site string) *queue {
+	if r.sites == nil {
+		r.sites = map[string]*queue{}
+	}
+	q := r.sites[site]
+	if q == nil {
+		q = &queue{waiting: map[string]chan clusy.Reply{}, arrived: make(chan struct{})}
+		r.sites[site] = q
+	}
+	return q
+}
+
+// maxAsks bounds what waits for a site that does not come.
+const maxAsks = 1000
+
+func (r *relay) ask(ctx context.Context, site string, a clusy.Ask) (clusy.Reply, error) {
+	reply := make(chan clusy.Reply, 1)
+	r.mu.Lock()
+	q := r.queue(site)
+	if len(q.waiting) >= maxAsks {
+		r.mu.Unlock()
+		return clusy.Reply{}, fmt.Errorf("%d questions wait for site %s", maxAsks, site)
+	}
+	q.asks = append(q.asks, a)
+	q.waiting[a.ID] = reply
+	close(q.arrived)
+	q.arrived = make(chan struct{})
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		delete(q.waiting, a.ID)
+		r.mu.Unlock()
+	}()
+	select {
+	case got := <-reply:
+		return got, nil
+	case <-ctx.Done():
+		return clusy.Reply{}, ctx.Err()
+	}
+}
+
+func (r *relay) wait(site string) <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.queue(site).arrived
+}
+
+// take hands out the questions of a site that someone still waits for.
+func (r *relay) take(site string) []clusy.Ask {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := r.queue(site)
+	var out []clusy.Ask
+	for _, a := range q.asks {
+		if q.waiting[a.ID] != nil {
+			out = append(out, a)
+		}
+	}
+	q.asks = nil
+	return out
+}
+
+// answer hands a reply to who waits for it. A reply to nobody is dropped.
+func (r *relay) answer(site string, reply clusy.Reply) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c := r.queue(site).waiting[reply.ID]; c != nil {
+		select {
+		case c <- reply:
+		default:
+		}
+	}
+}

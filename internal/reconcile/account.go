@@ -1,0 +1,91 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/ledger"
+)
+
+// account books the hours that are over. An hour waits for its measured
+// intensity; after Patience a worse grade will do, and the entry says so.
+func (l *Loop) account(ctx context.Context, now time.Time) error {
+	var open []ledger.Meter
+	err := l.Store.View(ctx, func(tx Tx) (err error) {
+		open, err = tx.UnsettledMeters()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	open = slices.DeleteFunc(open, func(m ledger.Meter) bool { return now.Before(m.Hour.Add(time.Hour)) })
+	if len(open) == 0 {
+		return nil
+	}
+	return l.Store.Update(ctx, func(tx Tx) error {
+		if err := tx.CheckLead(lease, l.epoch); err != nil {
+			return err
+		}
+		for _, m := range open {
+			if err := l.book(tx, m, now); err != nil {
+				return fmt.Errorf("hour %s of %s/%d: %w", m.Hour.Format(time.RFC3339), m.Workload, m.Attempt, err)
+			}
+		}
+		return nil
+	})
+}
+
+// book makes one entry, or leaves the hour open if its intensity is not known
+// yet.
+func (l *Loop) book(tx Tx, m ledger.Meter, now time.Time) error {
+	w, err := tx.Workload(m.Workload)
+	if err != nil {
+		return err
+	}
+	site, err := tx.Site(m.Site)
+	if err != nil {
+		return err
+	}
+	patient := now.Before(m.Hour.Add(time.Hour + l.Patience))
+	actual, err := intensities(tx, site.Zone, m.Hour, now, patient)
+	if err != nil {
+		return err
+	}
+	instead, err := intensities(tx, w.Baseline.Zone, w.Baseline.Start, now, patient)
+	if err != nil {
+		return err
+	}
+	e, err := ledger.Account(m, site.Zone, site.PUE, actual, w.Baseline, instead, now)
+	if errors.Is(err, ledger.ErrUnknown) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t := tx.For(w.Tenant)
+	index, err := t.AppendEntry(e)
+	if err != nil {
+		return err
+	}
+	return tx.SettleMeter(m.Workload, m.Attempt, m.Hour, index)
+}
+
+// intensities returns what is known of a zone since then: measured values, the
+// newest issue first, and for the impatient what was expected.
+func intensities(tx Tx, zone grid.Zone, since, now time.Time, patient bool) (grid.Outlook, error) {
+	measured, err := tx.Measured(zone, since)
+	if err != nil {
+		return nil, err
+	}
+	out := grid.Outlook(slices.DeleteFunc(measured, func(s grid.Series) bool { return s.Issued.After(now) }))
+	slices.Reverse(out)
+	if patient {
+		return out, nil
+	}
+	forecasts, err := tx.LatestForecasts()
+	return append(out, forecasts[zone]...), err
+}

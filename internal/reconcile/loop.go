@@ -1,0 +1,420 @@
+// Package reconcile is the control loop: it observes, decides, doubts,
+// commits, dispatches and accounts. It also puts on record what agents report
+// and says what there is to do at their sites. It drives no engine and knows
+// no intent.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"clusy.io/clusy/internal/access"
+	"clusy.io/clusy/internal/audit"
+	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/ledger"
+	"clusy.io/clusy/internal/plan"
+	"clusy.io/clusy/internal/workload"
+)
+
+// Store is what the loop needs of a store. Each function runs in one
+// transaction and must not keep it.
+type Store interface {
+	View(ctx context.Context, f func(Tx) error) error
+	Update(ctx context.Context, f func(Tx) error) error
+}
+
+// Tx is what the loop does in a transaction, for all tenants.
+type Tx interface {
+	For(access.Tenant) TenantTx
+	// World returns what is on record at now.
+	World(now time.Time) (plan.World, error)
+	Workload(id string) (workload.Workload, error)
+	SetPlan(parent, id string, at time.Time, e audit.Event) error
+	Site(id string) (plan.Station, error)
+	PutSite(s plan.Station, e audit.Event) error
+	SeeSite(id string, seen time.Time, answered int64) error
+	Measured(zone grid.Zone, since time.Time) ([]grid.Series, error)
+	LatestForecasts() (map[grid.Zone][]grid.Series, error)
+	UnsettledMeters() ([]ledger.Meter, error)
+	SettleMeter(workload string, attempt int, hour time.Time, index int64) error
+	Lead(name, holder string, at time.Time) (epoch int64, err error)
+	// CheckLead fails if epoch is not the newest: it is the first statement
+	// of every transaction of a leader.
+	CheckLead(name string, epoch int64) error
+}
+
+// TenantTx is what the loop does to one tenant's things.
+type TenantTx interface {
+	Workload(id string) (workload.Workload, error)
+	MoveWorkload(w *workload.Workload, to workload.State, e audit.Event) error
+	UpdateWorkload(w *workload.Workload, e audit.Event) error
+	Attempts(workload string) ([]workload.Attempt, error)
+	Attempt(workload string, n int) (workload.Attempt, error)
+	InsertAttempt(a workload.Attempt, e audit.Event) error
+	MoveAttempt(a *workload.Attempt, to workload.AttemptState, e audit.Event) error
+	UpdateAttempt(a *workload.Attempt) error
+	PutPlacement(p plan.Placement, planID string, e audit.Event) error
+	Placement(workload string) (plan.Placement, bool, error)
+	DeletePlacement(workload string) error
+	PutMeter(ledger.Meter) error
+	AppendEntry(ledger.Entry) (int64, error)
+}
+
+// actor is who the record says did what the loop does.
+const actor access.Principal = "system:reconcile"
+
+// lease names the right to plan, dispatch and account.
+const lease = "control"
+
+// Loop is the control loop. Store, Rules, Now and NewID are needed.
+type Loop struct {
+	Store Store
+	Rules plan.Rules
+	Log   *slog.Logger
+	Now   func() time.Time
+	NewID func() string
+	// Every is the longest time between two steps, in real time. Wake makes
+	// the next one come at once.
+	Every time.Duration
+	Wake  <-chan struct{}
+	// OfferFor is how long a site may take to accept an offer, Silence how
+	// long it may be away before it gets no new work, and Patience how long
+	// an hour waits for its measured intensity before a worse grade will do.
+	OfferFor time.Duration
+	Silence  time.Duration
+	Patience time.Duration
+	Holder   string // names this process incarnation on the lease
+
+	epoch int64
+}
+
+// Epoch returns the leader epoch of the loop, 0 before Lead.
+func (l *Loop) Epoch() int64 { return l.epoch }
+
+// Lead takes the lease. Whoever led before can commit nothing from then on.
+func (l *Loop) Lead(ctx context.Context) error {
+	return l.Store.Update(ctx, func(tx Tx) (err error) {
+		l.epoch, err = tx.Lead(lease, l.Holder, l.Now())
+		return err
+	})
+}
+
+// Run takes the lease and steps until ctx ends or another process leads.
+func (l *Loop) Run(ctx context.Context) error {
+	if err := l.Lead(ctx); err != nil {
+		return fmt.Errorf("take the lead: %w", err)
+	}
+	tick := time.NewTicker(l.Every)
+	defer tick.Stop()
+	for {
+		if err := l.Step(ctx, l.Now()); err != nil && ctx.Err() == nil {
+			l.logger().Error("control step failed", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-l.Wake:
+		}
+	}
+}
+
+func (l *Loop) logger() *slog.Logger {
+	if l.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return l.Log
+}
+
+// Step goes once around. Every part of it is level-triggered: what one step
+// leaves undone, the next one finds.
+func (l *Loop) Step(ctx context.Context, now time.Time) error {
+	var errs []error
+	if err := l.replan(ctx, now); err != nil {
+		errs = append(errs, err)
+	}
+	if err := l.dispatch(ctx, now); err != nil {
+		errs = append(errs, fmt.Errorf("dispatch: %w", err))
+	}
+	if err := l.missed(ctx, now); err != nil {
+		errs = append(errs, fmt.Errorf("record missed deadlines: %w", err))
+	}
+	if err := l.account(ctx, now); err != nil {
+		errs = append(errs, fmt.Errorf("account: %w", err))
+	}
+	return errors.Join(errs...)
+}
+
+// replan observes, decides, doubts and commits.
+func (l *Loop) replan(ctx context.Context, now time.Time) error {
+	// 1. Observe.
+	var world plan.World
+	err := l.Store.View(ctx, func(tx Tx) (err error) {
+		world, err = l.world(tx, now)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("observe: %w", err)
+	}
+	if len(world.Open) == 0 {
+		return nil
+	}
+
+	// 2. Decide.
+	snap := plan.Observe(world, l.Rules)
+	next := plan.Compute(snap)
+	changed := l.changes(world, next)
+	if len(changed) == 0 {
+		return nil
+	}
+
+	// 3. Doubt. A plan that breaks a promise is our bug: keep the old one,
+	// put it on record, and let everything that is under way go on.
+	if err := plan.Check(snap, next); err != nil {
+		l.logger().Error("plan refused by its check", "plan", next.ID, "err", err)
+		return l.Store.Update(ctx, func(tx Tx) error {
+			if err := tx.CheckLead(lease, l.epoch); err != nil {
+				return err
+			}
+			return tx.SetPlan(world.Parent, world.Parent, now, audit.Event{
+				At: now, Actor: actor, Kind: audit.PlanRefused, Detail: map[string]string{"plan": next.ID, "why": err.Error()},
+			})
+		})
+	}
+
+	// 4. Commit. If we crash before this, nothing has happened. If we crash
+	// after it, the next step starts from the new plan: nothing to repair.
+	err = l.Store.Update(ctx, func(tx Tx) error {
+		if err := tx.CheckLead(lease, l.epoch); err != nil {
+			return err
+		}
+		err := tx.SetPlan(next.Parent, next.ID, now, audit.Event{
+			At: now, Actor: actor, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(len(changed))},
+		})
+		if err != nil {
+			return err
+		}
+		for _, c := range changed {
+			if err := tx.For(c.tenant).PutPlacement(c.placement, next.ID, audit.Event{At: now, Actor: actor, Kind: audit.WorkloadPlaced}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, plan.ErrStale) {
+		return nil // a submission was faster; the next step plans with it
+	}
+	if err != nil {
+		return fmt.Errorf("commit plan: %w", err)
+	}
+	return nil
+}
+
+// world is what is on record, with the sites that have fallen silent down.
+func (l *Loop) world(tx Tx, now time.Time) (plan.World, error) {
+	w, err := tx.World(now)
+	if err != nil {
+		return w, err
+	}
+	for i, s := range w.Sites {
+		st, err := tx.Site(s.ID)
+		if err != nil {
+			return w, err
+		}
+		w.Sites[i].Down = now.Sub(st.Seen) > l.Silence
+	}
+	return w, nil
+}
+
+type change struct {
+	tenant    access.Tenant
+	placement plan.Placement
+}
+
+func (l *Loop) changes(w plan.World, next plan.Plan) []change {
+	before := map[string]plan.Placement{}
+	for _, p := range w.Placements {
+		before[p.Workload] = p
+	}
+	tenants := map[string]access.Tenant{}
+	for _, wl := range w.Open {
+		tenants[wl.ID] = wl.Tenant
+	}
+	var out []change
+	for _, p := range next.Placements {
+		if old, ok := before[p.Workload]; !ok || !plan.Same(old, p) {
+			out = append(out, change{tenants[p.Workload], p})
+		}
+	}
+	return out
+}
+
+// dispatch offers what is planned, takes back what was not accepted in time,
+// and asks a site to release what is now planned elsewhere.
+func (l *Loop) dispatch(ctx context.Context, now time.Time) error {
+	var due []string
+	err := l.Store.View(ctx, func(tx Tx) error {
+		w, err := l.world(tx, now)
+		if err != nil {
+			return err
+		}
+		due = l.due(w, now)
+		return nil
+	})
+	if err != nil || len(due) == 0 {
+		return err
+	}
+	return l.Store.Update(ctx, func(tx Tx) error {
+		if err := tx.CheckLead(lease, l.epoch); err != nil {
+			return err
+		}
+		for _, id := range due {
+			if err := l.dispatchOne(tx, id, now); err != nil {
+				return fmt.Errorf("workload %s: %w", id, err)
+			}
+		}
+		return nil
+	})
+}
+
+// due names the workloads about which dispatch has something to do.
+func (l *Loop) due(w plan.World, now time.Time) []string {
+	attempts := map[string]workload.Attempt{}
+	for _, a := range w.Attempts {
+		attempts[a.Workload] = a
+	}
+	placed := map[string]plan.Placement{}
+	for _, p := range w.Placements {
+		placed[p.Workload] = p
+	}
+	down := map[string]bool{}
+	for _, s := range w.Sites {
+		down[s.ID] = s.Down
+	}
+	var due []string
+	for _, wl := range w.Open {
+		p, ok := placed[wl.ID]
+		a := attempts[wl.ID]
+		switch {
+		case wl.State == workload.Planned && ok && !down[p.Site],
+			wl.State == workload.Offered && now.After(a.Expires),
+			wl.State == workload.Held && ok && a.Site != p.Site:
+			due = append(due, wl.ID)
+		}
+	}
+	return due
+}
+
+func (l *Loop) dispatchOne(tx Tx, id string, now time.Time) error {
+	w, err := tx.Workload(id)
+	if err != nil {
+		return err
+	}
+	t := tx.For(w.Tenant)
+	p, placed, err := t.Placement(id)
+	if err != nil {
+		return err
+	}
+	attempts, err := t.Attempts(id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case w.State == workload.Planned && placed:
+		if l.tooSoon(attempts, now) {
+			return nil
+		}
+		// Offers are made early, as soon as there is a plan, so that a site
+		// holds its work through an outage of ours. The right is still ours.
+		a := workload.Attempt{
+			Workload: id, N: len(attempts) + 1, Tenant: w.Tenant, Site: p.Site, Grant: "gr_" + l.NewID(), Epoch: l.epoch,
+			State: workload.AttemptOffered, Expires: now.Add(l.OfferFor), Changed: now,
+		}
+		if err := t.InsertAttempt(a, event(audit.AttemptMoved, now)); err != nil {
+			return err
+		}
+		return t.MoveWorkload(&w, workload.Offered, event(audit.WorkloadMoved, now))
+	case w.State == workload.Offered && len(attempts) > 0:
+		a := attempts[len(attempts)-1]
+		if !now.After(a.Expires) {
+			return nil // accepted or renewed since we looked
+		}
+		a.Cause = "the site did not accept in time"
+		return revoke(t, &w, &a, now)
+	case w.State == workload.Held && placed && attempts[len(attempts)-1].Site != p.Site:
+		w.Wanted = workload.WantMove
+		return t.MoveWorkload(&w, workload.Releasing, event(audit.WorkloadMoved, now))
+	}
+	return nil
+}
+
+// tooSoon spaces out the offers of work that sites keep refusing: each
+// revocation in a row doubles the wait.
+func (l *Loop) tooSoon(attempts []workload.Attempt, now time.Time) bool {
+	revoked := 0
+	for i := len(attempts) - 1; i >= 0 && attempts[i].State == workload.AttemptRevoked; i-- {
+		revoked++
+	}
+	if revoked == 0 {
+		return false
+	}
+	wait := l.OfferFor / 16 << min(revoked, 10)
+	return now.Before(attempts[len(attempts)-1].Changed.Add(wait))
+}
+
+// missed puts on record, once, that a completeBy has passed.
+func (l *Loop) missed(ctx context.Context, now time.Time) error {
+	var late []string
+	err := l.Store.View(ctx, func(tx Tx) error {
+		w, err := tx.World(now)
+		for _, wl := range w.Open {
+			if wl.MissedAt.IsZero() && now.After(wl.Shape.When.CompleteBy) {
+				late = append(late, wl.ID)
+			}
+		}
+		return err
+	})
+	if err != nil || len(late) == 0 {
+		return err
+	}
+	return l.Store.Update(ctx, func(tx Tx) error {
+		if err := tx.CheckLead(lease, l.epoch); err != nil {
+			return err
+		}
+		for _, id := range late {
+			w, err := tx.Workload(id)
+			if err != nil {
+				return err
+			}
+			if w.State.Terminal() || !w.MissedAt.IsZero() {
+				continue
+			}
+			w.MissedAt, w.MissedCause = now, missCause(w)
+			e := event(audit.WorkloadMissed, now)
+			e.Detail = map[string]string{"completeBy": w.Shape.When.CompleteBy.Format(time.RFC3339), "cause": w.MissedCause}
+			if err := tx.For(w.Tenant).UpdateWorkload(&w, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func missCause(w workload.Workload) string {
+	switch w.State {
+	case workload.Running:
+		return "it runs longer than its booked duration"
+	case workload.Held, workload.Suspended:
+		return "its site did not run it in time"
+	case workload.Accepted, workload.Planned, workload.Offered:
+		return "no site took it in time"
+	}
+	return "it was " + string(w.State) + " when completeBy passed"
+}
+
+func event(kind audit.Kind, now time.Time) audit.Event {
+	return audit.Event{At: now, Actor: actor, Kind: kind}
+}
