@@ -131,14 +131,14 @@ func TestTampering(t *testing.T) {
 		index     int64 // of the leaf that is named; -1: none is
 	}{
 		"body":               {`UPDATE leaf SET sealed = CAST(replace(sealed, 'test', 'TEST') AS blob) WHERE idx = 4`, 4},
-		"salt":               {`UPDATE leaf SET sealed = CAST(x'00' || substr(sealed, 2) AS blob) WHERE idx = 4`, 4},
+		"salt":               {`UPDATE leaf SET sealed = CAST(CASE substr(sealed, 1, 1) WHEN x'00' THEN x'01' ELSE x'00' END || substr(sealed, 2) AS blob) WHERE idx = 4`, 4},
 		"leaf":               {`UPDATE leaf SET leaf = CAST(replace(leaf, 'seq', 'sEq') AS blob) WHERE idx = 4`, 4},
 		"kind":               {`UPDATE leaf SET kind = 'x' WHERE idx = 4`, 4},
 		"tenant":             {`UPDATE leaf SET tenant = 'umbrella' WHERE idx = 4`, 4},
 		"missing leaf":       {`DELETE FROM leaf WHERE idx = 4`, 4},
 		"last leaf":          {`DELETE FROM leaf WHERE idx = (SELECT max(idx) FROM leaf)`, 15},
 		"two leaves":         {`UPDATE leaf SET idx = CASE idx WHEN 4 THEN -4 WHEN 5 THEN -5 ELSE idx END; UPDATE leaf SET idx = 9 + idx WHERE idx < 0`, 4},
-		"hash":               {`UPDATE loghash SET hashes = CAST(x'00' || substr(hashes, 2) AS blob) WHERE first = (SELECT min(first) FROM loghash WHERE first > 4)`, 4},
+		"hash":               {`UPDATE loghash SET hashes = CAST(CASE substr(hashes, 1, 1) WHEN x'00' THEN x'01' ELSE x'00' END || substr(hashes, 2) AS blob) WHERE first = (SELECT min(first) FROM loghash WHERE first > 4)`, 4},
 		"checkpoint":         {`UPDATE checkpoint SET note = replace(note, 'test', 'toast') WHERE size = (SELECT max(size) FROM checkpoint)`, -1},
 		"state":              {`UPDATE workload SET state = 'cancelled'`, -1},
 		"rev":                {`UPDATE workload SET rev = 9`, -1},

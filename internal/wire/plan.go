@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"math"
 	"time"
 
 	"clusy.io/clusy"
@@ -81,17 +82,17 @@ func RefusalOut(r plan.Refusal) clusy.DryRun {
 // limited.
 func SiteIn(id string, r clusy.SiteReport) plan.Site {
 	s := plan.Site{
-		ID: id, Zone: grid.Zone(r.Zone), PUE: int64(r.PUE*1000 + 0.5),
+		ID: id, Zone: grid.Zone(r.Zone), PUE: int64(math.Round(r.PUE * 1000)),
 		Capacity: workload.Resources{CPU: workload.Unlimited, Memory: workload.Unlimited, Power: workload.Unlimited, Slots: workload.Unlimited},
 	}
 	if r.CPUs != nil {
-		s.Capacity.CPU = int64(*r.CPUs * 1000)
+		s.Capacity.CPU = int64(math.Round(*r.CPUs * 1000))
 	}
 	if r.MemoryMiB != nil {
 		s.Capacity.Memory = *r.MemoryMiB
 	}
 	if r.Watts != nil {
-		s.Capacity.Power = grid.Power(*r.Watts * 1000)
+		s.Capacity.Power = grid.Power(math.Round(*r.Watts * 1000))
 	}
 	if r.Slots != nil {
 		s.Capacity.Slots = *r.Slots

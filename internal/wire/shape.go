@@ -18,7 +18,7 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 		Duration:    workload.Duration{Expected: Seconds(s.Duration.Expected), P95: Seconds(s.Duration.P95), Max: Seconds(s.Duration.Max)},
 		Power:       grid.Power(math.Round(s.Watts * 1000)),
 		PowerSource: s.PowerSource,
-		Demand:      workload.Resources{CPU: int64(math.Ceil(s.CPUs * 1000)), Memory: s.MemoryMiB, Slots: 1},
+		Demand:      workload.Resources{CPU: int64(math.Round(s.CPUs * 1000)), Memory: s.MemoryMiB, Slots: 1},
 		Interruptible: workload.Interruptible{
 			Allowed: s.Interruptible.Allowed, Overhead: Seconds(s.Interruptible.Overhead),
 			MinRun: Seconds(s.Interruptible.MinRun), MaxSuspensions: s.Interruptible.MaxSuspensions,
