@@ -14,6 +14,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"clusy.io/clusy/internal/journal"
+	"clusy.io/clusy/internal/store"
 )
 
 // binary builds the command once for all tests that run it for real.
@@ -99,7 +102,7 @@ func killed(t *testing.T, bin string, seed uint64) (got tally) {
 			t.Fatalf("seed %d: the demo does not come to its end", seed)
 		}
 		// The replay runs at 4 h a second: a day and a half in nine.
-		ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
 		cmd := exec.CommandContext(ctx, bin, "demo", "--json", "--speed", "4h", "--data", data, "--truth", truth)
 		var out, errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &errs
@@ -128,7 +131,7 @@ func killed(t *testing.T, bin string, seed uint64) (got tally) {
 			case err := <-done:
 				cancel()
 				if out.Len() == 0 {
-					t.Fatalf("seed %d: the demo ended with %v: %s", seed, err, errs.String())
+					t.Fatalf("seed %d: the demo ended with %v: %s\n%s", seed, err, errs.String(), standing(data))
 				}
 				if err := json.Unmarshal(out.Bytes(), &result); err != nil {
 					t.Fatalf("seed %d: %v in %s", seed, err, out.String())
@@ -139,6 +142,51 @@ func killed(t *testing.T, bin string, seed uint64) (got tally) {
 		}
 		cancel()
 	}
+}
+
+// standing says how everything stood when a demo went wrong.
+func standing(data string) string {
+	var b strings.Builder
+	db, err := store.OpenReadOnly(context.Background(), filepath.Join(data, "store"))
+	if err != nil {
+		return err.Error()
+	}
+	defer db.Close()
+	err = db.System().View(context.Background(), func(sys store.SystemTx) error {
+		tx := sys.For("default")
+		ws, err := tx.Workloads(store.Filter{})
+		for _, w := range ws {
+			p, placed, _ := tx.Placement(w.ID)
+			attempts, _ := tx.Attempts(w.ID)
+			meters, _ := tx.Meters(w.ID)
+			lines, _ := tx.Entries(w.ID, -1, 0)
+			fmt.Fprintf(&b, "%s %s wanted %q, changed %s, by %s; placed %v %s %v latest %s\n", w.ID, w.State, w.Wanted, w.Changed, w.Shape.When.CompleteBy, placed, p.Site, p.Spans, p.Latest)
+			for _, a := range attempts {
+				fmt.Fprintf(&b, "  attempt %+v\n", a)
+			}
+			fmt.Fprintf(&b, "  %d meters, %d entries\n", len(meters), len(lines))
+			for _, m := range meters {
+				fmt.Fprintf(&b, "  meter %+v\n", m)
+			}
+		}
+		sites, _ := sys.Sites()
+		for _, s := range sites {
+			fmt.Fprintf(&b, "site %s seen %s incarnation %s answered %d\n", s.ID, s.Seen, s.Incarnation, s.Answered)
+		}
+		return err
+	})
+	if err != nil {
+		fmt.Fprintln(&b, err)
+	}
+	journals, _ := filepath.Glob(filepath.Join(data, "agents", "*", "journal"))
+	for _, j := range journals {
+		lines, err := journal.Read(j)
+		fmt.Fprintf(&b, "%s: %d lines, %v\n", j, len(lines), err)
+		for _, l := range lines[max(0, len(lines)-6):] {
+			fmt.Fprintf(&b, "  %.300s\n", l)
+		}
+	}
+	return b.String()
 }
 
 // judge holds what Clusy says against what the programs wrote.

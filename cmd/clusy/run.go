@@ -401,6 +401,8 @@ func showOutcome(out io.Writer, w clusy.Workload) {
 	fmt.Fprintln(out, "  "+mark)
 	a := w.Account
 	switch {
+	case a != nil && a.Complete && a.Entries == 0:
+		fmt.Fprintln(out, "  it has not run, and has emitted nothing")
 	case a == nil || !a.Complete:
 		fmt.Fprintln(out, "  its carbon is not booked yet: the hour's measured intensity is still to come (clusy ledger show)")
 	default:

@@ -65,15 +65,20 @@ func (s *Server) read(tx TenantTx, id string) (clusy.Workload, error) {
 	return out, err
 }
 
-// account sums what the ledger holds of a workload, nil if that is nothing.
+// account sums what the ledger holds of a workload, nil if that is nothing yet.
+// What has ended without having run has an account too: a complete one, of
+// nothing.
 func account(tx TenantTx, w workload.Workload) (*clusy.Account, error) {
 	lines, err := tx.Entries(w.ID, -1, 0)
-	if err != nil || len(lines) == 0 {
+	if err != nil {
 		return nil, err
 	}
 	meters, err := tx.Meters(w.ID)
 	if err != nil {
 		return nil, err
+	}
+	if len(lines) == 0 && (len(meters) > 0 || !w.State.Terminal()) {
+		return nil, nil
 	}
 	out := clusy.Account{Entries: len(lines), Complete: w.State.Terminal() && len(meters) == len(lines)}
 	for _, l := range lines {

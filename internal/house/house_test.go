@@ -267,6 +267,10 @@ when: {completeBy: %s}
 	if _, err := c.Cancel(t.Context(), running.ID); err != nil {
 		t.Errorf("cancelled twice: %v", err)
 	}
+	// What never ran is accounted for: nothing, and that for good.
+	if w, err := c.Workload(t.Context(), waiting.ID); err != nil || w.Account == nil || !w.Account.Complete || w.Account.Entries != 0 {
+		t.Errorf("the account of what never ran is %+v, %v", w.Account, err)
+	}
 	if _, err := os.Stat(truth); err == nil {
 		t.Error("what was cancelled has run")
 	}
