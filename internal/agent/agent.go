@@ -17,7 +17,6 @@ import (
 
 	"clusy.io/clusy"
 	"clusy.io/clusy/internal/executor"
-	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/intent"
 	"clusy.io/clusy/internal/journal"
 )
@@ -36,7 +35,7 @@ type Server interface {
 }
 
 // Agent holds the start rights of one site and carries them out. All exported
-// fields but Log, Energy and Env are needed.
+// fields but Log, Gauge and Env are needed.
 type Agent struct {
 	Site     string
 	Describe clusy.SiteReport
@@ -49,9 +48,9 @@ type Agent struct {
 	Tick     time.Duration // longest time between two looks at the engine, real
 	Log      *slog.Logger
 	Env      []string // given to every task
-	// Energy returns what a task drew over a time, measured; ok is false if
-	// nothing measures it. Then it is modelled.
-	Energy func(task string, from, to time.Time) (e grid.Energy, ok bool)
+	// Gauge measures the machine's energy; nil where nothing does. Then, and
+	// for hours of which too little was measured, energy is modelled.
+	Gauge Gauge
 
 	mu          sync.Mutex
 	journal     *journal.Journal
@@ -64,6 +63,8 @@ type Agent struct {
 	metered     map[string]bool
 	replies     []clusy.Reply
 	changed     chan struct{} // closed and replaced when there is news
+	reading     reading
+	drawn       map[string]map[time.Time]measured // by task and hour
 }
 
 // Run opens the journal, finds again what ran, and goes on until ctx ends.
@@ -178,6 +179,7 @@ func (a *Agent) Step(ctx context.Context, now time.Time) error {
 			errs = append(errs, fmt.Errorf("%s/%d: %w", h.Workload, h.N, err))
 		}
 	}
+	a.measure(now)
 	return errors.Join(errs...)
 }
 

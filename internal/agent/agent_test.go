@@ -393,6 +393,71 @@ func TestRunEnds(t *testing.T) {
 	}
 }
 
+// counters is a machine that draws 10 W and is busy half a core.
+type counters struct {
+	began  time.Time
+	now    *time.Time
+	broken bool
+}
+
+func (c *counters) Energy() (uint64, bool) {
+	return uint64(c.now.Sub(c.began).Microseconds()) * 10, !c.broken
+}
+func (c *counters) Busy() (time.Duration, bool) {
+	return c.now.Sub(c.began) / 2, true
+}
+
+// Energy is measured where something measures it, shared out by processor
+// time, and modelled where too little of an hour was measured.
+func TestEnergyIsMeasured(t *testing.T) {
+	b := newBench(t)
+	hour := b.now.Truncate(time.Hour)
+	now := hour
+	c := &counters{began: hour, now: &now}
+	b.Gauge = c
+	h := &hold{Workload: "wl_a", N: 1, Grant: "a", State: started, Shape: workload.Shape{Power: 100_000, PowerSource: "declared"}}
+	h.seen = executor.Observation{Phase: executor.Running}
+	b.holds["a"] = h
+	look := func(after, cpu time.Duration) {
+		now = now.Add(after)
+		h.seen.CPU += cpu
+		b.measure(now)
+	}
+	meter := func(active time.Duration) ledger.Meter {
+		return ledger.Meter{Hour: hour, Runs: []ledger.Run{{From: hour, To: hour.Add(active)}}}
+	}
+	// It does half of the machine's work for ten minutes: half of 6,000 J.
+	for range 601 {
+		look(time.Second, time.Second/4)
+	}
+	if e, source := b.energy(h, meter(10*time.Minute)); source != ledger.RAPL || e < 2990 || e > 3010 {
+		t.Errorf("measured %d J from %s, want 3000 J from rapl", e, source)
+	}
+	// Had it run for longer than was measured, the stated power stands in.
+	if e, source := b.energy(h, meter(20*time.Minute)); source != ledger.Declared || e != 120_000 {
+		t.Errorf("half measured: %d J from %s, want 120000 J as declared", e, source)
+	}
+	// A counter that cannot be read, or that went back, measures nothing.
+	before := b.drawn[h.task()][hour]
+	c.broken = true
+	look(time.Second, time.Second)
+	c.broken = false
+	look(time.Second, time.Second)
+	now = now.Add(-time.Minute)
+	b.measure(now)
+	if after := b.drawn[h.task()][hour]; after != before {
+		t.Errorf("broken counters measured %+v more", after)
+	}
+	// Over the turn of an hour, each gets its part.
+	b.book("x", hour.Add(59*time.Minute), hour.Add(63*time.Minute), 4_000_000)
+	if e, ok := b.gauged("x", hour, time.Minute); !ok || e != 1 {
+		t.Errorf("the first hour got %d J, %v", e, ok)
+	}
+	if e, ok := b.gauged("x", hour.Add(time.Hour), 3*time.Minute); !ok || e != 3 {
+		t.Errorf("the second hour got %d J, %v", e, ok)
+	}
+}
+
 type serverFunc func(context.Context, clusy.SyncRequest) (clusy.SyncAnswer, error)
 
 func (f serverFunc) Sync(ctx context.Context, _ string, q clusy.SyncRequest) (clusy.SyncAnswer, error) {

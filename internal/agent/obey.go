@@ -103,6 +103,7 @@ func (a *Agent) order(o workload.Order) error {
 		maps.DeleteFunc(a.metered, func(id string, _ bool) bool {
 			return strings.HasPrefix(id, fmt.Sprintf("%s/%d/", h.Workload, h.N))
 		})
+		delete(a.drawn, h.task())
 		h.Sealed, h.Until = nil, h.Shape.When.CompleteBy.Add(tombstoneFor)
 		return a.settle(h, gone, h.Cause)
 	}

@@ -145,11 +145,8 @@ func (a *Agent) energy(h *hold, m ledger.Meter) (grid.Energy, ledger.Source) {
 	for _, r := range m.Runs {
 		active += r.To.Sub(r.From)
 	}
-	// A replay's hours pass in seconds: what is measured then is not theirs.
-	if a.Energy != nil && a.Clock.Rate() == 1 {
-		if e, ok := a.Energy(h.task(), m.Runs[0].From, m.Runs[len(m.Runs)-1].To); ok {
-			return e, ledger.RAPL
-		}
+	if e, ok := a.gauged(h.task(), m.Hour, active); ok {
+		return e, ledger.RAPL
 	}
 	source := ledger.Declared
 	if h.Shape.PowerSource != "declared" {

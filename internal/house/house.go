@@ -410,13 +410,22 @@ func (h *House) agentFor(ctx context.Context, s Site, key intent.PrivateKey) (*a
 	if h.Clock.Rate() > 1 {
 		tick = 100 * time.Millisecond
 	}
-	return &agent.Agent{
+	out := &agent.Agent{
 		Site: s.ID, Describe: describe, Clock: h.Clock, Key: key, Journal: filepath.Join(dir, "journal"),
 		Server:   &clusy.Client{URL: "http://in-process", Token: token.Reveal(), HTTP: h.pipe.client()},
 		Executor: &executor.Process{Root: filepath.Join(dir, "tasks"), Shim: h.cfg.Shim},
 		Poll:     25 * time.Second, Tick: tick, Log: h.cfg.Log, Env: []string{"CLUSY_SITE=" + s.ID},
-	}, nil
+	}
+	if rapl, ok := executor.OpenRAPL("/"); ok {
+		out.Gauge = gauge{rapl}
+	}
+	return out, nil
 }
+
+// gauge is the machine's own counters.
+type gauge struct{ *executor.RAPL }
+
+func (gauge) Busy() (time.Duration, bool) { return executor.BusyTime("/") }
 
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
