@@ -41,7 +41,7 @@ kind: Intent
 metadata: {name: train-model}
 run: {exec: [sh, -c, %[1]s]}
 shape:
-  duration: {expected: 6h, p95: 6h40m}
+  duration: {expected: 6h, p95: 6h40m, max: 24h}
   power: 1.2kW
   interruptible: {overhead: 5m, minRun: 1h, maxSuspensions: 3}
 when: {completeBy: +24h}
@@ -51,7 +51,7 @@ where: {allow: [berlin]}
 kind: Intent
 metadata: {name: nightly-report}
 run: {exec: [sh, -c, %[1]s]}
-shape: {duration: {expected: 3h, p95: 3h20m}, power: 400W}
+shape: {duration: {expected: 3h, p95: 3h20m, max: 24h}, power: 400W}
 when: {completeBy: +22h}
 where: {allow: [berlin]}
 `},
@@ -59,7 +59,7 @@ where: {allow: [berlin]}
 kind: Intent
 metadata: {name: render-film}
 run: {exec: [sh, -c, %[1]s]}
-shape: {duration: {expected: 4h, p95: 4h30m}, power: 2kW}
+shape: {duration: {expected: 4h, p95: 4h30m, max: 24h}, power: 2kW}
 when: {completeBy: +20h}
 where: {allow: [berlin, madrid]}
 `},
