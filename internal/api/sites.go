@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -152,6 +153,9 @@ func (s *Server) question(ctx context.Context, in *questionIn) (*body[clusy.Repl
 		}
 		return nil
 	})
+	if err == nil {
+		err = s.siteExists(ctx, in.Site)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -164,6 +168,18 @@ func (s *Server) question(ctx context.Context, in *questionIn) (*body[clusy.Repl
 		return nil, problem.Errorf(problem.Unready, "The enclave of site %s did not answer within %s.", in.Site, answerWithin)
 	}
 	return ok(r)
+}
+
+// siteExists refuses questions to sites that there are not: nobody would ever
+// fetch them.
+func (s *Server) siteExists(ctx context.Context, id string) error {
+	return s.Store.ViewAll(ctx, func(tx SystemTx) error {
+		stations, err := tx.Sites()
+		if err == nil && !slices.ContainsFunc(stations, func(st plan.Station) bool { return st.ID == id }) {
+			return problem.Errorf(problem.NotFound, "There is no site %q.", id)
+		}
+		return err
+	})
 }
 
 // relay holds questions until their site fetches them, and waits for replies.

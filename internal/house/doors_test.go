@@ -150,6 +150,9 @@ func TestDoors(t *testing.T) {
 	if code, _ := get(t, h, "GET", "/v1/ledger/entries?workload="+w.ID, foreign, ""); code != http.StatusNotFound {
 		t.Errorf("entries of another tenant's workload: %d, want 404", code)
 	}
+	if code, _ := get(t, h, "POST", "/v1/sites/nowhere/questions", mine[access.Viewer], bodies["POST /v1/sites/{site}/questions"]); code != http.StatusNotFound {
+		t.Errorf("a question to a site that there is not: %d, want 404", code)
+	}
 	if code, b := get(t, h, "POST", "/v1/workloads/"+w.ID+"/cancel", mine[access.Operator], ""); code != http.StatusOK {
 		t.Errorf("an operator's cancel: %d %s", code, b)
 	}

@@ -71,7 +71,7 @@ func (l *Loop) Absorb(ctx context.Context, site plan.Station, reports []workload
 		}
 		return nil
 	})
-	return kept, l.epoch, err
+	return kept, l.Epoch(), err
 }
 
 func sameSite(a, b plan.Station) bool {

@@ -27,7 +27,7 @@ func (l *Loop) account(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	return l.Store.Update(ctx, func(tx Tx) error {
-		if err := tx.CheckLead(lease, l.epoch); err != nil {
+		if err := tx.CheckLead(lease, l.Epoch()); err != nil {
 			return err
 		}
 		for _, m := range open {
@@ -64,7 +64,10 @@ func (l *Loop) book(tx Tx, m ledger.Meter, now time.Time) error {
 		return nil
 	}
 	if err != nil {
-		return err
+		// A meter that makes no sense is its site's fault. It stays unbooked,
+		// and must not keep every other hour from being booked.
+		l.logger().Error("an hour cannot be booked", "workload", m.Workload, "attempt", m.Attempt, "hour", m.Hour, "err", err)
+		return nil
 	}
 	t := tx.For(w.Tenant)
 	index, err := t.AppendEntry(e)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"clusy.io/clusy/internal/access"
@@ -88,24 +89,29 @@ type Loop struct {
 	Patience time.Duration
 	Holder   string // names this process incarnation on the lease
 
-	epoch int64
+	epoch atomic.Int64 // read by every Absorb
 }
 
 // Epoch returns the leader epoch of the loop, 0 before Lead.
-func (l *Loop) Epoch() int64 { return l.epoch }
+func (l *Loop) Epoch() int64 { return l.epoch.Load() }
 
 // Lead takes the lease. Whoever led before can commit nothing from then on.
 func (l *Loop) Lead(ctx context.Context) error {
-	return l.Store.Update(ctx, func(tx Tx) (err error) {
-		l.epoch, err = tx.Lead(lease, l.Holder, l.Now())
+	return l.Store.Update(ctx, func(tx Tx) error {
+		epoch, err := tx.Lead(lease, l.Holder, l.Now())
+		if err == nil {
+			l.epoch.Store(epoch)
+		}
 		return err
 	})
 }
 
-// Run takes the lease and steps until ctx ends or another process leads.
+// Run takes the lease, if Lead has not yet, and steps until ctx ends.
 func (l *Loop) Run(ctx context.Context) error {
-	if err := l.Lead(ctx); err != nil {
-		return fmt.Errorf("take the lead: %w", err)
+	if l.Epoch() == 0 {
+		if err := l.Lead(ctx); err != nil {
+			return fmt.Errorf("take the lead: %w", err)
+		}
 	}
 	tick := time.NewTicker(l.Every)
 	defer tick.Stop()
@@ -176,7 +182,7 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 	if err := plan.Check(snap, next); err != nil {
 		l.logger().Error("plan refused by its check", "plan", next.ID, "err", err)
 		return l.Store.Update(ctx, func(tx Tx) error {
-			if err := tx.CheckLead(lease, l.epoch); err != nil {
+			if err := tx.CheckLead(lease, l.Epoch()); err != nil {
 				return err
 			}
 			return tx.SetPlan(world.Parent, world.Parent, now, audit.Event{
@@ -188,7 +194,7 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 	// 4. Commit. If we crash before this, nothing has happened. If we crash
 	// after it, the next step starts from the new plan: nothing to repair.
 	err = l.Store.Update(ctx, func(tx Tx) error {
-		if err := tx.CheckLead(lease, l.epoch); err != nil {
+		if err := tx.CheckLead(lease, l.Epoch()); err != nil {
 			return err
 		}
 		err := tx.SetPlan(next.Parent, next.ID, now, audit.Event{
@@ -268,7 +274,7 @@ func (l *Loop) dispatch(ctx context.Context, now time.Time) error {
 		return err
 	}
 	return l.Store.Update(ctx, func(tx Tx) error {
-		if err := tx.CheckLead(lease, l.epoch); err != nil {
+		if err := tx.CheckLead(lease, l.Epoch()); err != nil {
 			return err
 		}
 		for _, id := range due {
@@ -330,7 +336,7 @@ func (l *Loop) dispatchOne(tx Tx, id string, now time.Time) error {
 		// Offers are made early, as soon as there is a plan, so that a site
 		// holds its work through an outage of ours. The right is still ours.
 		a := workload.Attempt{
-			Workload: id, N: len(attempts) + 1, Tenant: w.Tenant, Site: p.Site, Grant: "gr_" + l.NewID(), Epoch: l.epoch,
+			Workload: id, N: len(attempts) + 1, Tenant: w.Tenant, Site: p.Site, Grant: "gr_" + l.NewID(), Epoch: l.Epoch(),
 			State: workload.AttemptOffered, Expires: now.Add(l.OfferFor), Changed: now,
 		}
 		if err := t.InsertAttempt(a, event(audit.AttemptMoved, now)); err != nil {
@@ -381,7 +387,7 @@ func (l *Loop) missed(ctx context.Context, now time.Time) error {
 		return err
 	}
 	return l.Store.Update(ctx, func(tx Tx) error {
-		if err := tx.CheckLead(lease, l.epoch); err != nil {
+		if err := tx.CheckLead(lease, l.Epoch()); err != nil {
 			return err
 		}
 		for _, id := range late {
