@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -59,7 +60,7 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	ts.Check(cmd.Start())
-	servers[ts.Getenv("WORK")+"/"+name] = cmd
+	servers.Store(ts.Getenv("WORK")+"/"+name, cmd)
 	ts.Defer(func() { _ = cmd.Process.Signal(syscall.SIGTERM); _ = cmd.Wait() })
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
@@ -81,7 +82,8 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("the server did not start: %s", errs.String())
 }
 
-var servers = map[string]*exec.Cmd{}
+// servers are those that scripts, side by side, have started.
+var servers sync.Map
 
 // ready waits until the server's own sites have registered.
 func ready(ts *testscript.TestScript, bin string) {
@@ -97,10 +99,11 @@ func ready(ts *testscript.TestScript, bin string) {
 
 // scriptStop ends a server and waits for it: stop NAME
 func scriptStop(ts *testscript.TestScript, neg bool, args []string) {
-	cmd := servers[ts.Getenv("WORK")+"/"+args[0]]
-	if cmd == nil {
+	started, ok := servers.Load(ts.Getenv("WORK") + "/" + args[0])
+	if !ok {
 		ts.Fatalf("no server %s", args[0])
 	}
+	cmd := started.(*exec.Cmd)
 	ts.Check(cmd.Process.Signal(syscall.SIGTERM))
 	_ = cmd.Wait()
 }
