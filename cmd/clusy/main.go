@@ -143,7 +143,7 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 			cmd.AddCommand(c)
 		}
 	}
-	add("start", demoCommand(), serveCommand(), versionCommand())
+	add("start", demoCommand(), serveCommand(), consoleCommand(), versionCommand())
 	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), cancelCommand())
 	add("know", zonesCommand(), sitesCommand(), ledgerCommand())
 	return cmd
