@@ -145,6 +145,6 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 	}
 	add("start", demoCommand(), serveCommand(), versionCommand())
 	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), cancelCommand())
-	add("know", zonesCommand(), sitesCommand(), ledgerCommand())
+	add("know", zonesCommand(), sitesCommand(), ledgerCommand(), schemaCommand())
 	return cmd
 }
