@@ -13,6 +13,7 @@ var (
 
 // shapes is the part of the style that both have in common; # is the drawing.
 const shapes = `# text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif}
+# text{paint-order:stroke;stroke-width:3;stroke-linejoin:round}
 # .end{text-anchor:end}# .middle{text-anchor:middle}
 # .name{font-weight:600}# text.title{font-size:16px;font-weight:600}
 # path{fill:none}# .grid{stroke-width:1}# .day{stroke-width:1.5}
@@ -24,7 +25,7 @@ const shapes = `# text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"Helv
 # path.due{stroke-width:1.5;stroke-dasharray:6 3}# path.tip{stroke:none}
 `
 
-const colours = `# .ground{fill:GROUND}# text{fill:INK}# text.soft{fill:SOFT}# text.due{fill:DUE}
+const colours = `# .ground{fill:GROUND}# text{fill:INK;stroke:GROUND}# text.soft{fill:SOFT}# text.due{fill:DUE}
 # .grid{stroke:GRID}# .day{stroke:SOFT;stroke-opacity:.35}# .measured{stroke:CURVE}# .expected{stroke:SOFT}# .band{fill:SOFT}
 # .done{fill:RUN}# rect.done,# rect.planned{stroke:RUN}# .planned{fill:url(#-hatch)}# .unknown{fill:url(#-gap)}
 # .compared{stroke:BASE}# .rejected{stroke:SOFT}# path.now{stroke:INK}# path.due{stroke:DUE}# path.now.tip{fill:INK}# path.due.tip{fill:DUE}

@@ -74,7 +74,8 @@ func (d *drawing) draw() {
 	d.legend()
 
 	// The marks' names stand above the panels, a line each, and so never in
-	// one another's way; their lines are drawn last, over the curves.
+	// one another's way; their lines stand behind everything, so that texts
+	// can be read across them.
 	names := d.y
 	d.y += markHeight * float64(len(d.Marks))
 	top := d.y + 4
@@ -259,7 +260,15 @@ func (d *drawing) area(class string, run []Step, level func(float64) float64, lo
 }
 
 func (d *drawing) bar(b Bar) {
-	if !b.Start.Before(b.End) || !b.Start.Before(d.To) || !b.End.After(d.From) {
+	switch {
+	case !b.Start.Before(b.End):
+		return
+	// What is outside is not left out in silence: it is said where it lies.
+	case !b.Start.Before(d.To):
+		d.text("soft", d.right, d.y+12, "end", d.fit(b.Label, d.right-d.left-24, textSize)+" →")
+		return
+	case !b.End.After(d.From):
+		d.text("soft", d.left, d.y+12, "start", "← "+d.fit(b.Label, d.right-d.left-24, textSize))
 		return
 	}
 	x := d.x(b.Start)
@@ -311,7 +320,7 @@ func (d *drawing) mark(m Mark, y, top float64) {
 	if m.Due {
 		class = "due"
 	}
-	d.line(class, x, y+4, x, d.y)
+	fmt.Fprintf(&d.back, "<path class=\"%s\" d=\"M%s %sV%s\"/>\n", class, num(x), num(y+4), num(d.y))
 	// The name stands to the right of its line, or to the left near the edge.
 	if text := d.fit(m.Label, d.right-x-12, textSize); text == m.Label {
 		d.text(class, x+9, y, "start", text)
