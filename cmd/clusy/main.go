@@ -125,7 +125,8 @@ possible, runs it, and proves what was saved.
 
   clusy demo                         see it work, in two minutes, on real grid data
   clusy serve --zone DE-LU           run a server for this machine
-  clusy run night.yaml               carry out an intent
+  clusy init                         write a first intent
+  clusy run intent.yaml              carry out an intent
   clusy run --by +10h --for 2h -- python train.py
 
 Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
@@ -143,7 +144,7 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 			cmd.AddCommand(c)
 		}
 	}
-	add("start", demoCommand(), serveCommand(), versionCommand())
+	add("start", demoCommand(), serveCommand(), initCommand(), doctorCommand(), versionCommand())
 	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), cancelCommand())
 	add("know", zonesCommand(), sitesCommand(), ledgerCommand(), schemaCommand())
 	return cmd

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"clusy.io/clusy/internal/api"
+	"clusy.io/clusy/internal/intent"
 )
 
 // schemaCommand prints what other programs generate from. It needs no server:
@@ -34,6 +35,26 @@ language can be generated from it.`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			b, err := apiSchema()
+			if err != nil {
+				return err
+			}
+			_, err = cmd.OutOrStdout().Write(b)
+			return err
+		},
+	})
+	cmd.AddCommand(&cobra.Command{
+		Use:   "intent",
+		Short: "Print the JSON Schema of the intent file",
+		Long: `Print the JSON Schema (2020-12) of the intent file.
+
+An editor with the YAML language server completes and checks an intent whose
+first line names the schema, as clusy init writes it:
+
+  # yaml-language-server: $schema=./clusy.schema.json`,
+		Example: "clusy schema intent > clusy.schema.json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			b, err := intent.Schema()
 			if err != nil {
 				return err
 			}
