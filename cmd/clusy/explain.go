@@ -41,15 +41,19 @@ rejected alternatives by number. The file needs nothing but itself.`,
 				return err
 			}
 			ctx := cmd.Context()
-			var x explanation
-			if x.Workload, err = c.Workload(ctx, args[0]); err != nil {
-				return err
-			}
-			ds, err := c.Decisions(ctx, args[0])
+			id, err := fullID(ctx, c, args[0])
 			if err != nil {
 				return err
 			}
-			es, err := c.Events(ctx, args[0], "", 500)
+			var x explanation
+			if x.Workload, err = c.Workload(ctx, id); err != nil {
+				return err
+			}
+			ds, err := c.Decisions(ctx, id)
+			if err != nil {
+				return err
+			}
+			es, err := c.Events(ctx, id, "", 500)
 			if err != nil {
 				return err
 			}
