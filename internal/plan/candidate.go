@@ -180,5 +180,5 @@ func (f *frame) tries(t *task, site int, free []time.Duration, do func(*try)) {
 
 func (f *frame) freeAt(t *task, site int) []time.Duration {
 	p := f.places[site]
-	return p.load.free(t.demand, p.room, f.slots, f.step)
+	return p.load.free(t.demand, p.room, f.off, f.slots, f.step)
 }

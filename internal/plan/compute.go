@@ -119,12 +119,12 @@ func (f *frame) take(t *task) {
 }
 
 func (f *frame) book(t *task, c candidate, sign int64) {
-	l := &f.places[c.site].load
+	l := f.places[c.site].load
 	for i, r := range c.runs {
 		if i == len(c.runs)-1 {
 			r.to = max(r.to, c.reserved)
 		}
-		l.add(r.from, r.to, t.demand, sign)
+		l.add(f.off+max(r.from, 0), f.off+r.to, t.demand, sign)
 	}
 }
 
@@ -135,7 +135,7 @@ func (f *frame) flawOf(t *task, c candidate) flaw {
 		if i == len(c.runs)-1 {
 			r.to = max(r.to, c.reserved)
 		}
-		if p.load.crowded(r.from, r.to, t.demand, p.room) {
+		if p.load.crowded(f.off+r.from, f.off+r.to, t.demand, p.room) {
 			return crowded
 		}
 	}

@@ -26,8 +26,10 @@ const (
 type frame struct {
 	snap   Snapshot
 	now    time.Time
+	off    time.Duration // how far now is from the beginning of the loads
 	step   time.Duration
 	slots  int
+	most   time.Duration // the longest run that the curves are drawn for
 	places []*place
 	tasks  []*task
 }
@@ -38,7 +40,7 @@ type place struct {
 	gone  bool // only a promise still names it
 	pue   int64
 	room  amounts
-	load  load
+	load  *load
 	air   grid.Outlook
 	curve *curve
 }
@@ -63,6 +65,14 @@ func newFrame(s Snapshot) *frame {
 	for _, t := range f.tasks {
 		most = max(most, t.left+t.lead)
 	}
+	f.draw(most)
+	return f
+}
+
+// draw draws the curve of every place, far enough for a run that lasts most
+// from the last slot on.
+func (f *frame) draw(most time.Duration) {
+	f.most = most
 	curves := map[grid.Zone]*curve{}
 	for _, p := range f.places {
 		if curves[p.Zone] == nil {
@@ -70,7 +80,6 @@ func newFrame(s Snapshot) *frame {
 		}
 		p.curve = curves[p.Zone]
 	}
-	return f
 }
 
 // addPlaces lists the sites by name, and with them those that only a promise
@@ -92,7 +101,7 @@ func (f *frame) addPlaces() {
 	slices.SortStableFunc(sites, func(a, b Site) int { return cmp.Compare(a.ID, b.ID) })
 	sites = slices.CompactFunc(sites, func(a, b Site) bool { return a.ID == b.ID })
 	for _, s := range sites {
-		f.places = append(f.places, &place{Site: s, gone: !known[s.ID], pue: min(max(s.PUE, 1000), mostPUE),
+		f.places = append(f.places, &place{Site: s, gone: !known[s.ID], load: &load{}, pue: min(max(s.PUE, 1000), mostPUE),
 			room: capacity(s.Capacity), air: f.snap.Outlook[s.Zone]})
 	}
 }

@@ -249,34 +249,17 @@ func (f *frame) pausesBetter(t *task, c candidate, empty bool) bool {
 			continue
 		}
 		p := f.places[site]
-		l, limit, until := &p.load, time.Duration(forever), f.slots
+		l, off, limit, until := p.load, f.off, time.Duration(forever), f.slots
 		if empty {
-			if !l.crowdsAny(t.demand, p.room, t.limit) {
+			if !l.lacks(off, off+t.limit, t.demand, p.room) {
 				continue // it is as good as empty, and c was the best
 			}
-			l, limit = &load{}, t.limit
+			l, off, limit = &load{}, 0, t.limit
 		} else if t.limit >= f.slot(until)+t.tail {
 			continue
 		}
-		fr := f.paused(t, f.carbonWeights(site), l.free(t.demand, p.room, f.slots, f.step), pauses, limit)
+		fr := f.paused(t, f.carbonWeights(site), l.free(t.demand, p.room, off, f.slots, f.step), pauses, limit)
 		if slot, ok := fr.best(); ok && f.measure(t, site, fr.trace(slot)).carbon < c.carbon {
-			return true
-		}
-	}
-	return false
-}
-
-// crowdsAny reports whether need would lack room at any time before end.
-func (l *load) crowdsAny(need, room amounts, end time.Duration) bool {
-	for i := range l.at {
-		if l.at[i] >= end {
-			break
-		}
-		sum := l.use[i]
-		for r := range need {
-			sum[r] += need[r]
-		}
-		if over(sum, need, room) {
 			return true
 		}
 	}
