@@ -46,11 +46,8 @@ type place struct {
 }
 
 func newFrame(s Snapshot) *frame {
-	f := &frame{snap: s, now: s.Now.Round(0).UTC(), step: min(s.Step, longestStep)}
-	if f.step < time.Second {
-		f.step = 15 * time.Minute
-	}
-	f.slots = int(min(max(s.Horizon/f.step, 1), mostSlots))
+	f := &frame{snap: s, now: s.Now.Round(0).UTC()}
+	f.measureUp(s)
 	f.addPlaces()
 	seen := map[string]bool{}
 	for _, it := range s.Items {
@@ -67,6 +64,15 @@ func newFrame(s Snapshot) *frame {
 	}
 	f.draw(most)
 	return f
+}
+
+// measureUp sets how long a slot is and how many there are.
+func (f *frame) measureUp(s Snapshot) {
+	f.step = min(s.Step, longestStep)
+	if f.step < time.Second {
+		f.step = 15 * time.Minute
+	}
+	f.slots = int(min(max(s.Horizon/f.step, 1), mostSlots))
 }
 
 // draw draws the curve of every place, far enough for a run that lasts most
