@@ -190,6 +190,7 @@ func (b *Book) Admit(it Item, parent string) (p Plan, ok bool) {
 		return Plan{}, false
 	}
 	b.reach(t)
+	t.free = make([][]time.Duration, len(f.places))
 	c, by := f.choose(t, t.sites, waiver{})
 	if c == nil {
 		return Plan{}, false

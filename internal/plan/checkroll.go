@@ -122,14 +122,18 @@ func (r *roll) doubt(s Snapshot, it Item, p Plan) error {
 	}
 	need, room := needs(it), has(d.where(pl.Site))
 	for _, c := range d.taken[pl.Site] {
-		others, sum := r.beside(pl.Site, c)
-		// All of them together are never more than they are at one instant.
-		for i := range sum {
-			sum[i] += need[i]
-		}
+		// At no instant is there more than all of them together.
+		sum := need
+		r.beside(pl.Site, c, func(o claim) {
+			for i := range sum {
+				sum[i] += o.need[i]
+			}
+		})
 		if within4(sum, need, room) {
 			continue
 		}
+		var others []claim
+		r.beside(pl.Site, c, func(o claim) { others = append(others, o) })
 		if !fitsBeside(others, need, room, c.from, c.to) {
 			return &Broken{it.ID, KeptCapacity, fmt.Sprintf("%s has too little room for it beside what is promised", pl.Site)}
 		}
@@ -137,8 +141,8 @@ func (r *roll) doubt(s Snapshot, it Item, p Plan) error {
 	return nil
 }
 
-// beside returns the claims at a site that overlap c, and what they sum up to.
-func (r *roll) beside(site string, c claim) (others []claim, sum [4]int64) {
+// beside calls see with the claims at a site that overlap c.
+func (r *roll) beside(site string, c claim, see func(claim)) {
 	for i := range r.rows[site] {
 		rw := &r.rows[site][i]
 		if !rw.from.Before(c.to) || !rw.to.After(c.from) {
@@ -146,14 +150,10 @@ func (r *roll) beside(site string, c claim) (others []claim, sum [4]int64) {
 		}
 		for _, o := range rw.claims {
 			if o.from.Before(c.to) && o.to.After(c.from) {
-				others = append(others, o)
-				for n := range sum {
-					sum[n] += o.need[n]
-				}
+				see(o)
 			}
 		}
 	}
-	return others, sum
 }
 
 // within4 reports whether sum is within room in all that is needed.

@@ -32,6 +32,7 @@ type frame struct {
 	most   time.Duration // the longest run that the curves are drawn for
 	places []*place
 	tasks  []*task
+	seen   []seen // memory for why
 }
 
 // place is a site, its load, and the intensity of its zone.

@@ -161,7 +161,7 @@ func (f *frame) least(t *task, limit time.Duration) (l floor) {
 			}
 		}
 		empty := (&load{}).free(amounts{}, p.room, 0, f.slots, f.step)
-		f.tries(t, site, empty, func(x *try) {
+		f.tries(t, site, empty, true, func(x *try) {
 			if x.reserved <= limit {
 				see(x.known, x.carbon, x.cost)
 			}
