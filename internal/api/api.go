@@ -47,6 +47,10 @@ type TenantTx interface {
 	Placement(workload string) (plan.Placement, bool, error)
 	DeletePlacement(workload string) error
 	Decisions(workload string) ([]plan.Decision, error)
+	AttemptsOf(ids []string) (map[string][]workload.Attempt, error)
+	DecidedOf(ids []string) (map[string]plan.Placement, error)
+	EntriesOf(ids []string) (map[string][]ledger.Line, error)
+	MetersOf(ids []string) (map[string][]ledger.Meter, error)
 	Idempotent(key string) (workload.Key, bool, error)
 	PutIdempotent(workload.Key) error
 	Events(audit.Filter) ([]audit.Entry, error)

@@ -11,6 +11,7 @@ import (
 type Querier interface {
 	Attempt(ctx context.Context, arg AttemptParams) (Attempt, error)
 	Attempts(ctx context.Context, arg AttemptsParams) ([]Attempt, error)
+	AttemptsBetween(ctx context.Context, arg AttemptsBetweenParams) ([]Attempt, error)
 	Checkpoints(ctx context.Context, arg CheckpointsParams) ([]Checkpoint, error)
 	Decisions(ctx context.Context, arg DecisionsParams) ([]Decision, error)
 	DeletePlacement(ctx context.Context, arg DeletePlacementParams) error
@@ -28,18 +29,22 @@ type Querier interface {
 	InsertTransition(ctx context.Context, arg InsertTransitionParams) error
 	InsertWorkload(ctx context.Context, arg InsertWorkloadParams) error
 	LastCheckpoint(ctx context.Context) (Checkpoint, error)
+	LastDecision(ctx context.Context, arg LastDecisionParams) (string, error)
 	LastLeaf(ctx context.Context, tenant string) (LastLeafRow, error)
 	LatestSeries(ctx context.Context) ([]Series, error)
 	Lead(ctx context.Context, arg LeadParams) (int64, error)
 	Lease(ctx context.Context, name string) (Lease, error)
 	LedgerEntries(ctx context.Context, arg LedgerEntriesParams) ([]LedgerEntriesRow, error)
+	LedgerEntriesBetween(ctx context.Context, arg LedgerEntriesBetweenParams) ([]LedgerEntriesBetweenRow, error)
 	Legal(ctx context.Context) ([]Legal, error)
 	Loghash(ctx context.Context, first int64) (Loghash, error)
 	Meta(ctx context.Context, key string) (string, error)
 	Meter(ctx context.Context, arg MeterParams) (Meter, error)
 	Meters(ctx context.Context, arg MetersParams) ([]Meter, error)
+	MetersBetween(ctx context.Context, arg MetersBetweenParams) ([]Meter, error)
 	MoveAttempt(ctx context.Context, arg MoveAttemptParams) (int64, error)
 	Placement(ctx context.Context, arg PlacementParams) (string, error)
+	PlacementsBetween(ctx context.Context, arg PlacementsBetweenParams) ([]PlacementsBetweenRow, error)
 	PlanInForce(ctx context.Context) (PlanInForceRow, error)
 	ProgressAttempt(ctx context.Context, arg ProgressAttemptParams) (int64, error)
 	PruneLatest(ctx context.Context, before int64) error
@@ -56,8 +61,10 @@ type Querier interface {
 	SetPlan(ctx context.Context, arg SetPlanParams) (int64, error)
 	Site(ctx context.Context, id string) (Site, error)
 	Sites(ctx context.Context) ([]Site, error)
+	SystemChanges(ctx context.Context, arg SystemChangesParams) ([]SystemChangesRow, error)
 	SystemDecisions(ctx context.Context, arg SystemDecisionsParams) ([]SystemDecisionsRow, error)
 	SystemEvents(ctx context.Context, arg SystemEventsParams) ([]SystemEventsRow, error)
+	SystemLastChange(ctx context.Context) (SystemLastChangeRow, error)
 	SystemLeaves(ctx context.Context, arg SystemLeavesParams) ([]Leaf, error)
 	SystemLedgerEntry(ctx context.Context, idx int64) (LedgerEntry, error)
 	SystemLiveAttempts(ctx context.Context) ([]Attempt, error)
