@@ -62,6 +62,10 @@ type TenantTx interface {
 type SystemTx interface {
 	For(access.Tenant) TenantTx
 	World(now time.Time) (plan.World, error)
+	Workload(id string) (workload.Workload, error)
+	LiveAttempts(site string) ([]workload.Attempt, error)
+	Changes(from int64) ([]audit.Change, error)
+	LastChange() (audit.Change, error)
 	SetPlan(parent, id string, at time.Time, e audit.Event) error
 	Sites() ([]plan.Station, error)
 	Measured(zone grid.Zone, since time.Time) ([]grid.Series, error)
@@ -119,6 +123,7 @@ type Server struct {
 	Wake func()
 
 	relay relay
+	desk  desk
 }
 
 // Handler returns the API as an http.Handler. Who the caller is must be in

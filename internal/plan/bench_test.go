@@ -142,9 +142,9 @@ func BenchmarkBook(b *testing.B) {
 				book.Turn(s.Now.Add(time.Duration(i/40) * time.Second))
 			}
 			it := one(i)
-			if p, ok := book.Admit(it, ""); ok {
+			if p, ok := book.Admit(it); ok {
 				wl, _ := recorded(it, s.Now)
-				book.Put(wl, nil, &p.Placements[0])
+				book.Put(wl, nil, &p)
 			}
 		}
 		for _, free := range []bool{false, true} {
@@ -152,12 +152,12 @@ func BenchmarkBook(b *testing.B) {
 				for i := 0; b.Loop(); i++ {
 					it := one(1_000_000 + i)
 					it.Shape.Interruptible.Allowed = free
-					p, ok := book.Admit(it, "")
+					p, ok := book.Admit(it)
 					if !ok {
 						b.Fatal("not admitted")
 					}
 					if i%16 == 0 {
-						if err := book.Check(it, "", p); err != nil {
+						if err := book.Check([]Item{it}, "", book.Addition("", []Placement{p})); err != nil {
 							b.Fatal(err)
 						}
 					}
@@ -165,10 +165,10 @@ func BenchmarkBook(b *testing.B) {
 			})
 		}
 		it := one(2_000_000)
-		p, _ := book.Admit(it, "")
+		p, _ := book.Admit(it)
 		b.Run(fmt.Sprintf("check/beside-%d", n), func(b *testing.B) {
 			for b.Loop() {
-				if err := book.Check(it, "", p); err != nil {
+				if err := book.Check([]Item{it}, "", book.Addition("", []Placement{p})); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -176,7 +176,7 @@ func BenchmarkBook(b *testing.B) {
 		wl, _ := recorded(it, s.Now)
 		b.Run(fmt.Sprintf("put/beside-%d", n), func(b *testing.B) {
 			for b.Loop() {
-				book.Put(wl, nil, &p.Placements[0])
+				book.Put(wl, nil, &p)
 			}
 		})
 		now := book.Now()

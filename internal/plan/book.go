@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"time"
@@ -175,41 +176,64 @@ func (b *Book) SetForecasts(series map[grid.Zone][]grid.Series) {
 	}
 }
 
-// Admit finds a place for a new item beside all that is promised. The plan that
-// it returns follows parent and says the addition alone; ok is false if there
-// is none that the Book can see. The Book is as before: Put says that the
-// addition is in force.
-func (b *Book) Admit(it Item, parent string) (p Plan, ok bool) {
-	if b.settle(); b.held[it.ID] != nil || len(b.away) > mostAway {
-		return Plan{}, false
+// Admit finds a place for a new item beside all that is promised; ok is false
+// if there is none that the Book can see. The Book is as before: Put says that
+// the place is taken.
+func (b *Book) Admit(it Item) (pl Placement, ok bool) {
+	if b.held[it.ID] != nil || !b.Fair() {
+		return Placement{}, false
 	}
 	f := b.frame
-	f.snap.Parent = parent
 	t := f.newTask(it)
 	if t.promised || t.lost {
-		return Plan{}, false
+		return Placement{}, false
 	}
 	b.reach(t)
 	t.free = make([][]time.Duration, len(f.places))
 	c, by := f.choose(t, t.sites, waiver{})
 	if c == nil {
-		return Plan{}, false
+		return Placement{}, false
 	}
 	t.at, t.by = *c, by
-	pl := f.placement(t)
+	pl = f.placement(t)
 	pl.Why = f.why(t)
-	p = Plan{Parent: parent, At: f.now, Placements: []Placement{pl}, Unplaced: []Refusal{}}
-	p.ID = NewID(p)
-	return p, true
+	return pl, true
 }
 
-// Check doubts an addition that is about to follow parent: it returns a
-// *Broken if the plan does not keep every promise to the new item, or takes
-// what is promised to another. It counts from the placements of all others and
-// shares nothing with Admit.
-func (b *Book) Check(it Item, parent string, p Plan) error {
-	return b.roll.doubt(b.snapshot(parent), it, p)
+// Fair reports whether newcomers may be admitted by the Book: not while too
+// many of those that it holds have no place that they can keep.
+func (b *Book) Fair() bool {
+	b.settle()
+	return len(b.away) <= mostAway
 }
+
+// Addition returns the plan that follows parent and says nothing but what is
+// new: all that was promised before stands.
+func (b *Book) Addition(parent string, added []Placement) Plan {
+	added = slices.Clone(added)
+	slices.SortFunc(added, func(x, y Placement) int { return cmp.Compare(x.Workload, y.Workload) })
+	p := Plan{Parent: parent, At: b.now, Placements: added, Unplaced: []Refusal{}}
+	p.ID = NewID(p)
+	return p
+}
+
+// Check doubts an addition of new items that is about to follow parent: it
+// returns a *Broken if the plan does not keep every promise to each of them, or
+// takes what is promised to another. It counts from the placements of all
+// others and shares nothing with Admit.
+func (b *Book) Check(items []Item, parent string, p Plan) error {
+	err := b.roll.doubt(b.snapshot(parent), items, p)
+	for _, it := range items { // whatever was found, the roll is as it was
+		b.roll.strike(it.ID)
+		if h := b.held[it.ID]; h != nil {
+			b.roll.enter(itemOf(h.wl, h.attempt, h.placement, b.now))
+		}
+	}
+	return err
+}
+
+// Sites returns the sites that the Book knows.
+func (b *Book) Sites() []Site { return b.sites }
 
 // Refuse says why an item has no place beside all that is promised. A whole
 // plan may yet find one by moving others; with a great many others, that is

@@ -130,9 +130,10 @@ func inForce(s Snapshot, p Plan) Plan {
 
 // admitBoth asks the Book and Admit's own first step for a place.
 func admitBoth(s Snapshot, b *Book, it Item) (Plan, bool, error) {
-	next, ok := b.Admit(it, s.Parent)
+	pl, ok := b.Admit(it)
+	next := b.Addition(s.Parent, []Placement{pl})
 	if ok {
-		if err := b.Check(it, s.Parent, next); err != nil {
+		if err := b.Check([]Item{it}, s.Parent, next); err != nil {
 			return next, ok, fmt.Errorf("the Book doubts its own admission: %w", err)
 		}
 	} else if r := b.Refuse(it); len(r.Failed) == 0 {

@@ -100,28 +100,52 @@ func (r *roll) enter(it Item) {
 	r.rows[site] = append(r.rows[site], row{it.ID, claims[0].from, last.to, claims})
 }
 
-// doubt returns a *Broken if p, the addition of it to the plan in force, does
-// not keep every promise to it, or takes room that is promised.
-func (r *roll) doubt(s Snapshot, it Item, p Plan) error {
-	d := &doubt{s: s, p: p, now: s.Now.Round(0).UTC(), sites: r.sites, items: map[string]Item{it.ID: it}, taken: map[string][]claim{}}
+// doubt returns a *Broken if p, the addition of items to the plan in force,
+// does not keep every promise to each of them, or takes room that is promised.
+func (r *roll) doubt(s Snapshot, items []Item, p Plan) error {
+	d := &doubt{s: s, p: p, now: s.Now.Round(0).UTC(), sites: r.sites, items: map[string]Item{}, taken: map[string][]claim{}}
 	if err := d.whole(); err != nil {
 		return err
 	}
-	if promisedBefore(it) || it.Running {
-		return &Broken{it.ID, KeptOnce, "it is not new"}
+	for _, it := range items {
+		if promisedBefore(it) || it.Running {
+			return &Broken{it.ID, KeptOnce, "it is not new"}
+		}
+		r.strike(it.ID) // its place is being doubted, and is no claim of its own
 	}
-	if _, twice := r.seat[it.ID]; twice || len(p.Placements) != 1 || p.Placements[0].Workload != it.ID || len(p.Unplaced) > 0 {
-		return &Broken{it.ID, KeptOnce, "the addition is not of it, once, and of it alone"}
+	d.s.Items = items
+	if err := d.eachOnce(); err != nil {
+		return err
+	}
+	if len(p.Unplaced) > 0 {
+		return &Broken{p.Unplaced[0].Workload, KeptOnce, "what has no place is no addition"}
 	}
 	if err := d.placements(); err != nil {
 		return err
 	}
-	pl := p.Placements[0]
-	if detail := d.overCeiling(it, pl); detail != "" {
-		return &Broken{it.ID, KeptCeiling, detail}
+	for _, pl := range p.Placements {
+		it := d.items[pl.Workload]
+		if detail := d.overCeiling(it, pl); detail != "" {
+			return &Broken{it.ID, KeptCeiling, detail}
+		}
+		if err := r.crowds(it, pl, has(d.where(pl.Site)), d.now); err != nil {
+			return err
+		}
+		it.Placement = &pl
+		r.enter(it)
 	}
-	need, room := needs(it), has(d.where(pl.Site))
-	for _, c := range d.taken[pl.Site] {
+	return nil
+}
+
+// crowds returns a *Broken if pl needs more than a site with so much room has
+// left beside all other claims.
+func (r *roll) crowds(it Item, pl Placement, room [4]int64, now time.Time) error {
+	need := needs(it)
+	for i, span := range pl.Spans {
+		c := claim{from: later(span.Start, now), to: span.End}
+		if i == len(pl.Spans)-1 {
+			c.to = later(span.End, pl.Reserved)
+		}
 		// At no instant is there more than all of them together.
 		sum := need
 		r.beside(pl.Site, c, func(o claim) {
