@@ -136,7 +136,7 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 	cmd.PersistentFlags().String("url", "", "server to talk to (CLUSY_URL; default "+defaultURL+")")
 	cmd.PersistentFlags().String("token-file", "", "file that holds the token (else CLUSY_TOKEN)")
 	cmd.PersistentFlags().Bool("json", false, "print JSON, for programs")
-	cmd.AddGroup(&cobra.Group{ID: "start", Title: "Start here"}, &cobra.Group{ID: "work", Title: "Workloads"}, &cobra.Group{ID: "know", Title: "Grid, sites and ledger"})
+	cmd.AddGroup(&cobra.Group{ID: "start", Title: "Start here"}, &cobra.Group{ID: "work", Title: "Workloads"}, &cobra.Group{ID: "know", Title: "Grid, sites and ledger"}, &cobra.Group{ID: "measure", Title: "Measure"})
 	add := func(group string, cs ...*cobra.Command) {
 		for _, c := range cs {
 			c.GroupID = group
@@ -146,5 +146,6 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 	add("start", demoCommand(), serveCommand(), versionCommand())
 	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), cancelCommand())
 	add("know", zonesCommand(), sitesCommand(), ledgerCommand())
+	add("measure", benchCommand())
 	return cmd
 }
