@@ -432,7 +432,7 @@ func openAt(ctx context.Context, c *clusy.Client) (n int, err error) {
 
 // mixes are the kinds of work: of ten, so many rigid ones, so many that pause
 // freely, and so many whose pauses have a price and rules.
-var mixes = map[string][3]int{"mix": {7, 2, 1}, "rigid": {10, 0, 0}, "pausing": {0, 10, 0}, "rules": {0, 0, 10}}
+var mixes = map[string][3]int{"mix": {8, 2, 0}, "rigid": {10, 0, 0}, "pausing": {0, 10, 0}, "rules": {0, 0, 10}}
 
 // prepare seals a hundred intents of the kinds that are asked for.
 func (b *benchSubmit) prepare(ctx context.Context, c *clusy.Client) ([]clusy.Submission, error) {

@@ -103,8 +103,8 @@ func (s *Server) sync(ctx context.Context, in *syncIn) (*body[clusy.SyncAnswer],
 		if len(out.Orders)+len(out.Asks)+len(out.Metered) > 0 || q.WaitSeconds == 0 {
 			break
 		}
-		// Where others write all the time, looking takes a tenth of it at most.
-		again, err := news(ctx, deadline.C, asked, changed, 9*time.Since(looked))
+		// Where others write all the time, looking takes a twentieth of it at most.
+		again, err := news(ctx, deadline.C, asked, changed, 19*time.Since(looked))
 		if err != nil {
 			return nil, err
 		}

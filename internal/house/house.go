@@ -189,7 +189,7 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 		Silence: h.loop.Silence, Changed: h.bell.next, Wake: h.nudge,
 	}
 	h.server = &http.Server{
-		Handler:           http.MaxBytesHandler(authn.Bearer(tokens{h.db}, plain(server.Handler())), 8<<20),
+		Handler:           http.MaxBytesHandler(authn.Bearer(authn.Cached(tokens{h.db}, time.Now), plain(server.Handler())), 8<<20),
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelWarn),
 	}

@@ -144,9 +144,9 @@ func (l *Loop) Run(ctx context.Context) error {
 	}
 }
 
-// rest is how much longer than its last turn a hand rests before the next one:
-// it takes no more than a quarter of a core, however much there is to do.
-const rest = 3
+// rest is how many times as long as its last turn a hand rests before the next
+// one: it takes no more than a tenth of a core, however much there is to do.
+const rest = 9
 
 // turns takes one turn after another: when woken, and at least every Every.
 func (l *Loop) turns(ctx context.Context, wake <-chan struct{}, turn func(context.Context, time.Time) error) {
