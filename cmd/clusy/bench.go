@@ -215,6 +215,7 @@ func (b *benchSubmit) run(ctx context.Context) (r benchResult, err error) {
 		defer os.RemoveAll(dir)
 	}
 	r.Server = "a server of its own: SQLite, synchronous=FULL"
+	collectLess()
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	h, err := house.Open(serving, house.Config{Dir: dir, Listen: "127.0.0.1:0", Version: version(), Shim: shim, Sites: benchSites,
