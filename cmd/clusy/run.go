@@ -186,7 +186,7 @@ the work to run. The exit code is 0 when it succeeded and 6 when it did not.`,
 				return err
 			}
 			fmt.Fprintf(out, "\n  Ctrl-C leaves it to run.  clusy explain %s · clusy logs %s\n\n", w.ID, w.ID)
-			return follow(ctx, c, out, w.ID)
+			return follow(ctx, c, out, w)
 		},
 	}
 	f.add(cmd)
@@ -355,8 +355,8 @@ var gradeMeans = map[string]string{
 }
 
 // follow shows each change of a workload until it ends.
-func follow(ctx context.Context, c *clusy.Client, out io.Writer, id string) error {
-	last := ""
+func follow(ctx context.Context, c *clusy.Client, out io.Writer, accepted clusy.Workload) error {
+	last, id := "", accepted.ID
 	w, err := waitForEnd(ctx, c, id, func(w clusy.Workload, now time.Time) {
 		line := describe(w)
 		if line != last {
@@ -372,6 +372,13 @@ func follow(ctx context.Context, c *clusy.Client, out io.Writer, id string) erro
 		return err
 	}
 	showOutcome(out, w)
+	if a := w.Account; w.State == "succeeded" && (a == nil || !a.Complete) {
+		// What was accepted is what was promised; later plans are of the rest.
+		if e := expectedOf(accepted.Plan); e != nil {
+			fmt.Fprintf(out, "  expected when it was accepted: %s, against %s at once: saves %s (%s)\n", grams(*e.carbon), grams(*e.RunNow.Carbon),
+				grams(*e.RunNow.Carbon-*e.carbon), percent(*e.RunNow.Carbon-*e.carbon, *e.RunNow.Carbon))
+		}
+	}
 	return outcome(w)
 }
 

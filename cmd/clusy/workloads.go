@@ -22,8 +22,14 @@ func listCommand() *cobra.Command {
 		Short: "List workloads, newest first",
 		Long: `List workloads, newest first.
 
+RUNS says when it runs or ran, AT at which site. COMPLETE BY is followed by what
+is to spare between the planned end, or the end, and then. SAVED is booked in
+the ledger, or with ≈ what the plan expects. WHY says why it waits, or how it
+ended: clusy explain ID says it in full.
+
 Names are asked of your enclave and come back sealed to you: the server does
-not know them. Where the enclave is away, the id stands alone.`,
+not know them. Where the enclave is away, the id stands alone. Times are UTC.`,
+		Example: "clusy list\nclusy list --state running,held\nclusy list --all --json | jq 'map(.account.savedGrams // 0) | add'",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkStates(states); err != nil {
@@ -53,27 +59,15 @@ not know them. Where the enclave is away, the id stands alone.`,
 					fmt.Fprintln(out, "No workloads. Try: clusy run --by +10h --for 2h --power 300W -- sh -c 'echo hi; sleep 20'")
 					return nil
 				}
+				st, err := c.Status(cmd.Context())
+				if err != nil {
+					return err
+				}
 				names := namesOf(cmd.Context(), c, items)
-				rows := [][]string{{"ID", "NAME", "STATE", "SITE", "START", "COMPLETE BY", "SAVED"}}
+				rows := [][]string{{"ID", "NAME", "STATE", "RUNS", "AT", "COMPLETE BY", "SAVED", "WHY"}}
 				for _, w := range items {
-					site, start := "–", "–"
-					if w.Plan != nil {
-						site, start = w.Plan.Site, local(w.Plan.Spans[0].Start)
-					}
-					for _, a := range w.Attempts {
-						if !a.Started.IsZero() {
-							site, start = a.Site, local(a.Started)
-						}
-					}
-					saved := "–"
-					if w.Account != nil && w.Account.Complete {
-						saved = grams(w.Account.Saved)
-					}
-					by := local(w.Shape.When.CompleteBy)
-					if !w.MissedAt.IsZero() {
-						by += " MISSED"
-					}
-					rows = append(rows, []string{w.ID, names[w.ID], w.State, site, start, by, saved})
+					when, at := runsAt(w, st.Now)
+					rows = append(rows, []string{w.ID, names[w.ID], w.State, when, at, dueAt(w), savedBy(w), whyOf(w)})
 				}
 				if err := table(out, rows); err != nil {
 					return err
