@@ -30,7 +30,7 @@ ended: clusy explain ID says it in full.
 Names are asked of your enclave and come back sealed to you: the server does
 not know them. Where the enclave is away, the id stands alone. Times are UTC.`,
 		Example: "clusy list\nclusy list --state running,held\nclusy list --all --json | jq 'map(.account.savedGrams // 0) | add'",
-		Args: cobra.NoArgs,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkStates(states); err != nil {
 				return err
@@ -79,9 +79,9 @@ not know them. Where the enclave is away, the id stands alone. Times are UTC.`,
 			})
 		},
 	}
-	cmd.Flags().StringSliceVar(&states, "state", nil, "only these states: planned, held, running, succeeded, failed, …")
-	cmd.Flags().IntVar(&limit, "limit", 50, "at most so many")
-	cmd.Flags().BoolVar(&all, "all", false, "all of them")
+	cmd.Flags().StringSliceVar(&states, "state", nil, "only these states, with commas between: accepted, planned, offered, held, releasing, running, suspended, site_silent, succeeded, failed, cancelled, expired")
+	cmd.Flags().IntVar(&limit, "limit", 50, "at most so many of the newest")
+	cmd.Flags().BoolVar(&all, "all", false, "all of them, however many")
 	return cmd
 }
 
@@ -130,7 +130,14 @@ func getCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "get ID",
 		Short: "Show one workload",
-		Args:  cobra.ExactArgs(1),
+		Long: `Show one workload: its state, what was declared, its plan, each attempt, and what
+is booked of it.
+
+The first letters of an ID will do, if they begin one of the 1,000 newest only.
+Durations are in seconds, power in watts, times in UTC. clusy explain says why
+it is planned so, clusy logs what it wrote.`,
+		Example: "clusy get wl_0199b2c4\nclusy get wl_0199b2c4 --json | jq .state",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := connect(cmd)
 			if err != nil {
@@ -187,8 +194,10 @@ func cancelCommand() *cobra.Command {
 		Long: `Cancel a workload.
 
 What no site holds yet is cancelled at once. What a site holds or runs, only
-that site can stop: it is asked to, and the state says how far that is.`,
-		Args: cobra.ExactArgs(1),
+that site can stop: it is asked to, and the state says how far that is. What has
+ended cannot be cancelled (exit code 3).`,
+		Example: "clusy cancel wl_0199b2c4\nclusy cancel wl_0199b2c4 && clusy wait wl_0199b2c4",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := connect(cmd)
 			if err != nil {
