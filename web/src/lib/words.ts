@@ -93,6 +93,11 @@ export function time(t: Time): string {
   return `${day(t)} ${clock(t)}`
 }
 
+/** A time for the columns of tables: 06 Jun 13:02. */
+export function short(t: Time): string {
+  return t == null ? '–' : `${day(t).slice(4)} ${clock(t)}`
+}
+
 /** A day: Tue 06 Jun. */
 export function day(t: Time): string {
   if (t == null) return '–'
