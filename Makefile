@@ -2,6 +2,8 @@
 # make kill     the kill test at length: 200 demos, each killed at random points
 # make fuzz     every fuzz target for 60 s (FUZZ=60s)
 # make bench    the benchmarks
+# make pictures draw the pictures in docs/pictures again
+# make man      man pages and completions of bash, zsh and fish, into artifacts/
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
@@ -11,7 +13,7 @@ KILLS ?= 200
 CORE := access forecast grid ledger merkle plan problem secret workload
 
 .SILENT: need style coverage fuzz fuzzshort
-.PHONY: test need style unit coverage fuzzshort fuzz kill bench generate
+.PHONY: test need style unit coverage fuzzshort fuzz kill bench generate pictures man
 
 test: need style unit coverage fuzzshort
 
@@ -71,3 +73,12 @@ bench:
 # Generated code is committed; this makes it again.
 generate:
 	cd internal/store && go run github.com/sqlc-dev/sqlc/cmd/sqlc@v1.31.1 generate
+
+# A test compares them with what is drawn; look at them before you commit.
+pictures:
+	go test -count=1 -run TestReadmePicture ./cmd/clusy -update
+
+man:
+	mkdir -p artifacts/man/man1 artifacts/completion
+	go run ./cmd/clusy man --dir artifacts/man/man1
+	for shell in bash zsh fish; do go run ./cmd/clusy completion $$shell > artifacts/completion/clusy.$$shell; done

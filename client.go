@@ -161,6 +161,40 @@ func (c *Client) Proof(ctx context.Context, index int64) (Proof, error) {
 	return p, c.do(ctx, "GET", "/v1/ledger/proofs/"+strconv.FormatInt(index, 10), nil, nil, &p)
 }
 
+// Session returns who the caller is to the server.
+func (c *Client) Session(ctx context.Context) (Session, error) {
+	var s Session
+	return s, c.do(ctx, "GET", "/v1/session", nil, nil, &s)
+}
+
+// SessionLink makes a one-time link that signs a browser in as the caller.
+func (c *Client) SessionLink(ctx context.Context) (SessionLink, error) {
+	var l SessionLink
+	return l, c.do(ctx, "POST", "/v1/session-links", nil, nil, &l)
+}
+
+// Counts returns how many workloads there are in each state.
+func (c *Client) Counts(ctx context.Context) (Counts, error) {
+	var n Counts
+	return n, c.do(ctx, "GET", "/v1/counts", nil, nil, &n)
+}
+
+// Timeline returns a page of workloads as bars, newest first.
+func (c *Client) Timeline(ctx context.Context, states []string, cursor string, limit int) (Page[Bar], error) {
+	q := url.Values{}
+	if len(states) > 0 {
+		q.Set("state", strings.Join(states, ","))
+	}
+	var p Page[Bar]
+	return p, c.do(ctx, "GET", "/v1/timeline?"+page(q, cursor, limit), nil, nil, &p)
+}
+
+// Savings returns what the ledger comes to.
+func (c *Client) Savings(ctx context.Context) (Savings, error) {
+	var s Savings
+	return s, c.do(ctx, "GET", "/v1/savings", nil, nil, &s)
+}
+
 // Status returns what server this is and what time it goes by.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	var s Status

@@ -17,7 +17,7 @@ import (
 // design decision and carries its reason in docs/decisions.
 const layers = `
 	# Ground: no room of ours below them.
-	NONE < problem, secret, merkle, journal;
+	NONE < problem, secret, merkle, journal, figure;
 
 	# Core: values in, values out. No clock, no I/O, no log, no goroutine.
 	problem < grid, access;
@@ -46,11 +46,13 @@ const layers = `
 
 	# Composition: these introduce all the others and own nothing.
 	agent, api, authn, edge, reconcile, signal, siem, notify, store, trust, web < house < sim < cmd;
+	figure < cmd;
 `
 
 // rooms that are ground but bound by the core's rules all the same: their
-// mathematics must give the same answer next year.
-var alsoPure = map[string]bool{"merkle": true, "problem": true}
+// mathematics must give the same answer next year, and their drawings the same
+// bytes.
+var alsoPure = map[string]bool{"merkle": true, "problem": true, "figure": true}
 
 // pure lists what the core may take from the standard library.
 var pure = set(
@@ -68,6 +70,7 @@ var outside = map[string]map[string]string{
 	},
 	"access": {"github.com/cedar-policy/cedar-go": "policies that the reference engine can check"},
 	"secret": {"log/slog": "a Secret must print as dots in a log too"},
+	"figure": {"encoding/xml": "what people write into labels is escaped by the standard library"},
 }
 
 // clock lists the functions of time that read the clock, wait, or read files.

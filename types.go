@@ -320,6 +320,7 @@ type Status struct {
 type Page[T any] struct {
 	Items []T    `json:"items"`
 	Next  string `json:"next,omitempty" doc:"Cursor of the next page."`
+	AsOf  *int64 `json:"asOf,omitempty" doc:"Index of the newest log entry that this page reflects: watch after it."`
 }
 
 // Proof shows that a log entry is in the log under a checkpoint.

@@ -65,7 +65,7 @@ func showError(w io.Writer, _ fang.Styles, err error) {
 	if _, quiet := err.(exitStatus); quiet {
 		return
 	}
-	fmt.Fprintln(w, paint(w, red, "error: ")+intent.Render(err, colour(w)))
+	fmt.Fprintln(w, paint(w, red, "error: ")+errorText(err, colour(w)))
 	if p, ok := err.(*clusy.Problem); ok && p.Status == 401 {
 		fmt.Fprintln(w, "  The server wants a token: set CLUSY_TOKEN to the one it printed when it first started.")
 	}
@@ -76,6 +76,20 @@ func showError(w io.Writer, _ fang.Styles, err error) {
 	if isUsage(err) {
 		fmt.Fprintln(w, "  Try --help.")
 	}
+}
+
+// errorText is an intent's mistakes on its own lines, or else the error's text
+// with its lines kept apart: each is made safe for a terminal by itself.
+func errorText(err error, colour bool) string {
+	var file *intent.Error
+	if errors.As(err, &file) {
+		return intent.Render(err, colour)
+	}
+	lines := strings.Split(strings.TrimSpace(err.Error()), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimSuffix(intent.Render(errors.New(line), colour), "\n")
+	}
+	return strings.Join(lines, "\n")
 }
 
 // clockOf returns the server's now: a demo's is not ours.

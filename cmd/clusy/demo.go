@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"clusy.io/clusy"
+	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/house"
 )
@@ -177,7 +178,11 @@ func (d demo) run(ctx context.Context, listen string, logTo io.Writer) (demoResu
 		return demoResult{}, err
 	}
 	fmt.Fprintf(d.out, "%s  replayed grid data of %s · 1 s = %s · nothing leaves this machine\n", paint(d.out, yellow, "CLUSY DEMO"), demoFrom.Format("2 January 2006"), span(time.Duration(d.rate)*time.Second))
-	fmt.Fprintf(d.out, "API   %s/v1 · /openapi.json\nData  %s\n\n", h.URL, d.dir)
+	link, err := h.SignIn(access.Operator)
+	if err != nil {
+		return demoResult{}, err
+	}
+	fmt.Fprintf(d.out, "Watch it in a browser  %s\nAPI                    %s/v1 · reference at /docs\nData                   %s\n\n", link.Reveal(), h.URL, d.dir)
 
 	serving, stop := context.WithCancel(ctx)
 	ran := make(chan error, 1)
@@ -193,7 +198,7 @@ func (d demo) run(ctx context.Context, listen string, logTo io.Writer) (demoResu
 	}
 	if err == nil && d.stay {
 		d.summary(&result)
-		fmt.Fprintf(d.out, "\nStill serving; Ctrl-C stops it. Look around from another terminal:\n\n  export CLUSY_URL=%s\n  export CLUSY_TOKEN=%s\n\n  clusy list · clusy explain %s · clusy ledger show · clusy zones\n",
+		fmt.Fprintf(d.out, "\nStill serving; Ctrl-C stops it. Look around from another terminal:\n\n  export CLUSY_URL=%s\n  export CLUSY_TOKEN=%s\n\n  clusy console · clusy list · clusy explain %s · clusy ledger show · clusy zones\n",
 			h.URL, h.Token.Reveal(), result.Workloads[0].ID)
 		<-ctx.Done()
 	}

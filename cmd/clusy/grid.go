@@ -10,8 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"clusy.io/clusy"
-	"clusy.io/clusy/internal/signal/bundled"
-	"clusy.io/clusy/internal/wire"
 )
 
 func zonesCommand() *cobra.Command {
@@ -24,9 +22,12 @@ func zonesCommand() *cobra.Command {
 Without --all or a TEXT to look for, only zones with a live signal are shown.
 A zone whose intensity is not known says so: unknown is never zero.
 
-Without a token the yearly means that ship with this binary are listed, so that
-the zone of a first server can be found.`,
-		Args: cobra.MaximumNArgs(1),
+Without a token the zones that this binary knows of itself are listed, so that
+the zone of a first server can be found. The grade says by what could be planned
+there without signals of your own: D by the usual day and season, E by a yearly
+mean, by which nothing waits.`,
+		Example: "clusy zones\nclusy zones germany\nclusy zones --all --json | jq '.[] | select(.grade == \"D\") | .zone'",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			p, err := knownZones(cmd)
 			if err != nil {
@@ -51,6 +52,14 @@ the zone of a first server can be found.`,
 					rows = append(rows, []string{z.Zone, orDash(z.Now, "%.0f"), z.Grade, annual, z.Name, z.Provider, z.Problem})
 				}
 				if len(items) == 0 {
+					near := []clusy.Zone(nil)
+					if len(args) == 1 {
+						near = nearZones(args[0], p.Items)
+					}
+					if len(near) > 0 {
+						fmt.Fprintf(out, "No zone matches %q; did you mean %s?\n", args[0], zoneList(near))
+						return nil
+					}
 					fmt.Fprintln(out, "No zone matches. clusy zones --all lists every zone.")
 					return nil
 				}
@@ -66,20 +75,19 @@ the zone of a first server can be found.`,
 func knownZones(cmd *cobra.Command) (clusy.Page[clusy.Zone], error) {
 	c, err := connect(cmd)
 	if err == nil {
-		return c.Zones(cmd.Context())
+		p, err := c.Zones(cmd.Context())
+		for i := range p.Items {
+			if p.Items[i].Name == "" {
+				p.Items[i].Name = zoneNames[p.Items[i].Zone]
+			}
+		}
+		return p, err
 	}
 	if !errors.Is(err, errNoToken) {
 		return clusy.Page[clusy.Zone]{}, err
 	}
-	means, err := bundled.Annual()
-	if err != nil {
-		return clusy.Page[clusy.Zone]{}, err
-	}
-	out := clusy.Page[clusy.Zone]{Next: "offline"}
-	for _, m := range means {
-		out.Items = append(out.Items, clusy.Zone{Zone: string(m.Zone), Name: m.Name, Annual: wire.PerKWh(m.Mean), Year: m.Year, Basis: m.Basis.String()})
-	}
-	return out, nil
+	zones, err := bundledZones()
+	return clusy.Page[clusy.Zone]{Items: zones, Next: "offline"}, err
 }
 
 func now(z clusy.Zone) float64 {

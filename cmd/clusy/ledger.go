@@ -41,6 +41,11 @@ func ledgerShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if id != "" {
+				if id, err = fullID(cmd.Context(), c, id); err != nil {
+					return err
+				}
+			}
 			var items []clusy.LedgerEntry
 			for cursor := ""; ; {
 				p, err := c.Entries(cmd.Context(), id, cursor, 500)

@@ -28,7 +28,11 @@ read it.`,
 				return err
 			}
 			ctx := cmd.Context()
-			w, err := c.Workload(ctx, args[0])
+			id, err := fullID(ctx, c, args[0])
+			if err != nil {
+				return err
+			}
+			w, err := c.Workload(ctx, id)
 			if err != nil {
 				return err
 			}

@@ -37,7 +37,7 @@ func main() {
 		os.Exit(executor.ShimMain(os.Args[2:]))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := fang.Execute(ctx, root(), fang.WithVersion(version()), fang.WithErrorHandler(showError), fang.WithoutVersion())
+	err := fang.Execute(ctx, root(), fang.WithVersion(version()), fang.WithErrorHandler(showError), fang.WithoutVersion(), fang.WithoutManpage())
 	stop()
 	os.Exit(exitCode(err))
 }
@@ -125,7 +125,8 @@ possible, runs it, and proves what was saved.
 
   clusy demo                         see it work, in two minutes, on real grid data
   clusy serve --zone DE-LU           run a server for this machine
-  clusy run night.yaml               carry out an intent
+  clusy init                         write a first intent
+  clusy run intent.yaml              carry out an intent
   clusy run --by +10h --for 2h -- python train.py
 
 Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
@@ -136,15 +137,21 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 	cmd.PersistentFlags().String("url", "", "server to talk to (CLUSY_URL; default "+defaultURL+")")
 	cmd.PersistentFlags().String("token-file", "", "file that holds the token (else CLUSY_TOKEN)")
 	cmd.PersistentFlags().Bool("json", false, "print JSON, for programs")
-	cmd.AddGroup(&cobra.Group{ID: "start", Title: "Start here"}, &cobra.Group{ID: "work", Title: "Workloads"}, &cobra.Group{ID: "know", Title: "Grid, sites and ledger"})
+	cmd.AddGroup(&cobra.Group{ID: "start", Title: "Start here"}, &cobra.Group{ID: "work", Title: "Workloads"}, &cobra.Group{ID: "know", Title: "Grid, sites and ledger"}, &cobra.Group{ID: "tools", Title: "For your shell"})
 	add := func(group string, cs ...*cobra.Command) {
 		for _, c := range cs {
 			c.GroupID = group
 			cmd.AddCommand(c)
 		}
 	}
-	add("start", demoCommand(), serveCommand(), versionCommand())
+	serve := serveCommand()
+	serve.PreRunE = checkZones
+	add("start", demoCommand(), serve, consoleCommand(), initCommand(), doctorCommand(), versionCommand())
 	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), cancelCommand())
-	add("know", zonesCommand(), sitesCommand(), ledgerCommand())
+	add("know", zonesCommand(), sitesCommand(), ledgerCommand(), schemaCommand())
+	add("tools", manCommand())
+	cmd.SetCompletionCommandGroupID("tools")
+	cmd.SetHelpCommandGroupID("tools")
+	complete(cmd)
 	return cmd
 }

@@ -10,8 +10,15 @@ import (
 	"clusy.io/clusy"
 )
 
+// dryRun is a dry run, and where it was drawn.
+type dryRun struct {
+	clusy.DryRun
+	Picture string `json:"picture,omitempty"`
+}
+
 func planCommand() *cobra.Command {
 	var f intentFlags
+	var picture pictureFlag
 	cmd := &cobra.Command{
 		Use:   "plan FILE | plan -- COMMAND [ARG ...]",
 		Short: "Show what would become of an intent, and change nothing",
@@ -19,8 +26,11 @@ func planCommand() *cobra.Command {
 
 If it cannot be done, every constraint that fails is listed with the amount by
 which it fails and the nearest value that would do. The exit code is then 4.`,
-		Example: "clusy plan night.yaml\nclusy plan --by +10h --for 2h --power 300W -- true",
+		Example: "clusy plan night.yaml\nclusy plan night.yaml -o plan.svg\nclusy plan --by +10h --for 2h --power 300W -- true",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := picture.check(cmd); err != nil {
+				return err
+			}
 			src, name, err := f.source(cmd, args)
 			if err != nil {
 				return err
@@ -38,7 +48,26 @@ which it fails and the nearest value that would do. The exit code is then 4.`,
 			if err != nil {
 				return onOwnLines(cmd.ErrOrStderr(), src, name, err)
 			}
-			err = print(cmd, d, func(out io.Writer) error { showDryRun(out, d, shape, st.Now); return nil })
+			result := dryRun{DryRun: d}
+			if picture.wanted() {
+				v, err := look(ctx, c, viewOfDryRun(d, shape, st))
+				if err == nil {
+					err = picture.write(cmd, v.svg())
+				}
+				if err != nil {
+					return err
+				}
+				result.Picture = picture.path
+			}
+			if picture.path != "-" {
+				err = print(cmd, result, func(out io.Writer) error {
+					showDryRun(out, d, shape, st.Now)
+					if result.Picture != "" {
+						fmt.Fprintf(out, "  %-12s drawn in %s\n", "picture", result.Picture)
+					}
+					return nil
+				})
+			}
 			if err == nil && !d.Feasible {
 				return exitStatus(exitInfeasible)
 			}
@@ -46,6 +75,7 @@ which it fails and the nearest value that would do. The exit code is then 4.`,
 		},
 	}
 	f.add(cmd)
+	picture.add(cmd)
 	return cmd
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/house"
 	"clusy.io/clusy/internal/signal"
@@ -69,11 +70,16 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 			if err != nil {
 				return err
 			}
+			link, err := h.SignIn(access.Admin)
+			if err != nil {
+				return err
+			}
 			out := cmd.OutOrStdout()
 			fmt.Fprintf(out, "Clusy serves at %s · data in %s · Ctrl-C stops it\n", h.URL, dir)
 			if token := h.Admin.Reveal(); token != "" {
 				fmt.Fprintf(out, "\nThe admin token, shown this once (only its hash is kept):\n\n  export CLUSY_URL=%s\n  export CLUSY_TOKEN=%s\n\n", h.URL, token)
 			}
+			fmt.Fprintf(out, "Console, once and within a quarter of an hour (then `clusy console` prints another link):\n\n  %s\n\n", link.Reveal())
 			fmt.Fprintf(out, "Try:  clusy run --by +10h --for 2h --power 300W -- sh -c 'echo hi; sleep 20'\n")
 			return h.Run(cmd.Context())
 		},

@@ -45,7 +45,11 @@ that run their own work:
 			if window != "" {
 				return waitForWindow(cmd, c, window, by, zones)
 			}
-			w, err := waitForEnd(cmd.Context(), c, args[0], nil)
+			id, err := fullID(cmd.Context(), c, args[0])
+			if err != nil {
+				return err
+			}
+			w, err := waitForEnd(cmd.Context(), c, id, nil)
 			if err != nil {
 				return err
 			}

@@ -26,6 +26,9 @@ Names are asked of your enclave and come back sealed to you: the server does
 not know them. Where the enclave is away, the id stands alone.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkStates(states); err != nil {
+				return err
+			}
 			c, err := connect(cmd)
 			if err != nil {
 				return err
@@ -139,7 +142,11 @@ func getCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			w, err := c.Workload(cmd.Context(), args[0])
+			id, err := fullID(cmd.Context(), c, args[0])
+			if err != nil {
+				return err
+			}
+			w, err := c.Workload(cmd.Context(), id)
 			if err != nil {
 				return err
 			}
@@ -193,7 +200,11 @@ that site can stop: it is asked to, and the state says how far that is.`,
 			if err != nil {
 				return err
 			}
-			w, err := c.Cancel(cmd.Context(), args[0])
+			id, err := fullID(cmd.Context(), c, args[0])
+			if err != nil {
+				return err
+			}
+			w, err := c.Cancel(cmd.Context(), id)
 			if err != nil {
 				return err
 			}

@@ -30,6 +30,10 @@ const (
 	SiteSync       Permission = "site.sync" // an agent's: take work for its site and report on it
 	LedgerRead     Permission = "ledger.read"
 	StatusRead     Permission = "status.read"
+	EventRead      Permission = "event.read"   // what happens to workloads, as it happens
+	AuditRead      Permission = "audit.read"   // also what happens to tokens, sites and plans
+	SessionRead    Permission = "session.read" // who am I, and let me go
+	SessionLink    Permission = "session.link" // a link that signs a browser in as oneself
 )
 
 const (
@@ -41,11 +45,16 @@ const (
 
 // Roles is the role-based access control list: least privilege as data.
 var Roles = map[Role][]Permission{
-	Viewer:   {StatusRead, WorkloadRead, SignalRead, SiteRead, LedgerRead},
-	Operator: {StatusRead, WorkloadRead, SignalRead, SiteRead, LedgerRead, PlanDryRun, WorkloadSubmit, WorkloadCancel},
-	Admin:    {StatusRead, WorkloadRead, SignalRead, SiteRead, LedgerRead, PlanDryRun, WorkloadSubmit, WorkloadCancel},
+	Viewer:   see,
+	Operator: slices.Concat(see, act),
+	Admin:    slices.Concat(see, act, []Permission{AuditRead}),
 	Agent:    {SiteSync},
 }
+
+var (
+	see = []Permission{StatusRead, WorkloadRead, SignalRead, SiteRead, LedgerRead, EventRead, SessionRead, SessionLink}
+	act = []Permission{PlanDryRun, WorkloadSubmit, WorkloadCancel}
+)
 
 // Grant gives a principal a role on a tenant until a time. There is no grant
 // without an end.

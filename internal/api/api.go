@@ -7,6 +7,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -50,6 +51,8 @@ type TenantTx interface {
 	Idempotent(key string) (workload.Key, bool, error)
 	PutIdempotent(workload.Key) error
 	Events(audit.Filter) ([]audit.Entry, error)
+	Counts() (states map[workload.State]int, late int, err error)
+	EndToken(id string, at time.Time, e audit.Event) error
 	Entries(workload string, after int64, limit int) ([]ledger.Line, error)
 	Meters(workload string) ([]ledger.Meter, error)
 }
@@ -92,29 +95,36 @@ type Annual struct {
 	Year int
 }
 
-// Server is the API. All fields but Log, Rate, Ends and Wake are needed.
+// Server is the API. All fields but Log, Rate, Ends, Wake and Stopping are
+// needed.
 type Server struct {
-	Store   Store
-	Syncer  Syncer
-	Zones   Zones
-	Rules   plan.Rules
-	Now     func() time.Time
-	NewID   func() string // a UUIDv7
-	Version string
-	Origin  string // of the log
-	LogKey  string // its note verifier key
-	Demo    bool
-	Rate    float64   // seconds of Now in a real second; 0 is 1
-	Ends    time.Time // when replayed data ends; zero: never
-	Log     *slog.Logger
+	Store    Store
+	Syncer   Syncer
+	Zones    Zones
+	Sessions Sessions
+	Cookie   Cookie
+	Rules    plan.Rules
+	Now      func() time.Time
+	NewID    func() string // a UUIDv7
+	Version  string
+	Origin   string // of the log
+	LogKey   string // its note verifier key
+	Demo     bool
+	Rate     float64   // seconds of Now in a real second; 0 is 1
+	Ends     time.Time // when replayed data ends; zero: never
+	Log      *slog.Logger
 	// Silence is how long a site may be away before it counts as silent.
 	Silence time.Duration
 	// Changed returns a channel that closes at the next change on record.
 	Changed func() <-chan struct{}
 	// Wake is called after a change that the control loop should see soon.
 	Wake func()
+	// Stopping closes when the server is to stop: streams end then.
+	Stopping <-chan struct{}
 
-	relay relay
+	relay    relay
+	tallies  tallies
+	watchers atomic.Int64
 }
 
 // Handler returns the API as an http.Handler. Who the caller is must be in
@@ -141,7 +151,11 @@ func (s *Server) Spec() *huma.OpenAPI {
 
 func (s *Server) register(api huma.API) {
 	for _, r := range Routes {
-		r.register(api, s, r.operation(s))
+		op := r.operation(s)
+		if r.describe != nil {
+			r.describe(api, &op)
+		}
+		r.register(api, s, op)
 	}
 }
 
@@ -155,7 +169,7 @@ func config(version string) huma.Config {
 	c.RejectUnknownQueryParameters = true
 	c.Formats = map[string]huma.Format{"application/json": strictJSON, "json": strictJSON}
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		"token": {Type: "http", Scheme: "bearer", Description: "A Clusy token, clsy_…"},
+		"token": {Type: "http", Scheme: "bearer", Description: "A Clusy token, clsy_…. A browser that has signed in carries one in a cookie."},
 	}
 	return c
 }
@@ -168,7 +182,14 @@ type Route struct {
 	Summary    string
 	Tag        string
 
+	// describe says in the API's description what the types cannot.
+	describe func(huma.API, *huma.Operation)
 	register func(huma.API, *Server, huma.Operation)
+}
+
+func (r Route) described(f func(huma.API, *huma.Operation)) Route {
+	r.describe = f
+	return r
 }
 
 // maxBody bounds a request body. A sync with 500 reports stays well below it.

@@ -15,8 +15,16 @@ var Routes = []Route{
 	door("GET", "/readyz", access.Public, "status", "Can it serve", (*Server).readyz),
 	door("GET", "/v1/status", access.StatusRead, "status", "What server this is and what time it goes by", (*Server).status),
 
+	door("POST", "/v1/sessions", access.Public, "sessions", "Exchange a one-time sign-in code for a browser's session", (*Server).openSession),
+	door("GET", "/v1/session", access.SessionRead, "sessions", "Who the caller is, and what it may do until when", (*Server).session),
+	door("DELETE", "/v1/session", access.SessionRead, "sessions", "Sign the browser out", (*Server).closeSession),
+	door("POST", "/v1/session-links", access.SessionLink, "sessions", "Make a one-time link that signs a browser in as the caller", (*Server).linkSession),
+
 	door("POST", "/v1/workloads", access.WorkloadSubmit, "workloads", "Submit an intent", (*Server).submit),
 	door("GET", "/v1/workloads", access.WorkloadRead, "workloads", "List workloads, newest first", (*Server).workloads),
+	door("GET", "/v1/timeline", access.WorkloadRead, "workloads", "List workloads as bars of a timeline, newest first", (*Server).timeline),
+	door("GET", "/v1/counts", access.WorkloadRead, "workloads", "How many workloads there are in each state", (*Server).counts),
+	door("GET", "/v1/events", access.EventRead, "workloads", "What is on record of all workloads, oldest first; with watch, as it comes", (*Server).allEvents).described(describeEvents),
 	door("GET", "/v1/workloads/{id}", access.WorkloadRead, "workloads", "Get a workload", (*Server).workload),
 	door("POST", "/v1/workloads/{id}/cancel", access.WorkloadCancel, "workloads", "Cancel a workload", (*Server).cancel),
 	door("GET", "/v1/workloads/{id}/decisions", access.WorkloadRead, "workloads", "What plans have decided about it, newest first", (*Server).decisions),
@@ -24,12 +32,14 @@ var Routes = []Route{
 	door("POST", "/v1/plans", access.PlanDryRun, "workloads", "What would become of a shape: changes nothing", (*Server).dryRun),
 
 	door("GET", "/v1/zones", access.SignalRead, "signals", "Grid zones, with what is known of each", (*Server).zones),
+	door("GET", "/v1/outlooks", access.SignalRead, "signals", "The carbon intensity of every zone with a signal, over time", (*Server).outlooks),
 	door("GET", "/v1/zones/{zone}/intensity", access.SignalRead, "signals", "A zone's carbon intensity over time", (*Server).intensity),
 
 	door("GET", "/v1/sites", access.SiteRead, "sites", "Places that can run workloads", (*Server).sites),
 	door("POST", "/v1/sites/{site}/questions", access.WorkloadRead, "sites", "Ask the enclave of a site; the reply is sealed to the asker", (*Server).question),
 	door("POST", "/v1/sites/{site}/sync", access.SiteSync, "sites", "An agent's call: how things stand, against what to do", (*Server).sync),
 
+	door("GET", "/v1/savings", access.LedgerRead, "ledger", "What the ledger comes to: by day, zone and grade", (*Server).savings),
 	door("GET", "/v1/ledger/entries", access.LedgerRead, "ledger", "Ledger entries, oldest first", (*Server).entries),
 	door("GET", "/v1/ledger/checkpoint", access.LedgerRead, "ledger", "The signed head of the log", (*Server).checkpoint),
 	door("GET", "/v1/ledger/proofs/{index}", access.LedgerRead, "ledger", "Proof that an entry of the caller's is in the log", (*Server).proof),

@@ -59,21 +59,16 @@ type intensityIn struct {
 
 func (s *Server) intensity(ctx context.Context, in *intensityIn) (*body[clusy.Outlook], error) {
 	now := s.Now()
-	if in.From.IsZero() {
-		in.From = now.Add(-24 * time.Hour).Truncate(time.Hour)
-	}
-	if in.To.IsZero() {
-		in.To = now.Add(72 * time.Hour)
-	}
-	if !in.From.Before(in.To) || in.To.Sub(in.From) > 31*24*time.Hour {
-		return nil, problem.With(problem.Invalid, "The range is empty or too long.", problem.Violation{
-			Pointer: "query.to", Message: "to must come after from, by at most 31 days", Value: in.To.Format(time.RFC3339), Limit: "31 days",
-			Nearest: in.From.Add(31 * 24 * time.Hour).Format(time.RFC3339),
-		})
+	from, to, err := window(in.From, in.To, now)
+	if err != nil {
+		return nil, err
 	}
 	var out clusy.Outlook
-	err := s.Store.ViewAll(ctx, func(tx SystemTx) (err error) {
-		out, err = s.outlook(tx, grid.Zone(in.Zone), in.From, in.To, now)
+	err = s.Store.ViewAll(ctx, func(tx SystemTx) error {
+		forecasts, err := tx.LatestForecasts()
+		if err == nil {
+			out, err = outlook(tx, forecasts, grid.Zone(in.Zone), from, to, now)
+		}
 		return err
 	})
 	if err != nil {
@@ -85,33 +80,22 @@ func (s *Server) intensity(ctx context.Context, in *intensityIn) (*body[clusy.Ou
 	return ok(out)
 }
 
-// outlook draws a zone's intensity over [from, to): what was measured, then
-// what is expected. What is not known is a gap.
-func (s *Server) outlook(tx SystemTx, zone grid.Zone, from, to, now time.Time) (clusy.Outlook, error) {
-	measured, err := tx.Measured(zone, from)
-	if err != nil {
-		return clusy.Outlook{}, err
+// window fills in what was not asked for, and refuses a window that is empty or
+// too long.
+func window(from, to, now time.Time) (time.Time, time.Time, error) {
+	if from.IsZero() {
+		from = now.Add(-24 * time.Hour).Truncate(time.Hour)
 	}
-	forecasts, err := tx.LatestForecasts()
-	if err != nil {
-		return clusy.Outlook{}, err
+	if to.IsZero() {
+		to = now.Add(72 * time.Hour)
 	}
-	// A later issue of the same time comes first: it is the better word.
-	past := grid.Outlook(slices.DeleteFunc(measured, func(m grid.Series) bool { return m.Issued.After(now) }))
-	slices.Reverse(past)
-	future := grid.Outlook(forecasts[zone])
-	out := clusy.Outlook{Zone: string(zone)}
-	for t := from; t.Before(to); {
-		end := future.Until(t, past.Until(t, earliest(to, t.Truncate(time.Hour).Add(time.Hour))))
-		if r, known := past.At(t); known {
-			out.Points = append(out.Points, wire.PointOut(r, t, false, grid.Unknown, grid.Unknown))
-		} else if r, known := future.At(t); known {
-			low, high := band(future, t)
-			out.Points = append(out.Points, wire.PointOut(r, t, true, low, high))
-		}
-		t = end
+	if !from.Before(to) || to.Sub(from) > 31*24*time.Hour {
+		return from, to, problem.With(problem.Invalid, "The range is empty or too long.", problem.Violation{
+			Pointer: "query.to", Message: "to must come after from, by at most 31 days", Value: to.Format(time.RFC3339), Limit: "31 days",
+			Nearest: from.Add(31 * 24 * time.Hour).Format(time.RFC3339),
+		})
 	}
-	return out, nil
+	return from, to, nil
 }
 
 // band returns the spread of the series that is believed at t.

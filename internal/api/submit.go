@@ -246,7 +246,7 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 			}
 		}
 		for _, zone := range zonesOf(world.Sites, shape.Where) {
-			o, err := s.outlook(sys, zone, now.Truncate(time.Hour), shape.When.CompleteBy, now)
+			o, err := outlook(sys, world.Forecasts, zone, now.Truncate(time.Hour), shape.When.CompleteBy, now)
 			if err != nil {
 				return err
 			}

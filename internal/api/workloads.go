@@ -103,7 +103,43 @@ type listIn struct {
 func (s *Server) workloads(ctx context.Context, in *listIn) (*body[clusy.Page[clusy.Workload]], error) {
 	caller, _ := wire.CallerOf(ctx)
 	f := workload.Filter{Newest: true, Limit: in.Limit + 1}
-	for st := range strings.SplitSeq(in.State, ",") {
+	var err error
+	if f.States, err = statesIn(in.State); err != nil {
+		return nil, err
+	}
+	if f.After, err = cursorIn(in.Cursor); err != nil {
+		return nil, err
+	}
+	var out clusy.Page[clusy.Workload]
+	err = s.Store.ViewAll(ctx, func(sys SystemTx) error {
+		tx := sys.For(caller.Tenant)
+		ws, err := tx.Workloads(f)
+		if err != nil {
+			return err
+		}
+		// One more than asked for says whether there is a next page.
+		if len(ws) > in.Limit {
+			ws = ws[:in.Limit]
+			out.Next = cursorOut(workload.CursorOf(ws[len(ws)-1]))
+		}
+		out.Items = make([]clusy.Workload, len(ws))
+		for i, w := range ws {
+			if out.Items[i], err = s.read(tx, w.ID); err != nil {
+				return err
+			}
+		}
+		out.AsOf, err = asOf(sys)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ok(out)
+}
+
+// statesIn reads a list of states with commas between them.
+func statesIn(text string) (out []workload.State, err error) {
+	for st := range strings.SplitSeq(text, ",") {
 		if st == "" {
 			continue
 		}
@@ -112,36 +148,9 @@ func (s *Server) workloads(ctx context.Context, in *listIn) (*body[clusy.Page[cl
 				Pointer: "query.state", Message: "not a state of a workload", Value: st, Limit: fmt.Sprint(workload.States()),
 			})
 		}
-		f.States = append(f.States, workload.State(st))
+		out = append(out, workload.State(st))
 	}
-	var err error
-	if f.After, err = cursorIn(in.Cursor); err != nil {
-		return nil, err
-	}
-	var items []clusy.Workload
-	next := ""
-	err = s.Store.View(ctx, caller.Tenant, func(tx TenantTx) error {
-		ws, err := tx.Workloads(f)
-		if err != nil {
-			return err
-		}
-		// One more than asked for says whether there is a next page.
-		if len(ws) > in.Limit {
-			ws = ws[:in.Limit]
-			next = cursorOut(workload.CursorOf(ws[len(ws)-1]))
-		}
-		items = make([]clusy.Workload, len(ws))
-		for i, w := range ws {
-			if items[i], err = s.read(tx, w.ID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	return page(items, next)
+	return out, nil
 }
 
 func cursorOut(c workload.Cursor) string {

@@ -31,6 +31,7 @@ type Kind string
 const (
 	LogOpened         Kind = "log.opened"
 	TokenCreated      Kind = "token.created"
+	TokenEnded        Kind = "token.ended" // before its time: signed out or revoked
 	SiteRegistered    Kind = "site.registered"
 	SiteSeen          Kind = "site.seen" // a new incarnation of its agent
 	SignalStored      Kind = "signal.stored"

@@ -16,26 +16,46 @@ type Store interface {
 	Token(ctx context.Context, hash []byte) (access.Token, error)
 }
 
-// Bearer puts the caller of each request into its context. A request without
-// a good token goes on without a caller: whether that will do, its door says.
-func Bearer(store Store, next http.Handler) http.Handler {
+// Identify puts the caller of each request into its context: by its bearer
+// token, else by the one that a browser carries in the cookie of that name. A
+// request without a good token goes on without a caller: whether that will do,
+// its door says.
+func Identify(store Store, cookie string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		text, browser := carried(r, cookie)
+		hash, ok := Hash(text)
 		if !ok {
 			next.ServeHTTP(w, r)
 			return
 		}
-		hash, ok := Hash(secret.Secret(strings.TrimSpace(text)))
-		if !ok {
-			next.ServeHTTP(w, r)
-			return
+		var identify func(context.Context) (wire.Caller, bool)
+		identify = func(ctx context.Context) (wire.Caller, bool) {
+			t, err := store.Token(ctx, hash)
+			return wire.Caller{
+				Principal: t.Grant.Holder, Tenant: t.Grant.Tenant, Site: t.Grant.Site, Grants: []access.Grant{t.Grant},
+				Token: t.ID, Browser: browser, Again: identify,
+			}, err == nil
 		}
-		t, err := store.Token(r.Context(), hash)
-		if err != nil {
-			next.ServeHTTP(w, r)
-			return
+		if caller, ok := identify(r.Context()); ok {
+			r = r.WithContext(wire.WithCaller(r.Context(), caller))
 		}
-		caller := wire.Caller{Principal: t.Grant.Holder, Tenant: t.Grant.Tenant, Site: t.Grant.Site, Grants: []access.Grant{t.Grant}}
-		next.ServeHTTP(w, r.WithContext(wire.WithCaller(r.Context(), caller)))
+		next.ServeHTTP(w, r)
 	})
+}
+
+// carried returns the token that a request carries, "" if none. Whoever sends
+// an Authorization header means it: the cookie does not count then.
+func carried(r *http.Request, cookie string) (token secret.Secret, browser bool) {
+	if header := r.Header.Get("Authorization"); header != "" {
+		text, ok := strings.CutPrefix(header, "Bearer ")
+		if !ok {
+			return "", false
+		}
+		return secret.Secret(strings.TrimSpace(text)), false
+	}
+	c, err := r.Cookie(cookie)
+	if err != nil {
+		return "", false
+	}
+	return secret.Secret(c.Value), true
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/problem"
@@ -64,7 +65,7 @@ func (ts tokens) Token(_ context.Context, hash []byte) (access.Token, error) {
 	return access.Token{}, problem.Errorf(problem.NotFound, "no such token")
 }
 
-func TestBearer(t *testing.T) {
+func TestIdentifyByToken(t *testing.T) {
 	good, _ := NewToken(rand.Reader)
 	other, _ := NewToken(rand.Reader)
 	hash, _ := Hash(good)
@@ -76,11 +77,12 @@ func TestBearer(t *testing.T) {
 		"Bearer nonsense":             "",
 		"Basic " + good.Reveal():      "",
 		"bearer" + good.Reveal():      "",
+		good.Reveal():                 "",
 		"Bearer  " + good.Reveal():    "token:a",
 		"Bearer " + good.Reveal()[1:]: "",
 	} {
 		var got wire.Caller
-		h := Bearer(known, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got, _ = wire.CallerOf(r.Context()) }))
+		h := Identify(known, "clusy", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got, _ = wire.CallerOf(r.Context()) }))
 		r := httptest.NewRequest("GET", "/", nil)
 		if header != "" {
 			r.Header.Set("Authorization", header)
@@ -92,5 +94,77 @@ func TestBearer(t *testing.T) {
 		if want != "" && (got.Tenant != "acme" || got.Site != "local" || len(got.Grants) != 1) {
 			t.Errorf("caller is %+v", got)
 		}
+	}
+}
+
+// A browser carries its token in a cookie, and no other cookie will do. With
+// an Authorization header, whatever it says, the cookie does not count.
+func TestIdentifyByCookie(t *testing.T) {
+	good, _ := NewToken(rand.Reader)
+	hash, _ := Hash(good)
+	known := tokens{string(hash): {ID: "ses_1", Grant: access.Grant{Holder: "user:a", Tenant: "acme", Role: access.Viewer}}}
+	for _, c := range []struct {
+		name, value, header string
+		want                access.Principal
+	}{
+		{"clusy", good.Reveal(), "", "user:a"},
+		{"clusy", good.Reveal() + "x", "", ""},
+		{"other", good.Reveal(), "", ""},
+		{"clusy", "", "", ""},
+		{"clusy", good.Reveal(), "Bearer nonsense", ""},
+		{"clusy", good.Reveal(), "Basic dTpw", ""},
+	} {
+		var got wire.Caller
+		h := Identify(known, "clusy", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got, _ = wire.CallerOf(r.Context()) }))
+		r := httptest.NewRequest("GET", "/", nil)
+		r.AddCookie(&http.Cookie{Name: c.name, Value: c.value})
+		if c.header != "" {
+			r.Header.Set("Authorization", c.header)
+		}
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if got.Principal != c.want || got.Browser != (c.want != "") || c.want != "" && got.Token != "ses_1" {
+			t.Errorf("%+v: caller is %+v, want %q", c, got, c.want)
+		}
+	}
+}
+
+// A code is good once, and until its end.
+func TestLinks(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	l := &Links{Now: func() time.Time { return now }}
+	grant := access.Grant{Holder: "user:a", Role: access.Viewer, Tenant: "acme"}
+	invite := func() secret.Secret {
+		t.Helper()
+		code, err := l.Invite(grant, now.Add(time.Minute))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return code
+	}
+	code := invite()
+	if _, ok := l.Accept(code + "x"); ok {
+		t.Error("a code that never was is accepted")
+	}
+	if got, ok := l.Accept(code); !ok || got != grant {
+		t.Errorf("a fresh code gives %+v, %t", got, ok)
+	}
+	if _, ok := l.Accept(code); ok {
+		t.Error("a code is accepted twice")
+	}
+	code = invite()
+	now = now.Add(time.Minute)
+	if _, ok := l.Accept(code); ok {
+		t.Error("a code is accepted at its end")
+	}
+	for range maxLinks {
+		invite()
+	}
+	if _, err := l.Invite(grant, now.Add(time.Minute)); !problem.Is(err, problem.Limited) {
+		t.Errorf("one more than the most: %v", err)
+	}
+	now = now.Add(time.Minute)
+	invite() // the old ones have made room
+	if len(l.open) != 1 {
+		t.Errorf("%d codes are kept, want 1", len(l.open))
 	}
 }

@@ -62,7 +62,13 @@ func TestDoors(t *testing.T) {
 	index, _ := json.Marshal(es.Items[0].Index)
 	paths := strings.NewReplacer("{id}", w.ID, "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index))
 	shape, _ := json.Marshal(w.Shape)
+	link, err := h.SignIn(access.Viewer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, code, _ := strings.Cut(link.Reveal(), "#")
 	bodies := map[string]string{
+		"POST /v1/sessions":               `{"code":"` + code + `"}`,
 		"POST /v1/workloads":              `{"shape":` + string(shape) + `,"sealed":"AAAA","enclave":"` + w.Enclave + `"}`,
 		"POST /v1/plans":                  string(shape),
 		"POST /v1/sites/{site}/questions": `{"what":"names","workloads":["` + w.ID + `"],"viewer":"` + viewer + `"}`,
@@ -92,7 +98,7 @@ func TestDoors(t *testing.T) {
 			return code, string(b)
 		}
 		if r.Permission == access.Public {
-			if code, b := try(""); code != http.StatusOK {
+			if code, b := try(""); code/100 != 2 {
 				t.Errorf("%s is public and answers %d %s", name, code, b)
 			}
 			continue
@@ -116,7 +122,8 @@ func TestDoors(t *testing.T) {
 				may = may || p == r.Permission
 			}
 			// Cancelling comes last: it ends the workload that all others look at.
-			if r.Permission == access.WorkloadCancel && may {
+			// Who signs out has no key for the doors that follow (TestSession).
+			if (r.Permission == access.WorkloadCancel || name == "DELETE /v1/session") && may {
 				continue
 			}
 			switch code, b := try(tok); {
@@ -142,7 +149,7 @@ func TestDoors(t *testing.T) {
 		}
 	}
 	// Another tenant cannot make a list show it either: by filter or cursor.
-	for _, q := range []string{"/v1/ledger/entries?workload=" + w.ID, "/v1/workloads?state=planned,offered,held,running", "/v1/workloads?limit=500"} {
+	for _, q := range []string{"/v1/ledger/entries?workload=" + w.ID, "/v1/workloads?state=planned,offered,held,running", "/v1/workloads?limit=500", "/v1/timeline", "/v1/timeline?id=" + w.ID, "/v1/events"} {
 		if _, b := get(t, h, "GET", q, foreign, ""); strings.Contains(string(b), `"id":"`+w.ID) {
 			t.Errorf("%s shows workload %s to another tenant", q, w.ID)
 		}
@@ -201,7 +208,7 @@ func TestBodies(t *testing.T) {
 	}
 	for path, want := range map[string]int{
 		"/v1/workloads?limit=0": 422, "/v1/workloads?limit=501": 422, "/v1/workloads?cursor=%21": 422, "/v1/workloads?state=lost": 422,
-		"/v1/workloads?colour=red": 422, "/v1/nothing": 404, "/": 404, "/v1/workloads/wl_none": 404, "/v1/zones/XX/intensity": 404,
+		"/v1/workloads?colour=red": 422, "/v1/nothing": 404, "/nothing": 404, "/v1/timeline?state=lost": 422, "/v1/events?after=x": 422, "/v1/outlooks?from=2023-06-07T00:00:00Z&to=2023-06-06T00:00:00Z": 422, "/v1/workloads/wl_none": 404, "/v1/zones/XX/intensity": 404,
 		"/v1/zones/DE-LU/intensity?from=2023-06-07T00:00:00Z&to=2023-06-06T00:00:00Z": 422, "/v1/ledger/proofs/999999": 404,
 	} {
 		code, b := get(t, h, "GET", path, h.Token, "")

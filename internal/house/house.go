@@ -92,6 +92,8 @@ type House struct {
 	poller   *signal.Poller
 	agents   []*agent.Agent
 	wake     chan struct{}
+	sessions sessions
+	stopping chan struct{} // closed when streams are to end
 }
 
 // Open makes or finds everything at rest in cfg.Dir and listens. Nothing runs
@@ -103,7 +105,8 @@ func Open(ctx context.Context, cfg Config) (*House, error) {
 	if err := loopback(cfg.Listen); err != nil {
 		return nil, err
 	}
-	h := &House{cfg: cfg, bell: newBell(), pipe: newPipe(), wake: make(chan struct{}, 1)}
+	h := &House{cfg: cfg, bell: newBell(), pipe: newPipe(), wake: make(chan struct{}, 1), stopping: make(chan struct{})}
+	h.sessions = sessions{h, &authn.Links{Now: time.Now}}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
@@ -186,10 +189,15 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 	server := &api.Server{
 		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.poller}, Rules: rules, Now: clock.Now, NewID: newID,
 		Version: cfg.Version, Origin: keys.origin, LogKey: keys.public, Demo: cfg.Replay != nil, Rate: clock.Rate(), Log: cfg.Log,
-		Silence: h.loop.Silence, Changed: h.bell.next, Wake: h.nudge,
+		Silence: h.loop.Silence, Changed: h.bell.next, Wake: h.nudge, Stopping: h.stopping,
+		Sessions: h.sessions, Cookie: cookieOf(h.listener, false), Ends: clock.Ends,
+	}
+	front, err := h.front(server, server.Cookie.Name)
+	if err != nil {
+		return err
 	}
 	h.server = &http.Server{
-		Handler:           http.MaxBytesHandler(authn.Bearer(tokens{h.db}, plain(server.Handler())), 8<<20),
+		Handler:           front,
 		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute,
 		MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(cfg.Log.Handler(), slog.LevelWarn),
 	}
@@ -212,10 +220,9 @@ func every(c Clock) time.Duration {
 	return 5 * time.Second
 }
 
-// plain sets the headers that every answer carries.
+// plain has no answer of the API kept anywhere.
 func plain(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
 		next.ServeHTTP(w, r)
 	})
@@ -251,9 +258,10 @@ func (h *House) Run(ctx context.Context) error {
 		run("agent of "+a.Site, a.Run)
 	}
 	<-ctx.Done()
-	// Long polls end with their agents; the rest gets a moment to finish.
+	// Streams are told to end, and long polls end with their agents; the rest gets a moment to finish.
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 	defer cancel()
+	close(h.stopping)
 	if err := h.server.Shutdown(grace); err != nil {
 		_ = h.server.Close()
 	}

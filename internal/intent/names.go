@@ -1,35 +1,8 @@
 package intent
 
 import (
-	"slices"
 	"strings"
 )
-
-// supported lists every field that this version reads, parents included.
-var supported = []string{
-	"apiVersion", "kind",
-	"metadata", "metadata.name", "metadata.labels", "metadata.idempotencyKey",
-	"run", "run.exec", "run.env", "run.dir", "run.grace",
-	"shape",
-	"shape.duration", "shape.duration.expected", "shape.duration.p95", "shape.duration.max",
-	"shape.power", "shape.power.watts", "shape.power.value", "shape.power.source",
-	"shape.energy",
-	"shape.resources", "shape.resources.cpus", "shape.resources.memory",
-	"shape.interruptible", "shape.interruptible.overhead", "shape.interruptible.minRun", "shape.interruptible.maxSuspensions",
-	"when", "when.notBefore", "when.completeBy", "when.maxDelay",
-	"where", "where.allow", "where.prefer",
-	"objective", "objective.minimize", "objective.signal", "objective.minSaving",
-	"objective.carbonCeiling", "objective.carbonCeiling.total", "objective.costCeiling", "objective.costCeiling.total",
-	"policy", "policy.promise", "policy.priority", "policy.retries", "policy.retries.max", "policy.onNoSignal", "policy.baseline",
-}
-
-var supportedField = func() map[string]bool {
-	m := map[string]bool{}
-	for _, name := range supported {
-		m[name] = true
-	}
-	return m
-}()
 
 // later lists the fields of the intent file that this version knows of and does
 // not carry out. They are refused by name: a field that is taken and ignored is
@@ -85,7 +58,7 @@ var elsewhere = map[string]string{
 func known(p path) bool {
 	name := strings.Join(p, ".")
 	_, isLater := later[name]
-	return isLater || slices.Contains(supported, name)
+	return isLater || supportedField[name]
 }
 
 // leaves returns the names that may stand directly in the section p.

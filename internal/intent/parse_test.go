@@ -122,18 +122,28 @@ func TestEveryField(t *testing.T) {
 	})
 }
 
-// Each way of writing comes to the same as the six lines, but for the change.
-func TestWaysToWrite(t *testing.T) {
+// way is a way of writing the six lines, with a change or without.
+type way struct {
+	name, src string
+	change    func(*Intent)
+}
+
+// ways returns the texts of all of them.
+func ways(t *testing.T) (sources []string) {
+	for _, w := range waysToWrite(t) {
+		sources = append(sources, w.src)
+	}
+	return sources
+}
+
+func waysToWrite(t *testing.T) []way {
 	edit := func(old, new string) string {
 		if !strings.Contains(six, old) {
 			t.Fatalf("six lines have no %q", old)
 		}
 		return strings.Replace(six, old, new, 1)
 	}
-	for _, c := range []struct {
-		name, src string
-		change    func(*Intent)
-	}{
+	return []way{
 		{"JSON", `{"apiVersion":"clusy.io/v1","kind":"Intent","run":{"exec":["sh","-c","echo hi; sleep 20"]},` + "\r\n\t" +
 			`"shape":{"duration":"6h","power":"300W"},"when":{"completeBy":"+10h"}}`, func(in *Intent) {}},
 		{"line ends of Windows", strings.ReplaceAll(six, "\n", "\r\n"), func(in *Intent) {}},
@@ -178,7 +188,12 @@ func TestWaysToWrite(t *testing.T) {
 		{"ceilings", six + "objective: {carbonCeiling: {total: 800g}, costCeiling: 40 EUR, minimize: time}\n", func(in *Intent) {
 			in.Objective = workload.Objective{Minimize: workload.MinimizeTime, CarbonCeiling: 800 * grid.Gram, CostCeiling: 40_000_000, Currency: "EUR"}
 		}},
-	} {
+	}
+}
+
+// Each way of writing comes to the same as the six lines, but for the change.
+func TestWaysToWrite(t *testing.T) {
+	for _, c := range waysToWrite(t) {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := Parse([]byte(c.src), "x", noon)
 			if err != nil {

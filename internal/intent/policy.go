@@ -7,8 +7,6 @@ import (
 	"clusy.io/clusy/internal/workload"
 )
 
-var minimizes = []workload.Minimize{workload.MinimizeCarbon, workload.MinimizeCost, workload.MinimizeTime}
-
 func (r *reader) places() (w workload.Where) {
 	n := r.section(r.root, at("where"))
 	if n == nil {
@@ -86,7 +84,7 @@ func (r *reader) policy() workload.Policy {
 	if n == nil {
 		return pol
 	}
-	pol.Promise = choice(r, r.get(n, at("policy", "promise")), at("policy", "promise"), []workload.Promise{workload.Once, workload.RerunOK})
+	pol.Promise = choice(r, r.get(n, at("policy", "promise")), at("policy", "promise"), promises)
 	pol.Priority = r.integer(r.get(n, at("policy", "priority")), at("policy", "priority"), DefaultPriority, "0 to 100")
 	retries, p := r.get(n, at("policy", "retries")), at("policy", "retries")
 	if retries != nil && retries.kind == kindMapping {
@@ -95,7 +93,7 @@ func (r *reader) policy() workload.Policy {
 		retries = r.get(retries, p)
 	}
 	pol.Retries = r.integer(retries, p, 0, fmt.Sprintf("0 to %d", MaxRetries))
-	pol.OnNoSignal = choice(r, r.get(n, at("policy", "onNoSignal")), at("policy", "onNoSignal"), []workload.OnNoSignal{workload.RunByDeadline, workload.RunNow}, "hold")
-	pol.Baseline = choice(r, r.get(n, at("policy", "baseline")), at("policy", "baseline"), []workload.Baseline{workload.BaselineRunNow}, "cron:", "home-region")
+	pol.OnNoSignal = choice(r, r.get(n, at("policy", "onNoSignal")), at("policy", "onNoSignal"), noSignals, "hold")
+	pol.Baseline = choice(r, r.get(n, at("policy", "baseline")), at("policy", "baseline"), baselines, "cron:", "home-region")
 	return pol
 }

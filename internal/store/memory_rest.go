@@ -325,6 +325,16 @@ func (r *rows) SystemToken(_ context.Context, hash []byte) (db.Token, error) {
 
 func (r *rows) SystemTokens(context.Context) ([]db.Token, error) { return values(&r.tokens), nil }
 
+func (r *rows) EndToken(_ context.Context, p db.EndTokenParams) (int64, error) {
+	t, ok := r.tokens.get(key{a: p.ID})
+	if !ok || t.Tenant != p.Tenant || t.UntilAt <= p.Until {
+		return 0, nil
+	}
+	t.UntilAt = p.Until
+	r.tokens.put(key{a: p.ID}, t)
+	return 1, nil
+}
+
 func (r *rows) Lead(_ context.Context, p db.LeadParams) (int64, error) {
 	old, _ := r.leases.get(key{a: p.Name})
 	r.leases.put(key{a: p.Name}, db.Lease{Name: p.Name, Holder: p.Holder, Epoch: old.Epoch + 1, At: p.At})

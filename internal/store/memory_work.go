@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -148,6 +149,29 @@ func (r *rows) WorkloadsInState(_ context.Context, p db.WorkloadsInStateParams) 
 
 func (r *rows) WorkloadsInStateNewest(_ context.Context, p db.WorkloadsInStateNewestParams) ([]db.Workload, error) {
 	return r.list(p.Tenant, p.State, p.AfterCreated, p.AfterID, p.Most, true), nil
+}
+
+func (r *rows) CountWorkloads(_ context.Context, tenant string) ([]db.CountWorkloadsRow, error) {
+	by := map[string]*db.CountWorkloadsRow{}
+	for _, w := range r.workloads.all() {
+		if w.Tenant != tenant {
+			continue
+		}
+		c := by[w.State]
+		if c == nil {
+			c = &db.CountWorkloadsRow{State: w.State}
+			by[w.State] = c
+		}
+		c.N++
+		if w.MissedAt.Valid {
+			c.Late++
+		}
+	}
+	var out []db.CountWorkloadsRow
+	for _, state := range slices.Sorted(maps.Keys(by)) {
+		out = append(out, *by[state])
+	}
+	return out, nil
 }
 
 func (r *rows) SystemOpenWorkloads(context.Context) ([]db.Workload, error) {

@@ -73,6 +73,9 @@ type TenantTx interface {
 	Workload(id string) (workload.Workload, error)
 	// Workloads returns a page of workloads in the order of their creation.
 	Workloads(Filter) ([]workload.Workload, error)
+	// Counts returns how many workloads are in each state, and how many have
+	// missed their completeBy.
+	Counts() (states map[workload.State]int, late int, err error)
 	// InsertWorkload records the birth of w: in state accepted, with rev 1.
 	InsertWorkload(w workload.Workload, e audit.Event) error
 	// MoveWorkload moves w to a state, and writes its Wanted, MissedAt,
@@ -126,6 +129,10 @@ type TenantTx interface {
 	Entries(workload string, after int64, limit int) ([]LedgerLine, error)
 	// AppendEntry puts a ledger entry into the log and returns its index.
 	AppendEntry(e ledger.Entry) (index int64, err error)
+
+	// EndToken lets the grant of a token end at a time, which must be before
+	// its own end. It is problem.NotFound if no such token is left to end.
+	EndToken(id string, at time.Time, e audit.Event) error
 
 	// PutMeter keeps the newest report of an attempt's hour. Once the hour
 	// is settled the same report is accepted again and any other one is a

@@ -200,6 +200,21 @@ func (t *systemTx) PutToken(k access.Token, e audit.Event) error {
 	}))
 }
 
+func (t *tenantTx) EndToken(id string, at time.Time, e audit.Event) error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	n, err := t.q.EndToken(t.ctx, db.EndTokenParams{Tenant: string(t.tenant), ID: id, Until: usec(at)})
+	if err != nil {
+		return t.failed("ending token "+id, err)
+	}
+	if n == 0 {
+		return missing("live token "+id, nil)
+	}
+	_, err = t.record(fact{Event: e, kind: audit.TokenEnded, tenant: t.tenant, object: "token:" + id})
+	return t.spoil(err)
+}
+
 // system is who does what the house does by itself.
 const system access.Principal = "system"
 

@@ -100,6 +100,19 @@ func (t *tenantTx) Workloads(f Filter) ([]workload.Workload, error) {
 	return each(rows[:min(len(rows), int(limit))], t.memo.workload)
 }
 
+func (t *tenantTx) Counts() (states map[workload.State]int, late int, err error) {
+	rows, err := t.q.CountWorkloads(t.ctx, string(t.tenant))
+	if err != nil {
+		return nil, 0, t.failed("counting workloads", err)
+	}
+	states = map[workload.State]int{}
+	for _, r := range rows {
+		states[workload.State(r.State)] = int(r.N)
+		late += int(r.Late)
+	}
+	return states, late, nil
+}
+
 func page(limit int) int32 {
 	if limit <= 0 || limit > MaxPage {
 		return MaxPage

@@ -12,6 +12,11 @@ type Caller struct {
 	Tenant    access.Tenant
 	Site      string // for agents: the one site it may sync
 	Grants    []access.Grant
+	Token     string // the id of the token that it came with
+	Browser   bool   // a browser carries the token in a cookie
+	// Again asks anew who it is, for those who stay long after they came in:
+	// a token may have been ended since. ok is false if it is nobody now.
+	Again func(context.Context) (c Caller, ok bool)
 }
 
 type callerKey struct{}

@@ -33,11 +33,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.checkpointsStmt, err = db.PrepareContext(ctx, checkpoints); err != nil {
 		return nil, fmt.Errorf("error preparing query Checkpoints: %w", err)
 	}
+	if q.countWorkloadsStmt, err = db.PrepareContext(ctx, countWorkloads); err != nil {
+		return nil, fmt.Errorf("error preparing query CountWorkloads: %w", err)
+	}
 	if q.decisionsStmt, err = db.PrepareContext(ctx, decisions); err != nil {
 		return nil, fmt.Errorf("error preparing query Decisions: %w", err)
 	}
 	if q.deletePlacementStmt, err = db.PrepareContext(ctx, deletePlacement); err != nil {
 		return nil, fmt.Errorf("error preparing query DeletePlacement: %w", err)
+	}
+	if q.endTokenStmt, err = db.PrepareContext(ctx, endToken); err != nil {
+		return nil, fmt.Errorf("error preparing query EndToken: %w", err)
 	}
 	if q.eventsStmt, err = db.PrepareContext(ctx, events); err != nil {
 		return nil, fmt.Errorf("error preparing query Events: %w", err)
@@ -269,6 +275,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing checkpointsStmt: %w", cerr)
 		}
 	}
+	if q.countWorkloadsStmt != nil {
+		if cerr := q.countWorkloadsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing countWorkloadsStmt: %w", cerr)
+		}
+	}
 	if q.decisionsStmt != nil {
 		if cerr := q.decisionsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing decisionsStmt: %w", cerr)
@@ -277,6 +288,11 @@ func (q *Queries) Close() error {
 	if q.deletePlacementStmt != nil {
 		if cerr := q.deletePlacementStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deletePlacementStmt: %w", cerr)
+		}
+	}
+	if q.endTokenStmt != nil {
+		if cerr := q.endTokenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing endTokenStmt: %w", cerr)
 		}
 	}
 	if q.eventsStmt != nil {
@@ -671,8 +687,10 @@ type Queries struct {
 	attemptStmt                  *sql.Stmt
 	attemptsStmt                 *sql.Stmt
 	checkpointsStmt              *sql.Stmt
+	countWorkloadsStmt           *sql.Stmt
 	decisionsStmt                *sql.Stmt
 	deletePlacementStmt          *sql.Stmt
+	endTokenStmt                 *sql.Stmt
 	eventsStmt                   *sql.Stmt
 	idempotencyStmt              *sql.Stmt
 	insertAttemptStmt            *sql.Stmt
@@ -752,8 +770,10 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		attemptStmt:                  q.attemptStmt,
 		attemptsStmt:                 q.attemptsStmt,
 		checkpointsStmt:              q.checkpointsStmt,
+		countWorkloadsStmt:           q.countWorkloadsStmt,
 		decisionsStmt:                q.decisionsStmt,
 		deletePlacementStmt:          q.deletePlacementStmt,
+		endTokenStmt:                 q.endTokenStmt,
 		eventsStmt:                   q.eventsStmt,
 		idempotencyStmt:              q.idempotencyStmt,
 		insertAttemptStmt:            q.insertAttemptStmt,

@@ -12,8 +12,10 @@ type Querier interface {
 	Attempt(ctx context.Context, arg AttemptParams) (Attempt, error)
 	Attempts(ctx context.Context, arg AttemptsParams) ([]Attempt, error)
 	Checkpoints(ctx context.Context, arg CheckpointsParams) ([]Checkpoint, error)
+	CountWorkloads(ctx context.Context, tenant string) ([]CountWorkloadsRow, error)
 	Decisions(ctx context.Context, arg DecisionsParams) ([]Decision, error)
 	DeletePlacement(ctx context.Context, arg DeletePlacementParams) error
+	EndToken(ctx context.Context, arg EndTokenParams) (int64, error)
 	Events(ctx context.Context, arg EventsParams) ([]EventsRow, error)
 	Idempotency(ctx context.Context, arg IdempotencyParams) (Idempotency, error)
 	InsertAttempt(ctx context.Context, arg InsertAttemptParams) error

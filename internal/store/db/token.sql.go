@@ -9,6 +9,24 @@ import (
 	"context"
 )
 
+const endToken = `-- name: EndToken :execrows
+UPDATE token SET until_at = $3 WHERE tenant = $1 AND id = $2 AND until_at > $3
+`
+
+type EndTokenParams struct {
+	Tenant string
+	ID     string
+	Until  int64
+}
+
+func (q *Queries) EndToken(ctx context.Context, arg EndTokenParams) (int64, error) {
+	result, err := q.exec(ctx, q.endTokenStmt, endToken, arg.Tenant, arg.ID, arg.Until)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const insertToken = `-- name: InsertToken :exec
 INSERT INTO token (id, hash, tenant, holder, role, site, from_at, until_at, created)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)

@@ -10,6 +10,39 @@ import (
 	"database/sql"
 )
 
+const countWorkloads = `-- name: CountWorkloads :many
+SELECT state, count(*) AS n, count(missed_at) AS late FROM workload WHERE tenant = $1 GROUP BY state ORDER BY state
+`
+
+type CountWorkloadsRow struct {
+	State string
+	N     int64
+	Late  int64
+}
+
+func (q *Queries) CountWorkloads(ctx context.Context, tenant string) ([]CountWorkloadsRow, error) {
+	rows, err := q.query(ctx, q.countWorkloadsStmt, countWorkloads, tenant)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountWorkloadsRow
+	for rows.Next() {
+		var i CountWorkloadsRow
+		if err := rows.Scan(&i.State, &i.N, &i.Late); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const idempotency = `-- name: Idempotency :one
 SELECT tenant, key, body_hash, workload, at FROM idempotency WHERE tenant = $1 AND key = $2
 `

@@ -47,6 +47,27 @@ func idempotency(t *testing.T, d store.DB) {
 	})
 }
 
+// counts: what is counted is what can be listed.
+func counts(t *testing.T, d store.DB) {
+	for n := range 5 {
+		w := submit(t, d, acme, n)
+		if n < 2 {
+			move(t, d, &w, workload.Planned)
+		}
+		if n == 4 {
+			w.MissedAt = Noon
+			update(t, d, acme, func(tx store.TenantTx) error { return tx.UpdateWorkload(&w, Event(audit.WorkloadMissed)) })
+		}
+	}
+	submit(t, d, umbr, 7)
+	view(t, d, acme, func(tx store.TenantTx) error {
+		states, late, err := tx.Counts()
+		equal(t, "counts", states, map[workload.State]int{workload.Accepted: 3, workload.Planned: 2})
+		equal(t, "late", late, 1)
+		return err
+	})
+}
+
 // walk pages through a list and returns the ids in the order they came.
 func walk(t *testing.T, d store.DB, f store.Filter, between func()) (ids []string) {
 	t.Helper()

@@ -372,6 +372,24 @@ func tokens(t *testing.T, d store.DB) {
 		}
 		return errors.Join(err, err3, err4)
 	})
+
+	// A token ends before its time once, and never later than it would have.
+	end := b.Grant.Until.Add(-time.Minute)
+	update(t, d, acme, func(tx store.TenantTx) error { return tx.EndToken("b", end, Event("")) })
+	for _, at := range []time.Time{end, end.Add(time.Second), b.Grant.Until} {
+		want(t, d.For(acme).Update(ctx, func(tx store.TenantTx) error { return tx.EndToken("b", at, Event("")) }), problem.NotFound)
+	}
+	want(t, d.For(acme).Update(ctx, func(tx store.TenantTx) error { return tx.EndToken("unheard-of", end, Event("")) }), problem.NotFound)
+	look(t, d, func(tx store.SystemTx) error {
+		got, err := tx.Token(b.Hash)
+		b.Grant.Until = end
+		equal(t, "ended token", got, b)
+		es, err2 := tx.For(acme).Events(store.EventFilter{After: -1, Object: "token:b"})
+		if len(es) != 2 || es[1].Event.Kind != audit.TokenEnded {
+			t.Errorf("the end of a token is on record as %+v", es)
+		}
+		return errors.Join(err, err2)
+	})
 	sound(t, d)
 }
 

@@ -53,6 +53,7 @@ func Test(t *testing.T, open func(t *testing.T) store.DB) {
 		{"Signals", signals},
 		{"Ledger", ledgerLines},
 		{"Tokens", tokens},
+		{"Counts", counts},
 		{"Leader", leader},
 		{"Meta", meta},
 		{"Log", theLog},

@@ -26,6 +26,7 @@ func tenantWall(t *testing.T, d store.DB) {
 		_, err := tx.AppendEntry(entry)
 		return errors.Join(err, tx.PutIdempotent(store.Key{Key: "k", Workload: w.ID, At: Noon}))
 	})
+	house(t, d, func(tx store.SystemTx) error { return tx.PutToken(Token("wall", acme), Event("")) })
 	before := size(t, d)
 	submit(t, d, umbr, 1)
 
@@ -48,6 +49,11 @@ func tenantWall(t *testing.T, d store.DB) {
 			heldNewest, err4 := tx.Workloads(store.Filter{States: []workload.State{w.State}, Newest: true})
 			return errors.Join(err, err2, err3, err4) == nil && len(all) == 1 && len(newest) == 1 && len(held) == 0 && len(heldNewest) == 0
 		},
+		"Counts": func(tx store.TenantTx) bool {
+			states, _, err := tx.Counts()
+			return err == nil && len(states) == 1 && states[workload.Accepted] == 1
+		},
+		"EndToken": func(tx store.TenantTx) bool { return notThere(tx.EndToken("wall", Noon, Event(""))) },
 		"InsertWorkload": func(tx store.TenantTx) bool {
 			return notThere(tx.InsertWorkload(Workload(acme, 9), Event(""))) &&
 				problem.Is(tx.InsertWorkload(func() workload.Workload { x := Workload(umbr, 9); x.ID = w.ID; return x }(), Event("")), problem.Conflict)
@@ -184,7 +190,9 @@ func changes(t *testing.T, d store.DB) map[string]change {
 		index, err = tx.AppendEntry(entry)
 		return err
 	})
-	house(t, d, func(tx store.SystemTx) error { return tx.PutSite(Site("berlin"), Event("")) })
+	house(t, d, func(tx store.SystemTx) error {
+		return errors.Join(tx.PutSite(Site("berlin"), Event("")), tx.PutToken(Token("t0", acme), Event("")))
+	})
 	meter := entry.Meter
 	meter.Hour = meter.Hour.Add(time.Hour)
 	meter.Runs = []ledger.Run{{From: meter.Hour, To: meter.Hour.Add(time.Minute)}}
@@ -229,6 +237,7 @@ func changes(t *testing.T, d store.DB) map[string]change {
 			return tx.SettleMeter(w.ID, 1, entry.Meter.Hour, index)
 		}},
 		"PruneIdempotent": {0, func(tx store.SystemTx) error { _, err := tx.PruneIdempotent(Noon); return err }},
+		"EndToken":        {1, func(tx store.SystemTx) error { return of(tx).EndToken("t0", Noon, Event("")) }},
 		"PutToken":        {1, func(tx store.SystemTx) error { return tx.PutToken(Token("t1", acme), Event("")) }},
 		"Lead":            {1, func(tx store.SystemTx) error { _, err := tx.Lead("control", "me", Noon); return err }},
 		"SetMeta":         {0, func(tx store.SystemTx) error { return tx.SetMeta("color", "blue") }},
@@ -243,7 +252,7 @@ type change struct {
 
 // reads is every method that changes nothing.
 var reads = map[string]bool{
-	"Tenant": true, "Workload": true, "Workloads": true, "Attempts": true, "Attempt": true, "Placement": true, "Decisions": true,
+	"Tenant": true, "Workload": true, "Workloads": true, "Counts": true, "Attempts": true, "Attempt": true, "Placement": true, "Decisions": true,
 	"Idempotent": true, "Events": true, "Entries": true, "Meters": true, "For": true, "OpenWorkloads": true, "LiveAttempts": true,
 	"LostAttempts": true, "Placements": true, "PlanInForce": true, "Sites": true, "Site": true, "Signal": true, "Measured": true,
 	"LatestForecasts": true, "UnsettledMeters": true, "Token": true, "Tokens": true, "CheckLead": true, "Meta": true, "LogSize": true,

@@ -7,3 +7,6 @@ SELECT * FROM token WHERE hash = $1;
 
 -- name: SystemTokens :many
 SELECT * FROM token ORDER BY id;
+
+-- name: EndToken :execrows
+UPDATE token SET until_at = sqlc.arg(until) WHERE tenant = $1 AND id = $2 AND until_at > sqlc.arg(until);

@@ -28,6 +28,9 @@ SELECT * FROM workload
 WHERE tenant = $1 AND state = $2 AND (created, id) < (CAST(sqlc.arg(after_created) AS bigint), CAST(sqlc.arg(after_id) AS text))
 ORDER BY created DESC, id DESC LIMIT sqlc.arg(most);
 
+-- name: CountWorkloads :many
+SELECT state, count(*) AS n, count(missed_at) AS late FROM workload WHERE tenant = $1 GROUP BY state ORDER BY state;
+
 -- name: SystemOpenWorkloads :many
 SELECT * FROM workload
 WHERE state NOT IN ('succeeded', 'failed', 'cancelled', 'expired')

@@ -1,0 +1,340 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"clusy.io/clusy"
+	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/plan"
+	"clusy.io/clusy/internal/problem"
+	"clusy.io/clusy/internal/wire"
+	"clusy.io/clusy/internal/workload"
+)
+
+type timelineIn struct {
+	From   time.Time `query:"from" doc:"Leave out what was over before. Default: nothing is."`
+	To     time.Time `query:"to" doc:"Leave out what begins later. Default: nothing does."`
+	State  string    `query:"state" maxLength:"200" doc:"States wanted, with commas between them. Default: all."`
+	ID     []string  `query:"id" maxItems:"500" doc:"Only these workloads; from, to and state do not count then. What is not there is left out."`
+	Cursor string    `query:"cursor" maxLength:"200" doc:"The next of the page before."`
+	Limit  int       `query:"limit" minimum:"1" maximum:"2000" default:"500"`
+}
+
+// look is how many workloads one page of a timeline looks at, at the most: what
+// lies outside the window costs, too.
+const look = 10_000
+
+// timeline lists workloads as bars, newest first.
+func (s *Server) timeline(ctx context.Context, in *timelineIn) (*body[clusy.Page[clusy.Bar]], error) {
+	caller, _ := wire.CallerOf(ctx)
+	f := workload.Filter{Newest: true, Limit: 500}
+	var err error
+	if f.States, err = statesIn(in.State); err != nil {
+		return nil, err
+	}
+	if f.After, err = cursorIn(in.Cursor); err != nil {
+		return nil, err
+	}
+	out := clusy.Page[clusy.Bar]{Items: []clusy.Bar{}}
+	err = s.Store.ViewAll(ctx, func(sys SystemTx) error {
+		tx := sys.For(caller.Tenant)
+		if out.AsOf, err = asOf(sys); err != nil {
+			return err
+		}
+		d := draftsman{tx: tx, now: s.Now()}
+		if d.sites, err = sys.Sites(); err != nil {
+			return err
+		}
+		if len(in.ID) > 0 {
+			out.Items, err = d.named(in.ID)
+			return err
+		}
+		for seen := 0; ; {
+			ws, err := tx.Workloads(f)
+			if err != nil || len(ws) == 0 {
+				return err
+			}
+			for _, w := range ws {
+				seen++
+				if len(out.Items) == in.Limit || seen > look {
+					out.Next = cursorOut(f.After)
+					return nil
+				}
+				f.After = workload.CursorOf(w)
+				if !in.To.IsZero() && !w.Created.Before(in.To) || w.State.Terminal() && w.Changed.Before(in.From) {
+					continue
+				}
+				b, err := d.bar(w)
+				if err != nil {
+					return err
+				}
+				out.Items = append(out.Items, b)
+			}
+			if len(ws) < f.Limit {
+				return nil
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ok(out)
+}
+
+// asOf returns the index of the newest entry in the log that sys sees.
+func asOf(sys SystemTx) (*int64, error) {
+	size, err := sys.LogSize()
+	last := size - 1
+	return &last, err
+}
+
+// draftsman draws workloads as bars.
+type draftsman struct {
+	tx    TenantTx
+	sites []plan.Station
+	now   time.Time
+}
+
+func (d draftsman) named(ids []string) ([]clusy.Bar, error) {
+	out := []clusy.Bar{}
+	for _, id := range ids {
+		w, err := d.tx.Workload(id)
+		if problem.Is(err, problem.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		b, err := d.bar(w)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, b)
+	}
+	return out, nil
+}
+
+func (d draftsman) bar(w workload.Workload) (clusy.Bar, error) {
+	b := clusy.Bar{
+		ID: w.ID, State: string(w.State), Cause: w.Cause, Created: w.Created, Changed: w.Changed,
+		NotBefore: w.Shape.When.NotBefore, CompleteBy: w.Shape.When.CompleteBy,
+		Expected: w.Shape.Duration.Expected.Seconds(), Watts: float64(w.Shape.Power) / 1000, Interruptible: w.Shape.Interruptible.Allowed,
+		Spans: []clusy.Span{}, Ran: []clusy.Span{}, MissedAt: w.MissedAt,
+		Baseline: clusy.BaselineBar{
+			Rule: string(w.Baseline.Rule), Site: w.Baseline.Site, Zone: string(w.Baseline.Zone),
+			Start: w.Baseline.Start, End: w.Baseline.Start.Add(w.Shape.Duration.Expected),
+		},
+	}
+	attempts, err := d.tx.Attempts(w.ID)
+	if err != nil {
+		return b, err
+	}
+	if err := d.planned(&b, w, attempts); err != nil {
+		return b, err
+	}
+	if err := d.ran(&b, w, attempts); err != nil {
+		return b, err
+	}
+	a, err := account(d.tx, w)
+	if err != nil {
+		return b, err
+	}
+	if a != nil && a.Entries > 0 {
+		b.Emitted, b.Avoided, b.Saved = &a.Emitted, &a.Avoided, &a.Saved
+		b.Grade = a.Grade
+	}
+	b.Booked = a != nil && a.Complete
+	return b, nil
+}
+
+// planned draws what is planned. What work has been planned for says the
+// decision that it began with: a later one is about what was left of it.
+func (d draftsman) planned(b *clusy.Bar, w workload.Workload, attempts []workload.Attempt) error {
+	p, placed, err := d.tx.Placement(w.ID)
+	if err != nil {
+		return err
+	}
+	began := time.Time{}
+	for _, a := range attempts {
+		if !a.Started.IsZero() && (began.IsZero() || a.Started.Before(began)) {
+			began = a.Started
+		}
+	}
+	first := p
+	if !placed || !began.IsZero() {
+		ds, err := d.tx.Decisions(w.ID)
+		if err != nil {
+			return err
+		}
+		if len(ds) == 0 {
+			return nil
+		}
+		at := len(ds) - 1
+		for at > 0 && !began.IsZero() && ds[at].At.After(began) {
+			at--
+		}
+		if first = ds[at].Placement; !placed {
+			p = first
+		}
+	}
+	out, reasons := wire.PlacementOut(p), wire.PlacementOut(first)
+	b.Site, b.Spans, b.Reserved, b.Latest = out.Site, out.Spans, out.Reserved, out.Latest
+	b.Zone = d.zone(b.Site)
+	b.ExpectedGrams, b.Grade, b.Why = reasons.Carbon, reasons.Grade, reasons.Why.Text
+	b.RunNow = reasons.Carbon // it is run at once, or nothing else was known
+	if now := reasons.Why.RunNow; now != nil {
+		b.RunNow = now.Carbon
+	}
+	return nil
+}
+
+// ran draws what really ran, by the meters, and the run that goes on.
+func (d draftsman) ran(b *clusy.Bar, w workload.Workload, attempts []workload.Attempt) error {
+	b.Attempts = len(attempts)
+	if len(attempts) == 0 {
+		return nil
+	}
+	meters, err := d.tx.Meters(w.ID)
+	if err != nil {
+		return err
+	}
+	var spans []clusy.Span
+	for _, m := range meters {
+		for _, r := range m.Runs {
+			spans = append(spans, clusy.Span{Start: r.From, End: r.To})
+		}
+	}
+	last := attempts[len(attempts)-1]
+	if !last.Started.IsZero() || last.State.Live() && w.State.AtSite() {
+		b.Site, b.Zone = last.Site, d.zone(last.Site)
+	}
+	if last.State == workload.AttemptRunning && !last.RunSince.IsZero() && last.RunSince.Before(d.now) {
+		spans = append(spans, clusy.Span{Start: last.RunSince, End: d.now})
+		b.Running = true
+	}
+	b.Ran = merged(spans)
+	return nil
+}
+
+func (d draftsman) zone(site string) string {
+	i := slices.IndexFunc(d.sites, func(s plan.Station) bool { return s.ID == site })
+	if i < 0 {
+		return ""
+	}
+	return string(d.sites[i].Zone)
+}
+
+// seam is the gap that is no pause: a meter ends with its hour, and the next
+// one begins with the first look in it.
+const seam = 2 * time.Second
+
+// merged joins spans that overlap or touch.
+func merged(spans []clusy.Span) []clusy.Span {
+	slices.SortFunc(spans, func(a, b clusy.Span) int { return cmp.Or(a.Start.Compare(b.Start), a.End.Compare(b.End)) })
+	out := []clusy.Span{}
+	for _, s := range spans {
+		if n := len(out); n > 0 && !s.Start.After(out[n-1].End.Add(seam)) {
+			if s.End.After(out[n-1].End) {
+				out[n-1].End = s.End
+			}
+			continue
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+func (s *Server) counts(ctx context.Context, _ *none) (*body[clusy.Counts], error) {
+	caller, _ := wire.CallerOf(ctx)
+	out := clusy.Counts{States: map[string]int{}}
+	err := s.Store.ViewAll(ctx, func(sys SystemTx) error {
+		at, err := asOf(sys)
+		if err != nil {
+			return err
+		}
+		states, late, err := sys.For(caller.Tenant).Counts()
+		for st, n := range states {
+			out.States[string(st)] = n
+			out.Total += n
+		}
+		out.Late, out.AsOf = late, *at
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ok(out)
+}
+
+type outlooksIn struct {
+	From time.Time `query:"from" doc:"Default: a day ago."`
+	To   time.Time `query:"to" doc:"Default: three days ahead."`
+	Zone string    `query:"zone" maxLength:"1000" doc:"Zones wanted, with commas between them. Default: every one with a signal."`
+}
+
+// outlooks draws every zone that has a signal, in one answer.
+func (s *Server) outlooks(ctx context.Context, in *outlooksIn) (*body[clusy.Page[clusy.Outlook]], error) {
+	now := s.Now()
+	from, to, err := window(in.From, in.To, now)
+	if err != nil {
+		return nil, err
+	}
+	var wanted []string
+	for z := range strings.SplitSeq(in.Zone, ",") {
+		if z != "" {
+			wanted = append(wanted, z)
+		}
+	}
+	var items []clusy.Outlook
+	err = s.Store.ViewAll(ctx, func(tx SystemTx) error {
+		forecasts, err := tx.LatestForecasts()
+		if err != nil {
+			return err
+		}
+		for zone := range forecasts {
+			if len(wanted) > 0 && !slices.Contains(wanted, string(zone)) {
+				continue
+			}
+			o, err := outlook(tx, forecasts, zone, from, to, now)
+			if err != nil {
+				return err
+			}
+			items = append(items, o)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(items, func(a, b clusy.Outlook) int { return strings.Compare(a.Zone, b.Zone) })
+	return page(items, "")
+}
+
+// outlook draws a zone's intensity over [from, to): what was measured, then
+// what is expected. What is not known is a gap.
+func outlook(tx SystemTx, forecasts map[grid.Zone][]grid.Series, zone grid.Zone, from, to, now time.Time) (clusy.Outlook, error) {
+	measured, err := tx.Measured(zone, from)
+	if err != nil {
+		return clusy.Outlook{}, err
+	}
+	// A later issue of the same time comes first: it is the better word.
+	past := grid.Outlook(slices.DeleteFunc(measured, func(m grid.Series) bool { return m.Issued.After(now) }))
+	slices.Reverse(past)
+	future := grid.Outlook(forecasts[zone])
+	out := clusy.Outlook{Zone: string(zone)}
+	for t := from; t.Before(to); {
+		end := future.Until(t, past.Until(t, earliest(to, t.Truncate(time.Hour).Add(time.Hour))))
+		if r, known := past.At(t); known {
+			out.Points = append(out.Points, wire.PointOut(r, t, false, grid.Unknown, grid.Unknown))
+		} else if r, known := future.At(t); known {
+			low, high := band(future, t)
+			out.Points = append(out.Points, wire.PointOut(r, t, true, low, high))
+		}
+		t = end
+	}
+	return out, nil
+}

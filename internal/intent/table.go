@@ -1,0 +1,111 @@
+package intent
+
+import (
+	"fmt"
+
+	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/workload"
+)
+
+// entry is one field of the file as its schema shows it. What the reader makes
+// of it stands in fields.go and policy.go; a test holds the two together.
+type entry struct {
+	name     string
+	form     form   // how its value is written; nil: it is a section and nothing else
+	says     string // for people: what it means, with the default where that is no plain value
+	dflt     any    // nil: none, or not a plain value
+	examples []any
+	needed   bool // its section cannot do without it
+}
+
+// form is a part of a JSON Schema.
+type form map[string]any
+
+// entries lists every field that this version reads, parents included. The
+// reader knows a field by its row here; the JSON Schema is made of the rows.
+var entries = []entry{
+	{name: "apiVersion", form: only(APIVersion), says: "The version of the file's format.", needed: true},
+	{name: "kind", form: only(Kind), says: "What the file holds.", needed: true},
+
+	{name: "metadata", says: "How you call the work. Sealed: the server never sees it."},
+	{name: "metadata.name", form: anyScalar(maxText), says: "A name; only your enclave and you see it.", examples: list("nightly-report")},
+	{name: "metadata.labels", form: form{"type": "object", "maxProperties": maxLabels, "additionalProperties": anyScalar(maxText)}, says: "Names and values of your own. Sealed.", examples: list(map[string]any{"team": "nlp"})},
+	{name: "metadata.idempotencyKey", form: anyScalar(maxText), says: "The same key never runs twice. Default: a random one each time.", examples: list("report-2026-11-30")},
+
+	{name: "run", says: "What to run. Sealed: the server never sees it.", needed: true},
+	{name: "run.exec", form: either(
+		form{"type": "array", "minItems": 1, "maxItems": maxArgs, "items": scalarForm()},
+		form{"type": "string", "pattern": `\S`},
+	), says: "The program and its arguments, or one text for sh -c.", examples: list([]any{"sh", "-c", "python train.py"}, "python train.py"), needed: true},
+	{name: "run.env", form: form{"type": "object", "maxProperties": maxEnv, "propertyNames": form{"pattern": envName.String()}, "additionalProperties": scalarForm()}, says: "Variables that the program is given besides the agent's own.", examples: list(map[string]any{"EPOCHS": "3"})},
+	{name: "run.dir", form: form{"type": "string", "pattern": "^/", "maxLength": maxDir}, says: "The directory to run in: an absolute path on the site. Default: one made for the run.", examples: list("/srv/work")},
+	{name: "run.grace", form: durationForm, says: fmt.Sprintf("Time between asking the program to end and killing it, at most %s.", length(MaxGrace)), dflt: length(DefaultGrace), examples: list("90s")},
+
+	{name: "shape", says: "How large the work is. This part is disclosed to the server.", needed: true},
+	{name: "shape.duration", form: durationForm, says: "How long it runs, without pauses: 6h, or {expected, p95, max}.", examples: list("90m", "6h", "1h30m", "2d"), needed: true},
+	{name: "shape.duration.expected", form: durationForm, says: "The usual running time. Plans are made with it.", examples: list("6h"), needed: true},
+	{name: "shape.duration.p95", form: durationForm, says: "19 of 20 runs are shorter. Room is kept for it and a tenth more. Default: expected.", examples: list("8h")},
+	{name: "shape.duration.max", form: durationForm, says: "Killed after this much running time. Default: twice expected.", examples: list("12h")},
+	{name: "shape.power", form: powerForm, says: "Mean power while running: 300W, or {watts: 300}. Default: 10 W a core, marked as taken from a table.", examples: list("300W", "2.4kW")},
+	{name: "shape.power.watts", form: form{"type": []string{"number", "string"}, "exclusiveMinimum": 0, "maximum": MaxPower / grid.Watt, "pattern": decimalForm.String()}, says: "A plain number of watts.", examples: list(2800)},
+	{name: "shape.power.value", form: powerForm, says: "A power with its unit, instead of watts.", examples: list("2.8kW")},
+	{name: "shape.power.source", form: only(PowerDeclared), says: "Where the figure comes from.", dflt: PowerDeclared},
+	{name: "shape.energy", form: units("J", "kJ", "MJ", "Wh", "kWh", "MWh"), says: "Energy of the whole run, instead of power.", examples: list("2.4kWh", "500Wh")},
+	{name: "shape.resources", says: "What one run occupies at its site."},
+	{name: "shape.resources.cpus", form: form{"type": []string{"number", "string"}, "exclusiveMinimum": 0, "maximum": MaxCPU / 1000, "pattern": `^[0-9]+(\.[0-9]+)?m?$`}, says: "Cores: 2, 0.5, or 500m.", dflt: DefaultCPU / 1000, examples: list(2, 0.5, "500m")},
+	{name: "shape.resources.memory", form: units("KiB", "MiB", "GiB", "TiB", "kB", "MB", "GB", "TB"), says: "Memory. Default: none is set aside.", examples: list("512MiB", "2GiB")},
+	{name: "shape.interruptible", form: form{"type": "boolean"}, says: "Whether it may be suspended and resumed: true, or {overhead, minRun, maxSuspensions}.", dflt: false},
+	{name: "shape.interruptible.overhead", form: durationForm, says: "Running time lost at each resume.", dflt: length(DefaultOverhead), examples: list("4m")},
+	{name: "shape.interruptible.minRun", form: durationForm, says: "Shortest run between two pauses, at most expected.", dflt: length(DefaultMinRun), examples: list("30m")},
+	{name: "shape.interruptible.maxSuspensions", form: wholeForm(1, MaxSuspensions), says: "How often at the most.", dflt: DefaultMaxSuspensions},
+
+	{name: "when", says: "The window: completeBy, or maxDelay.", needed: true},
+	{name: "when.notBefore", form: instantForms, says: "Earliest start. Default: now.", examples: list("+2h", "2026-12-01T18:00:00+01:00")},
+	{name: "when.completeBy", form: instantForms, says: "The work is to be complete by then: a time from now, or an instant with its offset from UTC.", examples: list("+10h", "2026-12-01T07:00:00+01:00")},
+	{name: "when.maxDelay", form: durationForm, says: "How much later than now it may start, instead of completeBy.", examples: list("6h")},
+
+	{name: "where", says: "The sites that may run it. Default: any."},
+	{name: "where.allow", form: patterns(1), says: "Ids of sites, or zones; * stands for any text.", examples: list([]any{"local", "DE-*"})},
+	{name: "where.prefer", form: patterns(0), says: "Those to take among equals, in this order.", examples: list([]any{"local"})},
+
+	{name: "objective", says: "What to make small, and what not to exceed."},
+	{name: "objective.minimize", form: words(minimizes), says: "What to make small.", dflt: workload.MinimizeCarbon},
+	{name: "objective.signal", form: only(string(grid.Average)), says: "Which carbon intensity counts.", dflt: grid.Average},
+	{name: "objective.minSaving", form: units("%"), says: "Do not delay for less: a share of what running at once would emit.", dflt: "0%", examples: list("5%")},
+	{name: "objective.carbonCeiling", form: carbonForm, says: "Refuse a plan that is expected to emit more. Default: none.", examples: list("5kgCO2e", "800g")},
+	{name: "objective.carbonCeiling.total", form: carbonForm, says: "For the whole run.", examples: list("5kgCO2e"), needed: true},
+	{name: "objective.costCeiling", form: moneyForm, says: "Refuse a plan that is expected to cost more. Default: none.", examples: list("40 EUR")},
+	{name: "objective.costCeiling.total", form: moneyForm, says: "For the whole run.", examples: list("40 EUR"), needed: true},
+
+	{name: "policy", says: "How the work is to be treated."},
+	{name: "policy.promise", form: words(promises), says: "once: no second start without evidence that the first one ended.", dflt: workload.Once},
+	{name: "policy.priority", form: wholeForm(0, 100), says: "Who is placed first where not all fit; more is sooner.", dflt: DefaultPriority},
+	{name: "policy.retries", form: wholeForm(0, MaxRetries), says: "Further attempts after a recorded failure: a number, or {max}.", dflt: 0},
+	{name: "policy.retries.max", form: wholeForm(0, MaxRetries), says: "How many.", dflt: 0},
+	{name: "policy.onNoSignal", form: words(noSignals), says: "What to do while no carbon intensity is known.", dflt: workload.RunByDeadline},
+	{name: "policy.baseline", form: words(baselines), says: "What savings are measured against; fixed before the run.", dflt: workload.BaselineRunNow},
+}
+
+// The words that a field can have, the default first.
+var (
+	minimizes = []workload.Minimize{workload.MinimizeCarbon, workload.MinimizeCost, workload.MinimizeTime}
+	promises  = []workload.Promise{workload.Once, workload.RerunOK}
+	noSignals = []workload.OnNoSignal{workload.RunByDeadline, workload.RunNow}
+	baselines = []workload.Baseline{workload.BaselineRunNow}
+)
+
+// supported lists the names of the fields.
+var supported = func() (names []string) {
+	for _, e := range entries {
+		names = append(names, e.name)
+	}
+	return names
+}()
+
+var supportedField = func() map[string]bool {
+	m := map[string]bool{}
+	for _, name := range supported {
+		m[name] = true
+	}
+	return m
+}()
