@@ -55,7 +55,7 @@ export class Bars {
     try {
       for (let i = 0; i < ids.length; i += idsAtOnce) {
         const some = ids.slice(i, i + idsAtOnce)
-        const page = await api.timeline({ id: some.join(','), limit: idsAtOnce })
+        const page = await api.timeline({ id: some, limit: idsAtOnce })
         if (this.#now !== mine) return
         for (const bar of page.items) {
           if (this.#within(bar)) this.#map.set(bar.id, bar)
@@ -76,7 +76,7 @@ export class Bars {
   #within(b: Bar): boolean {
     const r = this.#range
     if (r.state && !r.state.split(',').includes(b.state)) return false
-    const last = [b.completeBy, ...b.spans.map((s) => s.end), ...b.ran.map((s) => s.end)].reduce((x, y) => (Date.parse(x) > Date.parse(y) ? x : y))
+    const last = [b.completeBy, ...(b.spans ?? []).map((s) => s.end), ...(b.ran ?? []).map((s) => s.end)].reduce((x, y) => (Date.parse(x) > Date.parse(y) ? x : y))
     return (!r.to || Date.parse(b.created) < Date.parse(r.to)) && (!r.from || Date.parse(last) > Date.parse(r.from))
   }
 

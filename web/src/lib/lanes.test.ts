@@ -7,7 +7,7 @@ const iso = (t: number) => new Date(t).toISOString()
 function bar(id: string, from: number, to: number, by = to): Bar {
   return {
     id, state: 'planned', site: 's', zone: 'Z', created: iso(from), changed: iso(from), completeBy: iso(by), expectedSeconds: 1, watts: 1, interruptible: false,
-    spans: [{ start: iso(from), end: iso(to) }], ran: [], baseline: { rule: 'run-now', site: 's', zone: 'Z', start: iso(from), end: iso(to) }, booked: false, attempts: 0,
+    spans: [{ start: iso(from), end: iso(to) }], ran: [], baseline: { rule: 'run-now', site: 's', zone: 'Z', start: iso(from), end: iso(to) }, booked: false, running: false, attempts: 0,
   }
 }
 

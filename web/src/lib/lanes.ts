@@ -17,8 +17,8 @@ export type Placed = {
 }
 
 export function place(bar: Bar): Placed {
-  const spans = bar.spans.map((s): [number, number] => [at(s.start), at(s.end)])
-  const ran = bar.ran.map((s): [number, number] => [at(s.start), at(s.end)])
+  const spans = (bar.spans ?? []).map((s): [number, number] => [at(s.start), at(s.end)])
+  const ran = (bar.ran ?? []).map((s): [number, number] => [at(s.start), at(s.end)])
   const base: [number, number] = [at(bar.baseline.start), at(bar.baseline.end)]
   const completeBy = at(bar.completeBy)
   const all = [...spans, ...ran]

@@ -19,13 +19,16 @@ export function xOf(view: View, width: number): (t: number) => number {
 
 export type Tick = { t: number; label: string; strong: boolean }
 
+const strongWidth = 88 // of a day's label, in pixels
+
 /** Ticks that are at least `room` pixels apart; a day's beginning is strong. */
 export function ticks(view: View, width: number, room = 64): Tick[] {
   const step = steps.find((s) => (s / (view.to - view.from)) * width >= room) ?? steps.at(-1)!
   const out: Tick[] = []
   for (let t = Math.ceil(view.from / step) * step; t <= view.to; t += step) {
     const strong = t % dayLong === 0
-    out.push({ t, strong, label: strong ? day(t) : clock(t) })
+    const crowded = !strong && (((t % dayLong) / (view.to - view.from)) * width < strongWidth)
+    out.push({ t, strong, label: strong ? day(t) : crowded ? '' : clock(t) })
   }
   return out
 }

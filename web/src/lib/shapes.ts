@@ -26,7 +26,7 @@ export function barBox(pitch: number, lane: number): { y: number; h: number } {
   return { y: lane * pitch + (pitch - h) / 2, h }
 }
 
-export function barShapes(bars: Placed[], x: (t: number) => number, pitch: number, from: number, to: number): BarShapes {
+export function barShapes(bars: Placed[], x: (t: number) => number, pitch: number, from: number, to: number, now: number): BarShapes {
   const s: BarShapes = { base: '', slack: '', by: '', byLate: '', gaps: '', planned: { wait: '', run: '', done: '', bad: '', off: '' }, ran: { wait: '', run: '', done: '', bad: '', off: '' } }
   const out = pitch >= 18 ? 2.5 : pitch >= 11 ? 1 : 0
   for (const b of bars) {
@@ -37,7 +37,11 @@ export function barShapes(bars: Placed[], x: (t: number) => number, pitch: numbe
     s.base += rect(x(b.base[0]), x(b.base[1]), y - out, h + 2 * out)
     for (const [a, z] of b.spans) s.planned[kind] += rect(x(a), x(z), y, h)
     const inset = h >= 10 ? 2 : 0
-    for (const [a, z] of b.ran) s.ran[kind] += rect(x(a), x(z), y + inset, h - 2 * inset)
+    for (const [i, [a, until]] of b.ran.entries()) {
+      // What runs has run until now, though the meters are a little behind.
+      const z = b.bar.running && i === b.ran.length - 1 ? Math.max(until, Math.min(now, b.end)) : until
+      s.ran[kind] += rect(x(a), x(z), y + inset, h - 2 * inset)
+    }
     const runs = b.ran.length > b.spans.length ? b.ran : b.spans
     for (let i = 1; i < runs.length; i++) s.gaps += `M${n(x(runs[i - 1]![1]))} ${mid}H${n(x(runs[i]![0]))}`
     const by = n(x(b.completeBy))
@@ -52,7 +56,8 @@ export function barShapes(bars: Placed[], x: (t: number) => number, pitch: numbe
 export type Step = { from: number; to: number; point: Point }
 
 /** Points as steps, each until the next; the last one as long as the one before it. */
-export function stepsOf(points: Point[]): Step[] {
+export function stepsOf(points: Point[] | null | undefined): Step[] {
+  if (!points) return []
   const out: Step[] = []
   for (let i = 0; i < points.length; i++) {
     const from = at(points[i]!.start)
@@ -103,18 +108,20 @@ export function labels(lanes: Placed[][], x: (t: number) => number, pitch: numbe
   if (pitch < 30) return []
   const out: Label[] = []
   for (const lane of lanes) {
+    let taken = -Infinity
     for (let i = 0; i < lane.length; i++) {
       const b = lane[i]!
       if (x(b.to) < left || x(b.from) > right) continue
       const { name, more } = text(b)
       const l = look(b.bar.state)
-      const min = Math.max(left + 2, i > 0 ? x(lane[i - 1]!.to) + 8 : -Infinity)
+      const min = Math.max(left + 2, taken + 8, i > 0 ? x(lane[i - 1]!.to) + 8 : -Infinity)
       const max = Math.min(right - 2, i + 1 < lane.length ? x(lane[i + 1]!.from) - 8 : Infinity)
       const short = 17 + width(name)
       const long = more ? short + 8 + width(more) : short
       const w = long <= max - min ? long : short <= max - min ? short : 0
       if (!w) continue
       const at = Math.min(Math.max(x(b.start), min), max - w)
+      taken = at + w
       out.push({ x: n(at), y: b.lane * pitch + 11, name, more: w === long ? more : '', sign: l.sign, kind: l.kind })
     }
   }

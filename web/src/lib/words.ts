@@ -42,7 +42,7 @@ export function percent(part: number | null | undefined, whole: number | null | 
   if (part == null || whole == null) return unknown
   if (whole === 0) return 'n/a'
   const p = Math.round((100 * part) / whole)
-  return `${p < 0 ? minus : '+'}${Math.abs(p)} %`
+  return `${part / whole < 0 ? minus : '+'}${Math.abs(p)} %`
 }
 
 /** Energy, in kilowatt-hours. */
