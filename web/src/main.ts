@@ -1,5 +1,6 @@
 import { mount } from 'svelte'
 import './app.css'
+import './marks.css'
 import './lib/theme.svelte'
 import App from './App.svelte'
 

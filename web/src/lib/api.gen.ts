@@ -38,6 +38,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How many workloads there are in each state */
+        get: operations["get-counts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is on record of all workloads, oldest first; with watch, as it comes */
+        get: operations["get-events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/ledger/checkpoint": {
         parameters: {
             query?: never;
@@ -89,6 +123,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/outlooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The carbon intensity of every zone with a signal, over time */
+        get: operations["get-outlooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/plans": {
         parameters: {
             query?: never;
@@ -100,6 +151,75 @@ export interface paths {
         put?: never;
         /** What would become of a shape: changes nothing */
         post: operations["post-plans"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/savings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the ledger comes to: by day, zone and grade */
+        get: operations["get-savings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who the caller is, and what it may do until when */
+        get: operations["get-session"];
+        put?: never;
+        post?: never;
+        /** Sign the browser out */
+        delete: operations["delete-session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/session-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a one-time link that signs a browser in as the caller */
+        post: operations["post-session-links"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Exchange a one-time sign-in code for a browser's session */
+        post: operations["post-sessions"];
         delete?: never;
         options?: never;
         head?: never;
@@ -166,6 +286,23 @@ export interface paths {
         };
         /** What server this is and what time it goes by */
         get: operations["get-status"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List workloads as bars of a timeline, newest first */
+        get: operations["get-timeline"];
         put?: never;
         post?: never;
         delete?: never;
@@ -392,7 +529,82 @@ export interface components {
             suspensions?: number;
             workload: string;
         };
+        Bar: {
+            /** Format: int64 */
+            attempts: number;
+            baseline: components["schemas"]["BaselineBar"];
+            /**
+             * Format: double
+             * @description Booked so far: of the baseline.
+             */
+            baselineGrams?: number;
+            /** @description Every hour of every attempt is booked. */
+            booked: boolean;
+            cause?: string;
+            /** Format: date-time */
+            changed: string;
+            /** Format: date-time */
+            completeBy: string;
+            /** Format: date-time */
+            created: string;
+            /**
+             * Format: double
+             * @description Booked so far.
+             */
+            emittedGrams?: number;
+            /**
+             * Format: double
+             * @description What the plan expects it to emit.
+             */
+            expectedGrams?: number;
+            /** Format: double */
+            expectedSeconds: number;
+            grade?: string;
+            id: string;
+            interruptible: boolean;
+            /** Format: date-time */
+            latestStart?: string;
+            /** Format: date-time */
+            missedAt?: string;
+            /** Format: date-time */
+            notBefore?: string;
+            /** @description When it really ran, as its site measured it. */
+            ran: components["schemas"]["Span"][] | null;
+            /** Format: date-time */
+            reservedUntil?: string;
+            /**
+             * Format: double
+             * @description What it was expected to emit if run at once.
+             */
+            runNowGrams?: number;
+            /** @description The last span of ran is still growing. */
+            running: boolean;
+            /**
+             * Format: double
+             * @description Booked so far. Signed.
+             */
+            savedGrams?: number;
+            /** @description Where it is planned or ran; absent if nowhere. */
+            site?: string;
+            /** @description Planned: of the plan in force, or of the last one. */
+            spans: components["schemas"]["Span"][] | null;
+            state: string;
+            /** Format: double */
+            watts: number;
+            /** @description Why it is planned so, in words. */
+            why?: string;
+            zone?: string;
+        };
         Baseline: {
+            rule: string;
+            site: string;
+            /** Format: date-time */
+            start: string;
+            zone: string;
+        };
+        BaselineBar: {
+            /** Format: date-time */
+            end: string;
             rule: string;
             site: string;
             /** Format: date-time */
@@ -408,6 +620,21 @@ export interface components {
             size: number;
             /** @description The signed note (C2SP tlog-checkpoint). */
             text: string;
+        };
+        Counts: {
+            /** Format: int64 */
+            asOf: number;
+            /**
+             * Format: int64
+             * @description Workloads whose completeBy passed unfinished.
+             */
+            late: number;
+            /** @description By state; states that no workload is in are absent. */
+            states: {
+                [key: string]: number;
+            };
+            /** Format: int64 */
+            total: number;
         };
         Decision: {
             /** Format: date-time */
@@ -597,32 +824,82 @@ export interface components {
             points: components["schemas"]["Point"][] | null;
             zone: string;
         };
+        PageBar: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
+            items: components["schemas"]["Bar"][] | null;
+            /** @description Cursor of the next page. */
+            next?: string;
+        };
         PageDecision: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
             items: components["schemas"]["Decision"][] | null;
             /** @description Cursor of the next page. */
             next?: string;
         };
         PageEvent: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
             items: components["schemas"]["Event"][] | null;
             /** @description Cursor of the next page. */
             next?: string;
         };
         PageLedgerEntry: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
             items: components["schemas"]["LedgerEntry"][] | null;
             /** @description Cursor of the next page. */
             next?: string;
         };
+        PageOutlook: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
+            items: components["schemas"]["Outlook"][] | null;
+            /** @description Cursor of the next page. */
+            next?: string;
+        };
         PageSite: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
             items: components["schemas"]["Site"][] | null;
             /** @description Cursor of the next page. */
             next?: string;
         };
         PageWorkload: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
             items: components["schemas"]["Workload"][] | null;
             /** @description Cursor of the next page. */
             next?: string;
         };
         PageZone: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
             items: components["schemas"]["Zone"][] | null;
             /** @description Cursor of the next page. */
             next?: string;
@@ -728,6 +1005,98 @@ export interface components {
             id: string;
             sealed?: string;
         };
+        Savings: {
+            /** Format: int64 */
+            asOf: number;
+            /** Format: double */
+            baselineGrams: number;
+            byDay: components["schemas"]["SavingsSum"][] | null;
+            byGrade: components["schemas"]["SavingsSum"][] | null;
+            byZone: components["schemas"]["SavingsSum"][] | null;
+            /** Format: double */
+            emittedGrams: number;
+            /**
+             * Format: double
+             * @description Of the facility.
+             */
+            energyKWh: number;
+            /** Format: int64 */
+            entries: number;
+            /**
+             * Format: date-time
+             * @description The first hour booked.
+             */
+            first?: string;
+            /** @description The worst of all. */
+            grade?: string;
+            /** @description The day (UTC), zone or grade that it is the sum of. */
+            key?: string;
+            /**
+             * Format: date-time
+             * @description The last hour booked.
+             */
+            last?: string;
+            /**
+             * Format: double
+             * @description Signed. Of the entries that claim their saving.
+             */
+            savedGrams: number;
+            /**
+             * Format: double
+             * @description Signed. Of the entries whose grade is too weak to claim; never part of savedGrams.
+             */
+            unclaimedGrams: number;
+        };
+        SavingsSum: {
+            /** Format: double */
+            baselineGrams: number;
+            /** Format: double */
+            emittedGrams: number;
+            /**
+             * Format: double
+             * @description Of the facility.
+             */
+            energyKWh: number;
+            /** Format: int64 */
+            entries: number;
+            /** @description The worst of all. */
+            grade?: string;
+            /** @description The day (UTC), zone or grade that it is the sum of. */
+            key?: string;
+            /**
+             * Format: double
+             * @description Signed. Of the entries that claim their saving.
+             */
+            savedGrams: number;
+            /**
+             * Format: double
+             * @description Signed. Of the entries whose grade is too weak to claim; never part of savedGrams.
+             */
+            unclaimedGrams: number;
+        };
+        Session: {
+            /** @description True if a browser carries it in a cookie. */
+            browser: boolean;
+            /** @description What the role may do. */
+            permissions: string[] | null;
+            principal: string;
+            role: string;
+            tenant: string;
+            /**
+             * Format: date-time
+             * @description When the grant ends. It can be ended before.
+             */
+            until: string;
+        };
+        SessionLink: {
+            /**
+             * Format: date-time
+             * @description It is good for nothing afterwards.
+             */
+            until: string;
+            /** @description Open it in a browser. What stands behind the # reaches no log. */
+            url: string;
+        };
         Shape: {
             /**
              * Format: double
@@ -761,6 +1130,10 @@ export interface components {
             when: components["schemas"]["When"];
             /** @description The sites that may run the work. */
             where?: components["schemas"]["Where"];
+        };
+        SignIn: {
+            /** @description What stands behind the # of a sign-in link. */
+            code: string;
         };
         SignalUsed: {
             basis: string;
@@ -1027,6 +1400,134 @@ export interface operations {
             };
         };
     };
+    "get-counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Counts"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-events": {
+        parameters: {
+            query?: {
+                /** @description Only what is on record after this index: the asOf of a list, or the next of the page before. Default: from the first. */
+                after?: string;
+                /** @description Stay, and send each new one as it comes (text/event-stream). */
+                watch?: boolean;
+                /** @description Only what is about this workload. */
+                workload?: string;
+                /** @description Of a page. A stream has none. */
+                limit?: number;
+            };
+            header?: {
+                /** @description Where a stream was when it broke off. It comes before after. */
+                "Last-Event-ID"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page; with watch, server-sent events without an end. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageEvent"];
+                    "text/event-stream": {
+                        data: components["schemas"]["Event"];
+                        /** @enum {string} */
+                        event: "event";
+                        /** @description The index in the log. */
+                        id: number;
+                    } | {
+                        data: components["schemas"]["LedgerEntry"];
+                        /** @enum {string} */
+                        event: "entry";
+                        /** @description The index in the log. */
+                        id: number;
+                    };
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     "get-ledger-checkpoint": {
         parameters: {
             query?: never;
@@ -1194,6 +1695,69 @@ export interface operations {
             };
         };
     };
+    "get-outlooks": {
+        parameters: {
+            query?: {
+                /** @description Default: a day ago. */
+                from?: string;
+                /** @description Default: three days ahead. */
+                to?: string;
+                /** @description Zones wanted, with commas between them. Default: every one with a signal. */
+                zone?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageOutlook"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     "post-plans": {
         parameters: {
             query?: never;
@@ -1245,6 +1809,241 @@ export interface operations {
             };
             /** @description Internal Server Error */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-savings": {
+        parameters: {
+            query?: {
+                /** @description Count from the day of this time on. Default: from the first. */
+                from?: string;
+                /** @description Count the days before this time. Default: to the last. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Savings"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "delete-session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "post-session-links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionLink"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "post-sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            /** @description Error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1454,6 +2253,74 @@ export interface operations {
             };
             /** @description Forbidden */
             403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-timeline": {
+        parameters: {
+            query?: {
+                /** @description Leave out what was over before. Default: nothing is. */
+                from?: string;
+                /** @description Leave out what begins later. Default: nothing does. */
+                to?: string;
+                /** @description States wanted, with commas between them. Default: all. */
+                state?: string;
+                /** @description Only these workloads; from, to and state do not count then. What is not there is left out. */
+                id?: string[] | null;
+                /** @description The next of the page before. */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageBar"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

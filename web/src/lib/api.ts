@@ -1,5 +1,8 @@
-// Every call the console makes, each once.
-import type * as w from './wire'
+// Every call the console makes, each once, by the client that the API's own
+// document describes.
+import createClient from 'openapi-fetch'
+import type { paths } from './api.gen'
+import type { Page, Violation } from './wire'
 
 /** An error answer of the API (RFC 9457), or what kept us from getting one. */
 export class Problem extends Error {
@@ -7,15 +10,13 @@ export class Problem extends Error {
     readonly status: number,
     readonly title: string,
     readonly detail = '',
-    readonly violations: w.Violation[] = [],
+    readonly violations: Violation[] = [],
   ) {
     super(detail || title)
   }
-  /** Whether trying again may help without anything else being changed. */
-  get passing(): boolean {
-    return this.status === 0 || this.status === 429 || this.status >= 500
-  }
 }
+
+const client = createClient<paths>({ baseUrl: '', querySerializer: { array: { style: 'form', explode: false } } })
 
 /** Called when the server says that there is no session any more. */
 let onSignedOut: () => void = () => {}
@@ -23,46 +24,41 @@ export function whenSignedOut(f: () => void) {
   onSignedOut = f
 }
 
-type Query = Record<string, string | number | boolean | undefined>
+type Answer<T> = { data?: T; error?: unknown; response: Response }
 
-async function call<T>(method: string, path: string, query?: Query, body?: unknown, signal?: AbortSignal): Promise<T> {
-  const q = new URLSearchParams()
-  for (const [k, v] of Object.entries(query ?? {})) if (v !== undefined && v !== '') q.set(k, String(v))
-  const url = q.size ? `${path}?${q}` : path
-  let r: Response
+async function done<T>(call: Promise<Answer<T>>, how: { signIn?: boolean; signal?: AbortSignal } = {}): Promise<T> {
+  let a: Answer<T>
   try {
-    r = await fetch(url, { method, signal, headers: body === undefined ? {} : { 'content-type': 'application/json' }, body: body === undefined ? undefined : JSON.stringify(body) })
+    a = await call
   } catch (e) {
-    if (signal?.aborted) throw e
+    if (how.signal?.aborted) throw e
     throw new Problem(0, 'The server does not answer', 'Is it still running (clusy serve), and is this machine still connected to it?')
   }
-  if (r.status === 204) return undefined as T
-  const type = r.headers.get('content-type') ?? ''
-  if (!r.ok) {
-    if (r.status === 401 && path !== '/v1/session' && path !== '/v1/sessions') onSignedOut()
-    const p = type.includes('json') ? ((await r.json().catch(() => ({}))) as { title?: string; detail?: string; errors?: w.Violation[] }) : {}
-    throw new Problem(r.status, p.title || r.statusText || `Status ${r.status}`, p.detail, p.errors ?? [])
-  }
-  return (await r.json()) as T
+  if (a.response.ok) return a.data as T
+  if (a.response.status === 401 && !how.signIn) onSignedOut()
+  const p = (typeof a.error === 'object' && a.error ? a.error : {}) as { title?: string; detail?: string; errors?: Violation[] }
+  throw new Problem(a.response.status, p.title || a.response.statusText || `Status ${a.response.status}`, p.detail, p.errors ?? [])
 }
 
-const get = <T>(path: string, query?: Query, signal?: AbortSignal) => call<T>('GET', path, query, undefined, signal)
-const id = encodeURIComponent
+async function page<T>(call: Promise<Answer<{ items: T[] | null; next?: string; asOf?: number }>>, signal?: AbortSignal): Promise<Page<T>> {
+  const p = await done(call, { signal })
+  return { ...p, items: p.items ?? [] }
+}
 
-export const status = () => get<w.Status>('/v1/status')
-export const session = () => get<w.Session>('/v1/session')
-export const signIn = (code: string) => call<w.Session>('POST', '/v1/sessions', undefined, { code })
-export const signOut = () => call<void>('DELETE', '/v1/session')
-export const counts = () => get<w.Counts>('/v1/counts')
-export const timeline = (q: { from?: string; to?: string; state?: string; id?: string; limit?: number; cursor?: string }, s?: AbortSignal) => get<w.Page<w.Bar>>('/v1/timeline', q, s)
-export const outlooks = (from: string, to: string, s?: AbortSignal) => get<w.Page<w.Outlook>>('/v1/outlooks', { from, to }, s)
-export const workload = (wl: string) => get<w.Workload>(`/v1/workloads/${id(wl)}`)
-export const decisions = (wl: string) => get<w.Page<w.Decision>>(`/v1/workloads/${id(wl)}/decisions`)
-export const events = (wl: string, cursor?: string) => get<w.Page<w.Event>>(`/v1/workloads/${id(wl)}/events`, { cursor, limit: 500 })
-export const cancel = (wl: string) => call<w.Workload>('POST', `/v1/workloads/${id(wl)}/cancel`)
-export const entries = (wl: string, cursor?: string) => get<w.Page<w.LedgerEntry>>('/v1/ledger/entries', { workload: wl, cursor, limit: 500 })
-export const zones = () => get<w.Page<w.Zone>>('/v1/zones')
-export const sites = () => get<w.Page<w.Site>>('/v1/sites')
-export const savings = (q: { from?: string; to?: string } = {}) => get<w.Savings>('/v1/savings', q)
-export const checkpoint = () => get<w.Checkpoint>('/v1/ledger/checkpoint')
-export const ask = (site: string, q: { what: 'names' | 'logs'; workloads: string[]; attempt?: number; offset?: number; limit?: number; viewer: string }) => call<w.Reply>('POST', `/v1/sites/${id(site)}/questions`, undefined, q)
+export const status = () => done(client.GET('/v1/status'))
+export const session = () => done(client.GET('/v1/session'), { signIn: true })
+export const signIn = (code: string) => done(client.POST('/v1/sessions', { body: { code } }), { signIn: true })
+export const signOut = () => done(client.DELETE('/v1/session'), { signIn: true })
+export const counts = () => done(client.GET('/v1/counts'))
+export const timeline = (query: { from?: string; to?: string; state?: string; id?: string[]; limit?: number }, signal?: AbortSignal) => page(client.GET('/v1/timeline', { params: { query }, signal }), signal)
+export const outlooks = (from: string, to: string, signal?: AbortSignal) => page(client.GET('/v1/outlooks', { params: { query: { from, to } }, signal }), signal)
+export const workload = (id: string) => done(client.GET('/v1/workloads/{id}', { params: { path: { id } } }))
+export const decisions = (id: string) => page(client.GET('/v1/workloads/{id}/decisions', { params: { path: { id } } }))
+export const events = (id: string, cursor?: string) => page(client.GET('/v1/workloads/{id}/events', { params: { path: { id }, query: { cursor, limit: 500 } } }))
+export const cancel = (id: string) => done(client.POST('/v1/workloads/{id}/cancel', { params: { path: { id } } }))
+export const entries = (workload: string, cursor?: string) => page(client.GET('/v1/ledger/entries', { params: { query: { workload, cursor, limit: 500 } } }))
+export const zones = () => page(client.GET('/v1/zones'))
+export const sites = () => page(client.GET('/v1/sites'))
+export const savings = (query: { from?: string; to?: string } = {}) => done(client.GET('/v1/savings', { params: { query } }))
+export const checkpoint = () => done(client.GET('/v1/ledger/checkpoint'))
+export const ask = (site: string, body: { what: 'names' | 'logs'; workloads: string[]; attempt?: number; offset?: number; limit?: number; viewer: string }) => done(client.POST('/v1/sites/{site}/questions', { params: { path: { site } }, body }))

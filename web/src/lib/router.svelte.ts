@@ -5,6 +5,8 @@ export type Route = { page: 'timeline' | 'workload' | 'zones' | 'sites' | 'savin
 
 export function match(path: string): Route {
   if (path === '/') return { page: 'timeline' }
+  const zone = /^\/zones\/([^/]+)$/.exec(path)
+  if (zone) return { page: 'zones', id: decodeURIComponent(zone[1]!) }
   const workload = /^\/workloads\/([^/]+)$/.exec(path)
   if (workload) return { page: 'workload', id: decodeURIComponent(workload[1]!) }
   switch (path.replace(/\/$/, '')) {

@@ -24,7 +24,7 @@ export async function leave() {
 
 /** Whether the session may do what needs this permission. */
 export function may(permission: string): boolean {
-  return session.is?.permissions.includes(permission) ?? false
+  return session.is?.permissions?.includes(permission) ?? false
 }
 
 /** Where to sign in, to come back to where one is. */

@@ -42,7 +42,7 @@ export function percent(part: number | null | undefined, whole: number | null | 
   if (part == null || whole == null) return unknown
   if (whole === 0) return 'n/a'
   const p = Math.round((100 * part) / whole)
-  return `${p < 0 ? minus : '+'}${Math.abs(p)} %`
+  return `${part / whole < 0 ? minus : '+'}${Math.abs(p)} %`
 }
 
 /** Energy, in kilowatt-hours. */
@@ -91,6 +91,11 @@ export function at(t: string | number): number {
 export function time(t: Time): string {
   if (t == null) return '–'
   return `${day(t)} ${clock(t)}`
+}
+
+/** A time for the columns of tables: 06 Jun 13:02. */
+export function short(t: Time): string {
+  return t == null ? '–' : `${day(t).slice(4)} ${clock(t)}`
 }
 
 /** A day: Tue 06 Jun. */

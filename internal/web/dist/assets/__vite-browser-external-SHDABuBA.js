@@ -1,0 +1,1 @@
+import{t as e}from"./seal-DKmCq2h9.js";var t=e(((e,t)=>{t.exports={}}));export default t();

@@ -1,0 +1,31 @@
+// What a workload's own little timeline shows.
+import type { Alternative, Placement, Workload } from './wire'
+import { at } from './words'
+
+export type Lines = {
+  from: number
+  to: number
+  notBefore: number
+  completeBy: number
+  baseline?: [number, number]
+  spans: [number, number][]
+  runs: [number, number][]
+  others: { n: number; what: Alternative; from: number; to: number }[]
+}
+
+/** The lines of a decision, and the time that holds them all. */
+export function linesOf(w: Workload, p: Placement | undefined, ran: [number, number][], now: number): Lines {
+  const created = at(w.created)
+  const notBefore = w.shape.when.notBefore ? Math.max(created, at(w.shape.when.notBefore)) : created
+  const completeBy = at(w.shape.when.completeBy)
+  const spans = (p?.spans ?? []).map((s): [number, number] => [at(s.start), at(s.end)])
+  const others = (p?.why.rejected ?? []).map((what, i) => ({ n: i + 1, what, from: at(what.start), to: at(what.finish) }))
+  const base = at(w.baseline.start)
+  const baseline: [number, number] = [base, base + w.shape.duration.expectedSeconds * 1000]
+  const all = [notBefore, completeBy, ...baseline, ...spans.flat(), ...ran.flat(), ...others.flatMap((o) => [o.from, o.to])]
+  const from = Math.min(...all)
+  let to = Math.max(...all)
+  if (now > from && now < to + (to - from) * 0.15) to = Math.max(to, now)
+  const room = (to - from) * 0.05
+  return { from: from - room, to: to + room, notBefore, completeBy, baseline, spans, runs: ran, others }
+}
