@@ -426,44 +426,6 @@ func outcome(w clusy.Workload) error {
 	return workloadError{w.State, w.Cause}
 }
 
-// waitForEnd polls a workload until it has ended and its hours are booked, for
-// a while at least. It calls see on each look.
-func waitForEnd(ctx context.Context, c *clusy.Client, id string, see func(clusy.Workload, time.Time)) (clusy.Workload, error) {
-	var ended time.Time
-	for {
-		w, err := c.Workload(ctx, id)
-		if err != nil {
-			return w, err
-		}
-		st, err := c.Status(ctx)
-		if err != nil {
-			return w, err
-		}
-		if see != nil {
-			see(w, st.Now)
-		}
-		if terminal(w.State) {
-			if ended.IsZero() {
-				ended = time.Now()
-			}
-			// A replay books an hour within seconds; in real time it takes
-			// until the hour is over, and nobody should wait for that.
-			patience := 2 * time.Second
-			if st.Rate > 1 {
-				patience = 15 * time.Second
-			}
-			if w.Account != nil && w.Account.Complete || len(w.Attempts) == 0 || time.Since(ended) > patience {
-				return w, nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return w, ctx.Err()
-		case <-time.After(300 * time.Millisecond):
-		}
-	}
-}
-
 func terminal(state string) bool {
 	return slices.Contains([]string{"succeeded", "failed", "cancelled", "expired"}, state)
 }
