@@ -2,6 +2,8 @@
 # make kill     the kill test at length: 200 demos, each killed at random points
 # make fuzz     every fuzz target for 60 s (FUZZ=60s)
 # make bench    the benchmarks
+# make console  build the console again, into internal/web/dist
+# make browser  try the console in a real browser, with screenshots in artifacts/console
 # make pictures draw the pictures in docs/pictures again
 # make man      man pages and completions of bash, zsh and fish, into artifacts/
 SHELL := bash
@@ -12,16 +14,21 @@ KILLS ?= 200
 # (audit holds no statements: its kinds are tested, not covered)
 CORE := access forecast grid ledger merkle plan problem secret workload
 
-.SILENT: need style coverage fuzz fuzzshort
-.PHONY: test need style unit coverage fuzzshort fuzz kill bench generate pictures man
+.SILENT: need style coverage fuzz fuzzshort console-current browser
+.PHONY: test need style unit coverage fuzzshort fuzz kill bench generate pictures man console console-current browser
 
-test: need style unit coverage fuzzshort
+test: need style console-current unit browser coverage fuzzshort
 
-# The race detector wants a C compiler; nothing else is needed beside Go.
+# The race detector wants a C compiler, the console Node, and its test a browser.
 need:
+	install() { export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -qq -y --no-install-recommends "$$@" >/dev/null; }
 	command -v go >/dev/null || { echo "Go 1.26 or newer is needed: https://go.dev/dl" >&2; exit 1; }
-	command -v gcc >/dev/null || { export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -qq -y --no-install-recommends gcc libc6-dev; }
+	command -v gcc >/dev/null || install gcc libc6-dev
+	command -v npm >/dev/null || install nodejs npm
+	node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || a == 20 && b >= 19 ? 0 : 1)' || { echo "Node 20.19 or newer is needed: https://nodejs.org" >&2; exit 1; }
+	command -v chromium >/dev/null || install chromium fonts-dejavu-core
 	go mod download
+	cd web && npm ci --no-audit --no-fund --loglevel=error
 
 style:
 	bad=$$(git ls-files '*.go' | xargs gofmt -l); [ -z "$$bad" ] || { echo "gofmt would change: $$bad" >&2; exit 1; }
@@ -31,6 +38,29 @@ style:
 
 unit:
 	go test -race -timeout 20m ./...
+
+# The console's client is made from the API's own description, and its build is
+# committed: go install alone gives the console.
+console:
+	go run ./cmd/clusy schema api > web/openapi.json
+	cd web
+	npm run --silent api
+	npm run --silent check
+	npm test --silent
+	npm run --silent build
+
+console-current:
+	rm -rf artifacts/was && mkdir -p artifacts/was
+	cp -r internal/web/dist web/openapi.json web/src/lib/api.gen.ts artifacts/was/
+	$(MAKE) --no-print-directory console
+	for f in internal/web/dist web/openapi.json web/src/lib/api.gen.ts; do
+	  diff -rq artifacts/was/$$(basename $$f) $$f || { echo "$$f was not what its sources make: it has been made again; commit it" >&2; exit 1; }
+	done
+
+browser:
+	mkdir -p artifacts/console
+	go build -o artifacts/clusy ./cmd/clusy
+	cd web && CLUSY_BIN=$(CURDIR)/artifacts/clusy ARTIFACTS=$(CURDIR)/artifacts/console npm run --silent e2e
 
 # Core rooms hold what everything else stands on: nine tenths of each is run.
 coverage:

@@ -177,6 +177,10 @@ func (d *doctor) starts(ctx context.Context) {
 // token says until when the token counts. The API does not tell; the store
 // does, where it is on this machine and ours to read.
 func (d *doctor) token(ctx context.Context) {
+	if d.status.Demo {
+		d.say("token", fine, "the server takes it; it ends with the demo")
+		return
+	}
 	const next = "clusy serve --new-admin-token prints another one"
 	hash, ok := authn.Hash(secret.Secret(d.client.Token))
 	if !ok {

@@ -30,7 +30,7 @@ signal that it rests on.
 With -o it is drawn as well: the zone's carbon intensity, measured and
 expected, with the run-now baseline, the plan and what ran beneath it, and the
 rejected alternatives by number. The file needs nothing but itself.`,
-		Example: "clusy explain wl_0199b2c4-5a7e-7f31-9c0e-1f2a3b4c5d6e\nclusy explain wl_0199b2c4-5a7e-7f31-9c0e-1f2a3b4c5d6e -o plan.svg",
+		Example: "clusy explain wl_0199b2c4\nclusy explain wl_0199b2c4 -o plan.svg\nclusy explain wl_0199b2c4 --json | jq .decisions[0].placement.why",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := picture.check(cmd); err != nil {

@@ -67,7 +67,7 @@ mean, by which nothing waits.`,
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "every zone with a yearly mean, also without a signal")
+	cmd.Flags().BoolVar(&all, "all", false, "every zone that is known, also without a live signal")
 	return cmd
 }
 
@@ -104,7 +104,15 @@ func sitesCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "sites",
 		Short: "List the sites that can run workloads",
-		Args:  cobra.NoArgs,
+		Long: `List the sites that can run workloads.
+
+A site is a place with an engine, in one grid ZONE. CORES is what it offers and
+RUNNING what runs there now; PUE is the energy of the whole facility for each
+kWh of its machines. SEEN is when its agent last spoke, in UTC: a site that is
+SILENT starts what it holds by itself, and takes no new work. ENCLAVE is the key
+that intents are sealed to.`,
+		Example: "clusy sites\nclusy sites --json | jq '.[].zone'",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := connect(cmd)
 			if err != nil {

@@ -25,6 +25,7 @@ func ledgerCommand() *cobra.Command {
 Each attempt has an entry for each hour in which it ran: energy, the intensity
 that was measured, the grams, and what the baseline run would have emitted.
 Entries and events stand in one Merkle tree whose head is signed.`,
+		Example: "clusy ledger show\nclusy ledger verify",
 	}
 	cmd.AddCommand(ledgerShowCommand(), ledgerVerifyCommand())
 	return cmd
@@ -35,7 +36,15 @@ func ledgerShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "List ledger entries, oldest first",
-		Args:  cobra.NoArgs,
+		Long: `List ledger entries, oldest first: an attempt in an hour each.
+
+kWh is what was drawn, with the site's PUE, and SOURCE whether that was measured
+or declared. g/kWh is the intensity that was measured for that hour. SAVED is
+BASELINE less EMITTED: it may be negative, and is claimed only where the GRADE
+allows it (docs/explanation/ledger.md). An hour is booked when it is over and
+its intensity is in. Times are UTC.`,
+		Example: "clusy ledger show\nclusy ledger show --workload wl_0199b2c4\nclusy ledger show --json | jq 'map(select(.claimed).savedGrams) | add'",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := connect(cmd)
 			if err != nil {
@@ -84,7 +93,7 @@ func ledgerShowCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&id, "workload", "", "only entries of this workload")
+	cmd.Flags().StringVar(&id, "workload", "", "only entries of this workload, by its ID or the first letters of it")
 	return cmd
 }
 
@@ -113,7 +122,8 @@ tables. The first thing that is not so is named.
 The exit code is 0 if everything holds, and 1 if not. With --key, the head must
 be signed by that key: the one in the data directory could have been changed
 together with the data.`,
-		Args: cobra.NoArgs,
+		Example: "clusy ledger verify\nclusy ledger verify --data /srv/clusy --key \"$(cat kept.pub)\"",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v, err := verifyWith(cmd.Context(), dir, key)
 			if err != nil {

@@ -20,8 +20,12 @@ func logsCommand() *cobra.Command {
 
 Output stays with the enclave that ran it. It is asked for each time, and comes
 sealed to a key made for this one question: the server that carries it cannot
-read it.`,
-		Args: cobra.ExactArgs(1),
+read it.
+
+The end of long output is kept, 16 MiB of each attempt; what was dropped before
+it is said on standard error.`,
+		Example: "clusy logs wl_0199b2c4\nclusy logs -f wl_0199b2c4\nclusy logs --tail 4096 --attempt 1 wl_0199b2c4",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := connect(cmd)
 			if err != nil {
@@ -73,8 +77,8 @@ read it.`,
 			}
 		},
 	}
-	cmd.Flags().BoolVarP(&followLogs, "follow", "f", false, "go on as more is written")
-	cmd.Flags().IntVar(&attempt, "attempt", 0, "which attempt (default: the newest)")
-	cmd.Flags().IntVar(&tail, "tail", 0, "only the last so many bytes")
+	cmd.Flags().BoolVarP(&followLogs, "follow", "f", false, "go on as more is written, until it ends")
+	cmd.Flags().IntVar(&attempt, "attempt", 0, "which attempt, counted from 1 (default: the newest)")
+	cmd.Flags().IntVar(&tail, "tail", 0, "only the last so many bytes (default: all that is kept)")
 	return cmd
 }

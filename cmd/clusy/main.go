@@ -137,7 +137,7 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 	cmd.PersistentFlags().String("url", "", "server to talk to (CLUSY_URL; default "+defaultURL+")")
 	cmd.PersistentFlags().String("token-file", "", "file that holds the token (else CLUSY_TOKEN)")
 	cmd.PersistentFlags().Bool("json", false, "print JSON, for programs")
-	cmd.AddGroup(&cobra.Group{ID: "start", Title: "Start here"}, &cobra.Group{ID: "work", Title: "Workloads"}, &cobra.Group{ID: "know", Title: "Grid, sites and ledger"}, &cobra.Group{ID: "tools", Title: "For your shell"})
+	cmd.AddGroup(&cobra.Group{ID: "start", Title: "Start here"}, &cobra.Group{ID: "work", Title: "Workloads"}, &cobra.Group{ID: "know", Title: "Grid, sites and ledger"}, &cobra.Group{ID: "measure", Title: "Measure"}, &cobra.Group{ID: "tools", Title: "For your shell"})
 	add := func(group string, cs ...*cobra.Command) {
 		for _, c := range cs {
 			c.GroupID = group
@@ -149,6 +149,7 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 	add("start", demoCommand(), serve, consoleCommand(), initCommand(), doctorCommand(), versionCommand())
 	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), cancelCommand())
 	add("know", zonesCommand(), sitesCommand(), ledgerCommand(), schemaCommand())
+	add("measure", benchCommand())
 	add("tools", manCommand())
 	cmd.SetCompletionCommandGroupID("tools")
 	cmd.SetHelpCommandGroupID("tools")

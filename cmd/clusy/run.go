@@ -34,16 +34,16 @@ type intentFlags struct {
 
 func (f *intentFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
-	fl.StringVar(&f.by, "by", "", "complete by: +10h, or 2026-12-01T07:00:00+01:00")
-	fl.StringVar(&f.takes, "for", "", "expected running time: 90m, 6h")
+	fl.StringVar(&f.by, "by", "", "complete by: +10h from now, or 2026-12-01T07:00:00+01:00 (needed without a file)")
+	fl.StringVar(&f.takes, "for", "", "expected running time: 90m, 6h, 2d; killed after twice that (needed without a file)")
 	fl.StringVar(&f.power, "power", "", "mean power while running: 300W, 2.4kW (default: 10 W a core)")
 	fl.StringVar(&f.energy, "energy", "", "energy of the whole run, instead of --power: 2.4kWh")
-	fl.StringVar(&f.cpus, "cpus", "", "cores needed (default 1)")
+	fl.StringVar(&f.cpus, "cpus", "", "cores needed: 2, 0.5 (default: 1)")
 	fl.StringVar(&f.name, "name", "", "a name; only your enclave and you see it")
 	fl.StringSliceVar(&f.zones, "in", nil, "sites or zones that may run it, * stands for any text (default: any)")
-	fl.BoolVar(&f.interruptible, "interruptible", false, "it may be suspended and resumed")
-	fl.StringVar(&f.minSaving, "min-saving", "", "do not wait for less: 5%")
-	fl.IntVar(&f.retries, "retries", 0, "further attempts after a recorded failure")
+	fl.BoolVar(&f.interruptible, "interruptible", false, "it may be suspended and resumed, with SIGSTOP and SIGCONT (default: it runs in one piece)")
+	fl.StringVar(&f.minSaving, "min-saving", "", "do not wait for less: 5%; 100% runs at once (default: 0%)")
+	fl.IntVar(&f.retries, "retries", 0, "further attempts after a recorded failure, up to 10")
 }
 
 // source makes the text of an intent: a file's own, or one from flags.
@@ -186,7 +186,7 @@ the work to run. The exit code is 0 when it succeeded and 6 when it did not.`,
 				return err
 			}
 			fmt.Fprintf(out, "\n  Ctrl-C leaves it to run.  clusy explain %s · clusy logs %s\n\n", w.ID, w.ID)
-			return follow(ctx, c, out, w.ID)
+			return follow(ctx, c, out, w)
 		},
 	}
 	f.add(cmd)
@@ -355,8 +355,8 @@ var gradeMeans = map[string]string{
 }
 
 // follow shows each change of a workload until it ends.
-func follow(ctx context.Context, c *clusy.Client, out io.Writer, id string) error {
-	last := ""
+func follow(ctx context.Context, c *clusy.Client, out io.Writer, accepted clusy.Workload) error {
+	last, id := "", accepted.ID
 	w, err := waitForEnd(ctx, c, id, func(w clusy.Workload, now time.Time) {
 		line := describe(w)
 		if line != last {
@@ -372,6 +372,13 @@ func follow(ctx context.Context, c *clusy.Client, out io.Writer, id string) erro
 		return err
 	}
 	showOutcome(out, w)
+	if a := w.Account; w.State == "succeeded" && (a == nil || !a.Complete) {
+		// What was accepted is what was promised; later plans are of the rest.
+		if e := expectedOf(accepted.Plan); e != nil {
+			fmt.Fprintf(out, "  expected when it was accepted: %s, against %s at once: saves %s (%s)\n", grams(*e.carbon), grams(*e.RunNow.Carbon),
+				grams(*e.RunNow.Carbon-*e.carbon), percent(*e.RunNow.Carbon-*e.carbon, *e.RunNow.Carbon))
+		}
+	}
 	return outcome(w)
 }
 
@@ -417,44 +424,6 @@ func outcome(w clusy.Workload) error {
 		return nil
 	}
 	return workloadError{w.State, w.Cause}
-}
-
-// waitForEnd polls a workload until it has ended and its hours are booked, for
-// a while at least. It calls see on each look.
-func waitForEnd(ctx context.Context, c *clusy.Client, id string, see func(clusy.Workload, time.Time)) (clusy.Workload, error) {
-	var ended time.Time
-	for {
-		w, err := c.Workload(ctx, id)
-		if err != nil {
-			return w, err
-		}
-		st, err := c.Status(ctx)
-		if err != nil {
-			return w, err
-		}
-		if see != nil {
-			see(w, st.Now)
-		}
-		if terminal(w.State) {
-			if ended.IsZero() {
-				ended = time.Now()
-			}
-			// A replay books an hour within seconds; in real time it takes
-			// until the hour is over, and nobody should wait for that.
-			patience := 2 * time.Second
-			if st.Rate > 1 {
-				patience = 15 * time.Second
-			}
-			if w.Account != nil && w.Account.Complete || len(w.Attempts) == 0 || time.Since(ended) > patience {
-				return w, nil
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return w, ctx.Err()
-		case <-time.After(300 * time.Millisecond):
-		}
-	}
 }
 
 func terminal(state string) bool {

@@ -21,7 +21,8 @@ func schemaCommand() *cobra.Command {
 
 They are part of this binary: no server is asked, and the same binary prints
 the same bytes every time.`,
-		Args: cobra.NoArgs,
+		Example: "clusy schema intent > clusy.schema.json\nclusy schema api > openapi.json",
+		Args:    cobra.NoArgs,
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use:   "api",

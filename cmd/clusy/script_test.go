@@ -34,7 +34,7 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": scriptServe, "stop": scriptStop, "flip": scriptFlip, "capture": scriptCapture, "code": scriptCode,
+			"serve": scriptServe, "halt": scriptHalt, "flip": scriptFlip, "capture": scriptCapture, "code": scriptCode,
 		},
 	})
 }
@@ -97,8 +97,9 @@ func ready(ts *testscript.TestScript, bin string) {
 	ts.Fatalf("no site registered")
 }
 
-// scriptStop ends a server and waits for it: stop NAME
-func scriptStop(ts *testscript.TestScript, neg bool, args []string) {
+// scriptHalt ends a server and waits for it: halt NAME. (testscript has a stop of
+// its own, which ends the story.)
+func scriptHalt(ts *testscript.TestScript, neg bool, args []string) {
 	started, ok := servers.Load(ts.Getenv("WORK") + "/" + args[0])
 	if !ok {
 		ts.Fatalf("no server %s", args[0])

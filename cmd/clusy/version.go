@@ -34,7 +34,11 @@ func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Say what this binary is",
-		Args:  cobra.NoArgs,
+		Long: `Say what this binary is: its version, the Go that built it, the platform, and
+the revision of the source, as far as the build says. A server's own version is
+in clusy doctor.`,
+		Example: "clusy version\nclusy version --json",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := versionOut{Version: version(), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 			if b, ok := debug.ReadBuildInfo(); ok {

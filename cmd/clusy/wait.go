@@ -32,8 +32,11 @@ With --window: returns when the cleanest window of that length begins, and at
 the latest in time for it to be over by --complete-by. For scripts and CI jobs
 that run their own work:
 
-  clusy wait --window 30m --complete-by +6h && make train`,
-		Args: cobra.MaximumNArgs(1),
+  clusy wait --window 30m --complete-by +6h && make train
+
+Ctrl-C stops the waiting, never the work.`,
+		Example: "clusy wait wl_0199b2c4\nclusy wait --window 30m --complete-by +6h --in DE-LU && make train",
+		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if (len(args) == 1) == (window != "") {
 				return usage("give an ID, or --window with --complete-by")
@@ -57,8 +60,8 @@ that run their own work:
 			return errors.Join(err, outcome(w))
 		},
 	}
-	cmd.Flags().StringVar(&window, "window", "", "length of the clean window to wait for: 30m")
-	cmd.Flags().StringVar(&by, "complete-by", "", "the window is to be over by then: +6h, or an instant")
+	cmd.Flags().StringVar(&window, "window", "", "length of the clean window to wait for: 30m, 2h")
+	cmd.Flags().StringVar(&by, "complete-by", "", "the window is to be over by then: +6h, or 2026-12-01T07:00:00+01:00; needed with --window")
 	cmd.Flags().StringSliceVar(&zones, "in", nil, "sites or zones to look at (default: any)")
 	return cmd
 }

@@ -22,9 +22,15 @@ func listCommand() *cobra.Command {
 		Short: "List workloads, newest first",
 		Long: `List workloads, newest first.
 
+RUNS says when it runs or ran, AT at which site. COMPLETE BY is followed by what
+is to spare between the planned end, or the end, and then. SAVED is booked in
+the ledger, or with ≈ what the plan expects. WHY says why it waits, or how it
+ended: clusy explain ID says it in full.
+
 Names are asked of your enclave and come back sealed to you: the server does
-not know them. Where the enclave is away, the id stands alone.`,
-		Args: cobra.NoArgs,
+not know them. Where the enclave is away, the id stands alone. Times are UTC.`,
+		Example: "clusy list\nclusy list --state running,held\nclusy list --all --json | jq 'map(.account.savedGrams // 0) | add'",
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkStates(states); err != nil {
 				return err
@@ -53,27 +59,15 @@ not know them. Where the enclave is away, the id stands alone.`,
 					fmt.Fprintln(out, "No workloads. Try: clusy run --by +10h --for 2h --power 300W -- sh -c 'echo hi; sleep 20'")
 					return nil
 				}
+				st, err := c.Status(cmd.Context())
+				if err != nil {
+					return err
+				}
 				names := namesOf(cmd.Context(), c, items)
-				rows := [][]string{{"ID", "NAME", "STATE", "SITE", "START", "COMPLETE BY", "SAVED"}}
+				rows := [][]string{{"ID", "NAME", "STATE", "RUNS", "AT", "COMPLETE BY", "SAVED", "WHY"}}
 				for _, w := range items {
-					site, start := "–", "–"
-					if w.Plan != nil {
-						site, start = w.Plan.Site, local(w.Plan.Spans[0].Start)
-					}
-					for _, a := range w.Attempts {
-						if !a.Started.IsZero() {
-							site, start = a.Site, local(a.Started)
-						}
-					}
-					saved := "–"
-					if w.Account != nil && w.Account.Complete {
-						saved = grams(w.Account.Saved)
-					}
-					by := local(w.Shape.When.CompleteBy)
-					if !w.MissedAt.IsZero() {
-						by += " MISSED"
-					}
-					rows = append(rows, []string{w.ID, names[w.ID], w.State, site, start, by, saved})
+					when, at := runsAt(w, st.Now)
+					rows = append(rows, []string{w.ID, names[w.ID], w.State, when, at, dueAt(w), savedBy(w), whyOf(w)})
 				}
 				if err := table(out, rows); err != nil {
 					return err
@@ -85,9 +79,9 @@ not know them. Where the enclave is away, the id stands alone.`,
 			})
 		},
 	}
-	cmd.Flags().StringSliceVar(&states, "state", nil, "only these states: planned, held, running, succeeded, failed, …")
-	cmd.Flags().IntVar(&limit, "limit", 50, "at most so many")
-	cmd.Flags().BoolVar(&all, "all", false, "all of them")
+	cmd.Flags().StringSliceVar(&states, "state", nil, "only these states, with commas between: accepted, planned, offered, held, releasing, running, suspended, site_silent, succeeded, failed, cancelled, expired")
+	cmd.Flags().IntVar(&limit, "limit", 50, "at most so many of the newest")
+	cmd.Flags().BoolVar(&all, "all", false, "all of them, however many")
 	return cmd
 }
 
@@ -136,7 +130,14 @@ func getCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "get ID",
 		Short: "Show one workload",
-		Args:  cobra.ExactArgs(1),
+		Long: `Show one workload: its state, what was declared, its plan, each attempt, and what
+is booked of it.
+
+The first letters of an ID will do, if they begin one of the 1,000 newest only.
+Durations are in seconds, power in watts, times in UTC. clusy explain says why
+it is planned so, clusy logs what it wrote.`,
+		Example: "clusy get wl_0199b2c4\nclusy get wl_0199b2c4 --json | jq .state",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := connect(cmd)
 			if err != nil {
@@ -193,8 +194,10 @@ func cancelCommand() *cobra.Command {
 		Long: `Cancel a workload.
 
 What no site holds yet is cancelled at once. What a site holds or runs, only
-that site can stop: it is asked to, and the state says how far that is.`,
-		Args: cobra.ExactArgs(1),
+that site can stop: it is asked to, and the state says how far that is. What has
+ended cannot be cancelled (exit code 3).`,
+		Example: "clusy cancel wl_0199b2c4\nclusy cancel wl_0199b2c4 && clusy wait wl_0199b2c4",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := connect(cmd)
 			if err != nil {

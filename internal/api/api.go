@@ -48,6 +48,10 @@ type TenantTx interface {
 	Placement(workload string) (plan.Placement, bool, error)
 	DeletePlacement(workload string) error
 	Decisions(workload string) ([]plan.Decision, error)
+	AttemptsOf(ids []string) (map[string][]workload.Attempt, error)
+	DecidedOf(ids []string) (map[string]plan.Placement, error)
+	EntriesOf(ids []string) (map[string][]ledger.Line, error)
+	MetersOf(ids []string) (map[string][]ledger.Meter, error)
 	Idempotent(key string) (workload.Key, bool, error)
 	PutIdempotent(workload.Key) error
 	Events(audit.Filter) ([]audit.Entry, error)
@@ -61,6 +65,10 @@ type TenantTx interface {
 type SystemTx interface {
 	For(access.Tenant) TenantTx
 	World(now time.Time) (plan.World, error)
+	Workload(id string) (workload.Workload, error)
+	LiveAttempts(site string) ([]workload.Attempt, error)
+	Changes(from int64) ([]audit.Change, error)
+	LastChange() (audit.Change, error)
 	SetPlan(parent, id string, at time.Time, e audit.Event) error
 	Sites() ([]plan.Station, error)
 	Measured(zone grid.Zone, since time.Time) ([]grid.Series, error)
@@ -125,6 +133,7 @@ type Server struct {
 	relay    relay
 	tallies  tallies
 	watchers atomic.Int64
+	desk     desk
 }
 
 // Handler returns the API as an http.Handler. Who the caller is must be in

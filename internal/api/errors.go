@@ -1,14 +1,12 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -148,53 +146,4 @@ var strictJSON = huma.Format{
 		}
 		return json.Unmarshal(data, v)
 	},
-}
-
-// duplicates returns an error that names the first key that an object has
-// twice.
-func duplicates(data []byte) error {
-	type level struct {
-		keys map[string]bool // nil in an array
-		key  bool            // the next token is a key
-	}
-	var stack []level
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	for {
-		tok, err := dec.Token()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		top := len(stack) - 1
-		if d, ok := tok.(json.Delim); ok {
-			switch d {
-			case '{':
-				stack = append(stack, level{keys: map[string]bool{}, key: true})
-				continue
-			case '[':
-				stack = append(stack, level{})
-				continue
-			default:
-				stack = stack[:top]
-				top--
-			}
-		} else if top >= 0 && stack[top].key {
-			k := tok.(string)
-			if stack[top].keys[k] {
-				return errors.New("the key " + strconv.Quote(k) + " stands twice in one object")
-			}
-			stack[top].keys[k] = true
-			stack[top].key = false
-			continue
-		}
-		if top >= 0 && stack[top].keys != nil {
-			stack[top].key = true
-		}
-		if len(stack) > 64 {
-			return errors.New("nested too deep")
-		}
-	}
 }

@@ -22,6 +22,9 @@ type Sessions interface {
 	// Open takes a code back and returns a token made for its grant, or
 	// problem.Denied.
 	Open(ctx context.Context, code secret.Secret) (secret.Secret, access.Token, error)
+	// Ended is called when a token has ended before its time: what is
+	// remembered of it is to be forgotten.
+	Ended()
 }
 
 // Cookie says in which cookie a browser carries its token.
@@ -96,6 +99,7 @@ func (s *Server) closeSession(ctx context.Context, _ *none) (*signedOut, error) 
 	if err != nil && !problem.Is(err, problem.NotFound) {
 		return nil, err
 	}
+	s.Sessions.Ended()
 	return &signedOut{SetCookie: s.Cookie.carry("", time.Unix(0, 0))}, nil
 }
 

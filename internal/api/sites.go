@@ -91,6 +91,7 @@ func (s *Server) sync(ctx context.Context, in *syncIn) (*body[clusy.SyncAnswer],
 	defer deadline.Stop()
 	for {
 		changed, asked := s.Changed(), s.relay.wait(in.Site)
+		looked := time.Now()
 		orders, err := s.Syncer.Orders(ctx, in.Site, reports, s.Now())
 		if err != nil {
 			return nil, err
@@ -102,16 +103,14 @@ func (s *Server) sync(ctx context.Context, in *syncIn) (*body[clusy.SyncAnswer],
 		if len(out.Orders)+len(out.Asks)+len(out.Metered) > 0 || q.WaitSeconds == 0 {
 			break
 		}
-		select {
-		case <-changed:
-			continue
-		case <-asked:
-			continue
-		case <-deadline.C:
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		// Where others write all the time, looking takes a twentieth of it at most.
+		again, err := news(ctx, deadline.C, asked, changed, 19*time.Since(looked))
+		if err != nil {
+			return nil, err
 		}
-		break
+		if !again {
+			break
+		}
 	}
 	out.Now = s.Now()
 	err = s.Store.ViewAll(ctx, func(tx SystemTx) (err error) {
@@ -122,6 +121,28 @@ func (s *Server) sync(ctx context.Context, in *syncIn) (*body[clusy.SyncAnswer],
 		return nil, err
 	}
 	return ok(out)
+}
+
+// news waits until there is something to look at again: a question at once, a
+// change after a rest. It returns false when the time is over.
+func news(ctx context.Context, over <-chan time.Time, asked, changed <-chan struct{}, rest time.Duration) (again bool, err error) {
+	timer := time.NewTimer(rest)
+	defer timer.Stop()
+	for rested, new := false, false; !rested || !new; {
+		select {
+		case <-asked:
+			return true, nil
+		case <-changed:
+			changed, new = nil, true
+		case <-timer.C:
+			rested = true
+		case <-over:
+			return false, nil
+		case <-ctx.Done():
+			return false, ctx.Err()
+		}
+	}
+	return true, nil
 }
 
 type questionIn struct {

@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"clusy.io/clusy"
-	"clusy.io/clusy/internal/access"
-	"clusy.io/clusy/internal/audit"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/wire"
@@ -34,104 +32,20 @@ type submitted struct {
 // transaction that puts it on record, or it is refused with the way out.
 func (s *Server) submit(ctx context.Context, in *submission) (*submitted, error) {
 	caller, _ := wire.CallerOf(ctx)
-	now := s.Now()
+	now := s.Now().UTC().Truncate(time.Microsecond) // as the store keeps it
 	shape := wire.ShapeIn(in.Body.Shape)
-	hash := bodyHash(in.Body)
-	var out *submitted
-	err := s.Store.UpdateAll(ctx, func(sys SystemTx) error {
-		tx := sys.For(caller.Tenant)
-
-		// 1. The same key again is the same workload: nothing is done twice,
-		// also where the first answer was lost or the window has since passed.
-		if k, known, err := tx.Idempotent(in.Key); err != nil {
-			return err
-		} else if known {
-			if !bytes.Equal(k.BodyHash, hash) {
-				return problem.With(problem.Conflict, "This Idempotency-Key was used for another submission.",
-					problem.Violation{Pointer: "header.Idempotency-Key", Message: "the key belongs to workload " + k.Workload, Value: in.Key})
-			}
-			w, err := s.read(tx, k.Workload)
-			out = &submitted{Status: http.StatusOK, Location: "/v1/workloads/" + k.Workload, Body: w}
-			return err
-		}
-		if vs := shape.Validate(now); len(vs) > 0 {
-			return problem.With(problem.Invalid, "The shape breaks "+plural(len(vs), "rule")+".", under("/shape", vs)...)
-		}
-
-		// 2. Admit: in the world as it is in this very transaction, so that
-		// two submissions cannot be promised the same capacity.
-		world, err := sys.World(now)
-		if err != nil {
-			return err
-		}
-		if !sealedFor(world, in.Body.Enclave, sys) {
-			return problem.With(problem.Invalid, "The intent is sealed to a key of no enclave here.",
-				problem.Violation{Pointer: "/enclave", Message: "no site has this key; GET /v1/sites lists those that there are", Value: in.Body.Enclave})
-		}
-		w := workload.Workload{
-			ID: "wl_" + s.NewID(), Tenant: caller.Tenant, State: workload.Accepted, Shape: shape,
-			Sealed: in.Body.Sealed, Enclave: in.Body.Enclave, Created: now, Changed: now,
-			Baseline: baseline(shape, world.Sites, now),
-		}
-		snap := plan.Observe(world, s.Rules)
-		next, refused := plan.Admit(snap, plan.Item{ID: w.ID, Tenant: w.Tenant, Shape: shape})
-		if refused != nil {
-			return infeasible(*refused)
-		}
-		snap.Items = append(snap.Items, plan.Item{ID: w.ID, Tenant: w.Tenant, Shape: shape})
-		if err := plan.Check(snap, next); err != nil {
-			return fmt.Errorf("admit %s: %w", w.ID, err)
-		}
-
-		// 3. Commit all of it at once. If we crash before the commit, nothing
-		// has happened; after it, the work is ours and its place is kept.
-		event := func(kind audit.Kind) audit.Event {
-			return audit.Event{At: now, Actor: caller.Principal, Kind: kind}
-		}
-		if err := tx.InsertWorkload(w, event(audit.WorkloadSubmitted)); err != nil {
-			return err
-		}
-		w.Rev = 1
-		if err := tx.MoveWorkload(&w, workload.Planned, event(audit.WorkloadMoved)); err != nil {
-			return err
-		}
-		if err := commit(sys, snap, next, now, caller.Principal); err != nil {
-			return err
-		}
-		if err := tx.PutIdempotent(workload.Key{Key: in.Key, BodyHash: hash, Workload: w.ID, At: now}); err != nil {
-			return err
-		}
-		body, err := s.read(tx, w.ID)
-		out = &submitted{Status: http.StatusCreated, Location: "/v1/workloads/" + w.ID, Body: body}
-		return err
-	})
-	if err != nil {
+	e := &entrant{key: in.Key, hash: bodyHash(in.Body), who: caller.Principal, faults: shape.Validate(now), w: workload.Workload{
+		ID: "wl_" + s.NewID(), Tenant: caller.Tenant, State: workload.Accepted, Shape: shape,
+		Sealed: in.Body.Sealed, Enclave: in.Body.Enclave, Created: now, Changed: now,
+	}}
+	if err := s.desk.admit(ctx, s, e); err != nil {
 		return nil, err
 	}
+	if e.repeat {
+		return &submitted{Status: http.StatusOK, Location: "/v1/workloads/" + e.body.ID, Body: e.body}, nil
+	}
 	s.Wake()
-	return out, nil
-}
-
-// commit brings next into force and writes what it changes.
-func commit(sys SystemTx, snap plan.Snapshot, next plan.Plan, now time.Time, who access.Principal) error {
-	tenants := map[string]access.Tenant{}
-	before := map[string]*plan.Placement{}
-	for _, it := range snap.Items {
-		tenants[it.ID], before[it.ID] = it.Tenant, it.Placement
-	}
-	changed := 0
-	for _, p := range next.Placements {
-		if old := before[p.Workload]; old != nil && plan.Same(*old, p) {
-			continue
-		}
-		changed++
-		if err := sys.For(tenants[p.Workload]).PutPlacement(p, next.ID, audit.Event{At: now, Actor: who, Kind: audit.WorkloadPlaced}); err != nil {
-			return err
-		}
-	}
-	return sys.SetPlan(next.Parent, next.ID, now, audit.Event{
-		At: now, Actor: who, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(changed)},
-	})
+	return &submitted{Status: http.StatusCreated, Location: "/v1/workloads/" + e.w.ID, Body: wire.WorkloadOut(e.w, e.place, nil)}, nil
 }
 
 // baseline fixes, before the run, what would have happened without us: the
@@ -149,11 +63,6 @@ func baseline(shape workload.Shape, sites []plan.Site, now time.Time) workload.C
 		start = shape.When.NotBefore
 	}
 	return workload.Counterfactual{Rule: shape.Policy.Baseline, Site: home.ID, Zone: home.Zone, PUE: home.PUE, Start: start}
-}
-
-func sealedFor(_ plan.World, enclave string, sys SystemTx) bool {
-	stations, err := sys.Sites()
-	return err == nil && slices.ContainsFunc(stations, func(st plan.Station) bool { return st.KeyID == enclave })
 }
 
 func infeasible(r plan.Refusal) error {

@@ -9,6 +9,7 @@ import (
 
 	"clusy.io/clusy"
 	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/ledger"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/wire"
@@ -49,35 +50,16 @@ func (s *Server) timeline(ctx context.Context, in *timelineIn) (*body[clusy.Page
 		if d.sites, err = sys.Sites(); err != nil {
 			return err
 		}
+		var shown []workload.Workload
 		if len(in.ID) > 0 {
-			out.Items, err = d.named(in.ID)
-			return err
+			shown, err = named(tx, in.ID)
+		} else {
+			shown, out.Next, err = in.shown(tx, f)
 		}
-		for seen := 0; ; {
-			ws, err := tx.Workloads(f)
-			if err != nil || len(ws) == 0 {
-				return err
-			}
-			for _, w := range ws {
-				seen++
-				if len(out.Items) == in.Limit || seen > look {
-					out.Next = cursorOut(f.After)
-					return nil
-				}
-				f.After = workload.CursorOf(w)
-				if !in.To.IsZero() && !w.Created.Before(in.To) || w.State.Terminal() && w.Changed.Before(in.From) {
-					continue
-				}
-				b, err := d.bar(w)
-				if err != nil {
-					return err
-				}
-				out.Items = append(out.Items, b)
-			}
-			if len(ws) < f.Limit {
-				return nil
-			}
+		if err == nil {
+			out.Items, err = d.bars(shown)
 		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -92,6 +74,43 @@ func asOf(sys SystemTx) (*int64, error) {
 	return &last, err
 }
 
+// shown returns the workloads of one page, and the cursor of the next.
+func (in *timelineIn) shown(tx TenantTx, f workload.Filter) (shown []workload.Workload, next string, err error) {
+	for seen := 0; ; {
+		ws, err := tx.Workloads(f)
+		if err != nil {
+			return nil, "", err
+		}
+		for _, w := range ws {
+			if seen++; len(shown) == in.Limit || seen > look {
+				return shown, cursorOut(f.After), nil
+			}
+			f.After = workload.CursorOf(w)
+			if (in.To.IsZero() || w.Created.Before(in.To)) && (!w.State.Terminal() || !w.Changed.Before(in.From)) {
+				shown = append(shown, w)
+			}
+		}
+		if len(ws) < f.Limit {
+			return shown, "", nil
+		}
+	}
+}
+
+// named returns the workloads of some ids, without those that there are not.
+func named(tx TenantTx, ids []string) (out []workload.Workload, err error) {
+	for _, id := range ids {
+		w, err := tx.Workload(id)
+		switch {
+		case problem.Is(err, problem.NotFound):
+		case err != nil:
+			return nil, err
+		default:
+			out = append(out, w)
+		}
+	}
+	return out, nil
+}
+
 // draftsman draws workloads as bars.
 type draftsman struct {
 	tx    TenantTx
@@ -99,27 +118,52 @@ type draftsman struct {
 	now   time.Time
 }
 
-func (d draftsman) named(ids []string) ([]clusy.Bar, error) {
-	out := []clusy.Bar{}
-	for _, id := range ids {
-		w, err := d.tx.Workload(id)
-		if problem.Is(err, problem.NotFound) {
-			continue
+// bars reads all that it needs in a few queries, a page at a time.
+func (d draftsman) bars(ws []workload.Workload) ([]clusy.Bar, error) {
+	out := make([]clusy.Bar, 0, len(ws))
+	for some := range slices.Chunk(ws, 500) {
+		ids := make([]string, len(some))
+		for i, w := range some {
+			ids[i] = w.ID
 		}
+		attempts, err := d.tx.AttemptsOf(ids)
 		if err != nil {
 			return nil, err
 		}
-		b, err := d.bar(w)
+		decided, err := d.tx.DecidedOf(ids)
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, b)
+		lines, err := d.tx.EntriesOf(ids)
+		if err != nil {
+			return nil, err
+		}
+		meters, err := d.tx.MetersOf(ids)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range some {
+			b := d.bar(w)
+			if p, ok := decided[w.ID]; ok {
+				if err := d.planned(&b, w, p, attempts[w.ID]); err != nil {
+					return nil, err
+				}
+			}
+			d.ran(&b, w, attempts[w.ID], meters[w.ID])
+			if a := account(w, lines[w.ID], len(meters[w.ID])); a != nil {
+				b.Booked = a.Complete
+				if a.Entries > 0 {
+					b.Emitted, b.Avoided, b.Saved, b.Grade = &a.Emitted, &a.Avoided, &a.Saved, a.Grade
+				}
+			}
+			out = append(out, b)
+		}
 	}
 	return out, nil
 }
 
-func (d draftsman) bar(w workload.Workload) (clusy.Bar, error) {
-	b := clusy.Bar{
+func (d draftsman) bar(w workload.Workload) clusy.Bar {
+	return clusy.Bar{
 		ID: w.ID, State: string(w.State), Cause: w.Cause, Created: w.Created, Changed: w.Changed,
 		NotBefore: w.Shape.When.NotBefore, CompleteBy: w.Shape.When.CompleteBy,
 		Expected: w.Shape.Duration.Expected.Seconds(), Watts: float64(w.Shape.Power) / 1000, Interruptible: w.Shape.Interruptible.Allowed,
@@ -129,35 +173,11 @@ func (d draftsman) bar(w workload.Workload) (clusy.Bar, error) {
 			Start: w.Baseline.Start, End: w.Baseline.Start.Add(w.Shape.Duration.Expected),
 		},
 	}
-	attempts, err := d.tx.Attempts(w.ID)
-	if err != nil {
-		return b, err
-	}
-	if err := d.planned(&b, w, attempts); err != nil {
-		return b, err
-	}
-	if err := d.ran(&b, w, attempts); err != nil {
-		return b, err
-	}
-	a, err := account(d.tx, w)
-	if err != nil {
-		return b, err
-	}
-	if a != nil && a.Entries > 0 {
-		b.Emitted, b.Avoided, b.Saved = &a.Emitted, &a.Avoided, &a.Saved
-		b.Grade = a.Grade
-	}
-	b.Booked = a != nil && a.Complete
-	return b, nil
 }
 
-// planned draws what is planned. What work has been planned for says the
-// decision that it began with: a later one is about what was left of it.
-func (d draftsman) planned(b *clusy.Bar, w workload.Workload, attempts []workload.Attempt) error {
-	p, placed, err := d.tx.Placement(w.ID)
-	if err != nil {
-		return err
-	}
+// planned draws the plan in force or the last one. Why work was planned so says
+// the decision that it began with: a later one is about what was left of it.
+func (d draftsman) planned(b *clusy.Bar, w workload.Workload, p plan.Placement, attempts []workload.Attempt) error {
 	began := time.Time{}
 	for _, a := range attempts {
 		if !a.Started.IsZero() && (began.IsZero() || a.Started.Before(began)) {
@@ -165,19 +185,19 @@ func (d draftsman) planned(b *clusy.Bar, w workload.Workload, attempts []workloa
 		}
 	}
 	first := p
-	if !placed || !began.IsZero() {
+	if !began.IsZero() {
 		ds, err := d.tx.Decisions(w.ID)
 		if err != nil {
 			return err
 		}
-		if len(ds) == 0 {
-			return nil
-		}
 		at := len(ds) - 1
-		for at > 0 && !began.IsZero() && ds[at].At.After(began) {
+		for at > 0 && ds[at].At.After(began) {
 			at--
 		}
-		if first = ds[at].Placement; !placed {
+		if at >= 0 {
+			first = ds[at].Placement
+		}
+		if w.State.Terminal() {
 			p = first
 		}
 	}
@@ -193,14 +213,10 @@ func (d draftsman) planned(b *clusy.Bar, w workload.Workload, attempts []workloa
 }
 
 // ran draws what really ran, by the meters, and the run that goes on.
-func (d draftsman) ran(b *clusy.Bar, w workload.Workload, attempts []workload.Attempt) error {
+func (d draftsman) ran(b *clusy.Bar, w workload.Workload, attempts []workload.Attempt, meters []ledger.Meter) {
 	b.Attempts = len(attempts)
 	if len(attempts) == 0 {
-		return nil
-	}
-	meters, err := d.tx.Meters(w.ID)
-	if err != nil {
-		return err
+		return
 	}
 	var spans []clusy.Span
 	for _, m := range meters {
@@ -217,7 +233,6 @@ func (d draftsman) ran(b *clusy.Bar, w workload.Workload, attempts []workload.At
 		b.Running = true
 	}
 	b.Ran = merged(spans)
-	return nil
 }
 
 func (d draftsman) zone(site string) string {

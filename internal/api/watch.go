@@ -60,7 +60,7 @@ func describeEvents(api huma.API, op *huma.Operation) {
 const (
 	beat     = 15 * time.Second
 	patience = 20 * time.Second
-	together = 50 * time.Millisecond
+	gather   = 50 * time.Millisecond
 )
 
 // maxWatchers bounds the streams of one server.
@@ -209,7 +209,7 @@ func (s *Server) watch(hc huma.Context, caller wire.Caller, see eye, at int64) {
 		}
 		more := seen > at
 		at = seen
-		pause := time.After(together)
+		pause := time.After(gather)
 		if !more {
 			select {
 			case <-changed:

@@ -12,6 +12,7 @@ import (
 	"clusy.io/clusy"
 	"clusy.io/clusy/internal/audit"
 	"clusy.io/clusy/internal/ledger"
+	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/wire"
 	"clusy.io/clusy/internal/workload"
@@ -40,47 +41,56 @@ func (s *Server) read(tx TenantTx, id string) (clusy.Workload, error) {
 	if err != nil {
 		return clusy.Workload{}, err
 	}
-	attempts, err := tx.Attempts(id)
+	out, err := s.readAll(tx, []workload.Workload{w})
 	if err != nil {
 		return clusy.Workload{}, err
 	}
-	p, placed, err := tx.Placement(id)
+	return out[0], nil
+}
+
+// readAll returns workloads with all that belongs to them: a page of them costs
+// a few queries, not a few for each.
+func (s *Server) readAll(tx TenantTx, ws []workload.Workload) ([]clusy.Workload, error) {
+	ids := make([]string, len(ws))
+	for i, w := range ws {
+		ids[i] = w.ID
+	}
+	attempts, err := tx.AttemptsOf(ids)
 	if err != nil {
-		return clusy.Workload{}, err
+		return nil, err
 	}
-	if !placed {
-		ds, err := tx.Decisions(id)
-		if err != nil {
-			return clusy.Workload{}, err
+	decided, err := tx.DecidedOf(ids)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := tx.EntriesOf(ids)
+	if err != nil {
+		return nil, err
+	}
+	meters, err := tx.MetersOf(ids)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]clusy.Workload, len(ws))
+	for i, w := range ws {
+		var p *plan.Placement
+		if d, ok := decided[w.ID]; ok {
+			p = &d
 		}
-		if len(ds) > 0 {
-			p, placed = ds[len(ds)-1].Placement, true
-		}
+		out[i] = wire.WorkloadOut(w, p, attempts[w.ID])
+		out[i].Account = account(w, lines[w.ID], len(meters[w.ID]))
 	}
-	out := wire.WorkloadOut(w, nil, attempts)
-	if placed {
-		out = wire.WorkloadOut(w, &p, attempts)
-	}
-	out.Account, err = account(tx, w)
-	return out, err
+	return out, nil
 }
 
 // account sums what the ledger holds of a workload, nil if that is nothing yet.
 // What has ended without having run has an account too: a complete one, of
 // nothing.
-func account(tx TenantTx, w workload.Workload) (*clusy.Account, error) {
-	lines, err := tx.Entries(w.ID, -1, 0)
-	if err != nil {
-		return nil, err
+func account(w workload.Workload, lines []ledger.Line, meters int) *clusy.Account {
+	if len(lines) == 0 && (meters > 0 || !w.State.Terminal()) {
+		return nil
 	}
-	meters, err := tx.Meters(w.ID)
-	if err != nil {
-		return nil, err
-	}
-	if len(lines) == 0 && (len(meters) > 0 || !w.State.Terminal()) {
-		return nil, nil
-	}
-	out := clusy.Account{Entries: len(lines), Complete: w.State.Terminal() && len(meters) == len(lines)}
+	out := clusy.Account{Entries: len(lines), Complete: w.State.Terminal() && meters == len(lines)}
 	for _, l := range lines {
 		e := wire.EntryOut(l.Index, l.Entry)
 		out.EnergyKWh += e.EnergyKWh
@@ -91,7 +101,7 @@ func account(tx TenantTx, w workload.Workload) (*clusy.Account, error) {
 			out.Saved += e.Saved
 		}
 	}
-	return &out, nil
+	return &out
 }
 
 type listIn struct {
@@ -122,11 +132,8 @@ func (s *Server) workloads(ctx context.Context, in *listIn) (*body[clusy.Page[cl
 			ws = ws[:in.Limit]
 			out.Next = cursorOut(workload.CursorOf(ws[len(ws)-1]))
 		}
-		out.Items = make([]clusy.Workload, len(ws))
-		for i, w := range ws {
-			if out.Items[i], err = s.read(tx, w.ID); err != nil {
-				return err
-			}
+		if out.Items, err = s.readAll(tx, ws); err != nil {
+			return err
 		}
 		out.AsOf, err = asOf(sys)
 		return err

@@ -19,3 +19,12 @@ type Leaf struct {
 	Salt   []byte
 	Body   []byte // the event or ledger entry that Leaf commits to, as JSON
 }
+
+// Change says what a leaf is about, without what it says.
+type Change struct {
+	Index    int64
+	Kind     Kind
+	Object   string
+	Workload string // "" if it is about none
+	Leaf     []byte // no two leaves are equal: each commits to a salt of its own
+}

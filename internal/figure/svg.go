@@ -39,6 +39,7 @@ func (f Figure) SVG() []byte {
 	if !f.From.Before(f.To) {
 		f.To = f.From.Add(time.Hour)
 	}
+	f.Marks = slices.DeleteFunc(slices.Clone(f.Marks), func(m Mark) bool { return m.At.Before(f.From) || m.At.After(f.To) })
 	d := &drawing{Figure: f, right: float64(f.Width - edge)}
 	for _, p := range f.Panels {
 		for _, r := range p.Rows {
@@ -312,9 +313,6 @@ func (d *drawing) hours(top float64) {
 }
 
 func (d *drawing) mark(m Mark, y, top float64) {
-	if m.At.Before(d.From) || m.At.After(d.To) {
-		return
-	}
 	x := d.x(m.At)
 	class := "now"
 	if m.Due {

@@ -106,7 +106,6 @@ func Open(ctx context.Context, cfg Config) (*House, error) {
 		return nil, err
 	}
 	h := &House{cfg: cfg, bell: newBell(), pipe: newPipe(), wake: make(chan struct{}, 1), stopping: make(chan struct{})}
-	h.sessions = sessions{h, &authn.Links{Now: time.Now}}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
@@ -126,6 +125,7 @@ func Open(ctx context.Context, cfg Config) (*House, error) {
 		return nil, err
 	}
 	h.db = db
+	h.sessions = sessions{h, &authn.Links{Now: time.Now}, authn.Cached(tokens{db}, time.Now)}
 	if err := h.furnish(ctx, keys); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -31,7 +31,10 @@ const (
 type sessions struct {
 	h     *House
 	links *authn.Links
+	known *authn.Cache
 }
+
+func (s sessions) Ended() { s.known.Forget() }
 
 func (s sessions) Invite(g access.Grant) (secret.Secret, time.Time, error) {
 	until := s.links.Now().Add(linkLives)
@@ -92,7 +95,7 @@ func (h *House) front(server *api.Server, cookie string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	calls := authn.Identify(tokens{h.db}, cookie, plain(server.Handler()))
+	calls := authn.Identify(h.sessions.known, cookie, plain(server.Handler()))
 	all, err := web.Handler(spec, calls)
 	if err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func TestWatchResumes(t *testing.T) {
 			}
 			// Another tenant is busy, too: with what must not be seen.
 			err := h.db.For("other").Update(context.Background(), func(tx store.TenantTx) error {
-				_, err := tx.Append(audit.Event{At: time.Now(), Actor: "system:test", Kind: audit.PlanRefused, Object: "workload:wl_other"})
+				_, err := tx.Append(audit.Event{At: time.Now(), Actor: "system:test", Kind: audit.SignalRefused, Object: "zone:other"})
 				return err
 			})
 			if err != nil {
@@ -163,7 +163,7 @@ func TestWatchIsLive(t *testing.T) {
 		}
 		return nil
 	})
-	if !errors.Is(err, errSeen) || !states["planned"] || !states["running"] || !states["succeeded"] {
+	if !errors.Is(err, errSeen) || !states["planned"] || !states["starting"] || !states["succeeded"] {
 		t.Errorf("saw %v, and then %v", states, err)
 	}
 }

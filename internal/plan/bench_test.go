@@ -119,3 +119,73 @@ func BenchmarkAdmit(b *testing.B) {
 		}
 	}
 }
+
+// Admission beside what a Book holds: what a submission costs.
+func BenchmarkBook(b *testing.B) {
+	for _, n := range []int{0, 1000, 10000} {
+		s := benchWorld(4, 5*time.Minute, 72*time.Hour, workload.Interruptible{})
+		for i := range s.Sites {
+			s.Sites[i].Capacity.CPU = workload.Unlimited
+		}
+		r := rand.New(rand.NewPCG(7, 7))
+		book := NewBook(World{Now: s.Now, Sites: s.Sites, Forecasts: recordOf(s).Forecasts}, Rules{Step: s.Step, Horizon: s.Horizon, Margin: s.Margin})
+		one := func(i int) Item {
+			d := time.Duration(1+r.IntN(8)) * 30 * time.Minute
+			return Item{ID: fmt.Sprintf("b%06d", i), Shape: workload.Shape{
+				Duration: workload.Duration{Expected: d, P95: d + d/10, Max: 2 * d}, Power: 500 * grid.Watt,
+				Demand: workload.Resources{CPU: 1000 * int64(1+r.IntN(4)), Slots: 1},
+				When:   workload.When{CompleteBy: midnight.Add(2*d + time.Duration(r.IntN(48))*time.Hour)},
+			}}
+		}
+		for i := range n {
+			if i%40 == 0 {
+				book.Turn(s.Now.Add(time.Duration(i/40) * time.Second))
+			}
+			it := one(i)
+			if p, ok := book.Admit(it); ok {
+				wl, _ := recorded(it, s.Now)
+				book.Put(wl, nil, &p)
+			}
+		}
+		for _, free := range []bool{false, true} {
+			b.Run(fmt.Sprintf("admit/beside-%d/pauses-%v", n, free), func(b *testing.B) {
+				for i := 0; b.Loop(); i++ {
+					it := one(1_000_000 + i)
+					it.Shape.Interruptible.Allowed = free
+					p, ok := book.Admit(it)
+					if !ok {
+						b.Fatal("not admitted")
+					}
+					if i%16 == 0 {
+						if err := book.Check([]Item{it}, "", book.Addition("", []Placement{p})); err != nil {
+							b.Fatal(err)
+						}
+					}
+				}
+			})
+		}
+		it := one(2_000_000)
+		p, _ := book.Admit(it)
+		b.Run(fmt.Sprintf("check/beside-%d", n), func(b *testing.B) {
+			for b.Loop() {
+				if err := book.Check([]Item{it}, "", book.Addition("", []Placement{p})); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		wl, _ := recorded(it, s.Now)
+		b.Run(fmt.Sprintf("put/beside-%d", n), func(b *testing.B) {
+			for b.Loop() {
+				book.Put(wl, nil, &p)
+			}
+		})
+		now := book.Now()
+		b.Run(fmt.Sprintf("turn/beside-%d", n), func(b *testing.B) {
+			for b.Loop() {
+				now = now.Add(time.Second / 1000)
+				book.now = book.now.Add(-time.Second)
+				book.Turn(now)
+			}
+		})
+	}
+}

@@ -146,39 +146,51 @@ type try struct {
 }
 
 // tries calls do with each run without a pause that t could make at a site,
-// by start; do must not keep what it is given. A run under way can be gone on with; to begin it again in a later
-// slot it must be suspended first, and pays for the resume.
-func (f *frame) tries(t *task, site int, free []time.Duration, do func(*try)) {
+// by start; do must not keep what it is given. A run under way can be gone on
+// with; to begin it again in a later slot it must be suspended first, and pays
+// for the resume. Carbon is worked out if it is asked for or has a ceiling.
+func (f *frame) tries(t *task, site int, free []time.Duration, carbon bool, do func(*try)) {
 	p := f.places[site]
 	head, end := cursor{p.curve, 0}, cursor{p.curve, 0}
-	length := t.left + t.lead
-	energy := facility(t.power, length, p.pue)
+	carbon = carbon || t.Shape.Objective.CarbonCeiling > 0
+	var length time.Duration
 	var c try
+	run := func(d time.Duration) {
+		length, c.energy = d, facility(t.power, d, p.pue)
+		c.cost = grid.Charged(c.energy, p.Price)
+	}
+	run(t.left + t.lead)
 	for i := t.first; i < f.slots; i++ {
 		if t.Running && i == 1 {
 			if !t.stop {
 				return
 			}
-			length = t.left + t.overhead()
-			energy = facility(t.power, length, p.pue)
+			run(t.left + t.overhead())
 		}
 		from := f.slot(i)
-		c = try{slot: i, from: from, to: from + length, reserved: from + length + t.tail, energy: energy}
+		c.slot, c.from, c.to, c.reserved = i, from, from+length, from+length+t.tail
 		s0, g0 := head.upTo(c.from)
 		s1, g1 := end.upTo(c.to)
 		c.sum, c.known = s1-s0, g0 == g1
 		c.late = c.reserved > t.limit
 		c.full = free[i] < c.reserved
-		if c.known {
-			c.carbon = emitted(energy, c.sum, length)
+		if c.carbon = 0; c.known && carbon {
+			c.carbon = emitted(c.energy, c.sum, length)
 		}
-		c.cost = grid.Charged(energy, p.Price)
 		c.affordable = t.affordable(p, c.known, c.carbon, c.cost)
 		do(&c)
 	}
 }
 
+// freeAt returns the room that a site has for t from each slot on. While t is
+// being placed and nothing else moves, it is worked out once.
 func (f *frame) freeAt(t *task, site int) []time.Duration {
 	p := f.places[site]
-	return p.load.free(t.demand, p.room, f.slots, f.step)
+	if t.free == nil {
+		return p.load.free(t.demand, p.room, f.off, f.slots, f.step)
+	}
+	if t.free[site] == nil {
+		t.free[site] = p.load.free(t.demand, p.room, f.off, f.slots, f.step)
+	}
+	return t.free[site]
 }

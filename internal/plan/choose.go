@@ -103,7 +103,7 @@ func (f *frame) offered(t *task, site int, w waiver) offer {
 	free := f.freeAt(t, site)
 	var o offer
 	var best, early, last try // none yet if it ends at 0
-	f.tries(t, site, free, func(c *try) {
+	f.tries(t, site, free, false, func(c *try) {
 		if c.full || c.late && !w.late || !c.affordable && !w.ceilings {
 			return
 		}

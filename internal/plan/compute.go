@@ -119,12 +119,12 @@ func (f *frame) take(t *task) {
 }
 
 func (f *frame) book(t *task, c candidate, sign int64) {
-	l := &f.places[c.site].load
+	l := f.places[c.site].load
 	for i, r := range c.runs {
 		if i == len(c.runs)-1 {
 			r.to = max(r.to, c.reserved)
 		}
-		l.add(r.from, r.to, t.demand, sign)
+		l.add(f.off+max(r.from, 0), f.off+r.to, t.demand, sign)
 	}
 }
 
@@ -135,7 +135,7 @@ func (f *frame) flawOf(t *task, c candidate) flaw {
 		if i == len(c.runs)-1 {
 			r.to = max(r.to, c.reserved)
 		}
-		if p.load.crowded(r.from, r.to, t.demand, p.room) {
+		if p.load.crowded(f.off+r.from, f.off+r.to, t.demand, p.room) {
 			return crowded
 		}
 	}
@@ -307,8 +307,18 @@ func (f *frame) mend() {
 // is dropped, a start that did not happen is due now, and the end is set by
 // the work that remains. It returns false if that breaks a rule of pausing.
 func (f *frame) carried(t *task) (candidate, bool) {
-	if t.Placement == nil || t.own < 0 || t.hold >= 0 && t.own != t.hold {
+	runs, lawful := f.carriedRuns(t)
+	if runs == nil {
 		return candidate{}, false
+	}
+	return f.measure(t, t.own, runs), lawful
+}
+
+// carriedRuns returns the runs of carried, and whether they keep the rules of
+// pausing; nil if there are none.
+func (f *frame) carriedRuns(t *task) ([]stretch, bool) {
+	if t.Placement == nil || t.own < 0 || t.hold >= 0 && t.own != t.hold {
+		return nil, false
 	}
 	var runs []stretch
 	for _, s := range t.Placement.Spans {
@@ -342,9 +352,9 @@ func (f *frame) carried(t *task) (candidate, bool) {
 		runs = runs[:len(runs)-1]
 	}
 	if !t.Running && f.from(t.Shape.When.NotBefore) > runs[0].from {
-		return candidate{}, false
+		return nil, false
 	}
-	return f.measure(t, t.own, runs), f.lawful(t, runs)
+	return runs, f.lawful(t, runs)
 }
 
 // stops returns how many suspensions runs mean from now on.

@@ -20,6 +20,7 @@ type table struct {
 	free   []time.Duration
 	cum    []int64 // weight of all usable slots before
 	bad    []int   // unusable slots before
+	n      int     // slots of the table
 	width  int     // most slots used, and one
 	on     [][]int64
 	off    [][]int64
@@ -33,6 +34,11 @@ type table struct {
 
 func (f *frame) pausedByRule(t *task, w weights, free []time.Duration, pauses int, limit time.Duration) frontier {
 	tb := &table{f: f, t: t, w: w, free: free, limit: limit}
+	// Nothing that ends later than limit counts: the table is no longer.
+	tb.n = f.slots
+	if limit < f.slot(f.slots) {
+		tb.n = min(f.slots, max(f.slotsIn(limit-t.tail), 0)+1)
+	}
 	tb.prepare(pauses)
 	fr := frontier{least: make([]int64, f.slots)}
 	by := make([]int, f.slots) // the number of pauses of the lightest
@@ -41,7 +47,7 @@ func (f *frame) pausedByRule(t *task, w weights, free []time.Duration, pauses in
 	}
 	for r := range tb.need {
 		tb.fill(r)
-		for i := t.first; i < f.slots; i++ {
+		for i := t.first; i < tb.n; i++ {
 			v, _ := tb.finish(r, i)
 			if v < fr.least[i] || v < none && v == fr.least[i] && tb.rest[r] < tb.rest[by[i]] {
 				fr.least[i], by[i] = v, r
@@ -111,7 +117,7 @@ func (tb *table) shortest(r int) int {
 
 // fill works out on and off after r pauses.
 func (tb *table) fill(r int) {
-	n := tb.f.slots
+	n := tb.n
 	on, off := make([]int64, (n+1)*tb.width), make([]int64, (n+1)*tb.width)
 	tb.on, tb.off = append(tb.on, on), append(tb.off, off)
 	least := tb.shortest(r)

@@ -26,10 +26,13 @@ const (
 type frame struct {
 	snap   Snapshot
 	now    time.Time
+	off    time.Duration // how far now is from the beginning of the loads
 	step   time.Duration
 	slots  int
+	most   time.Duration // the longest run that the curves are drawn for
 	places []*place
 	tasks  []*task
+	seen   []seen // memory for why
 }
 
 // place is a site, its load, and the intensity of its zone.
@@ -38,17 +41,14 @@ type place struct {
 	gone  bool // only a promise still names it
 	pue   int64
 	room  amounts
-	load  load
+	load  *load
 	air   grid.Outlook
 	curve *curve
 }
 
 func newFrame(s Snapshot) *frame {
-	f := &frame{snap: s, now: s.Now.Round(0).UTC(), step: min(s.Step, longestStep)}
-	if f.step < time.Second {
-		f.step = 15 * time.Minute
-	}
-	f.slots = int(min(max(s.Horizon/f.step, 1), mostSlots))
+	f := &frame{snap: s, now: s.Now.Round(0).UTC()}
+	f.measureUp(s)
 	f.addPlaces()
 	seen := map[string]bool{}
 	for _, it := range s.Items {
@@ -63,6 +63,23 @@ func newFrame(s Snapshot) *frame {
 	for _, t := range f.tasks {
 		most = max(most, t.left+t.lead)
 	}
+	f.draw(most)
+	return f
+}
+
+// measureUp sets how long a slot is and how many there are.
+func (f *frame) measureUp(s Snapshot) {
+	f.step = min(s.Step, longestStep)
+	if f.step < time.Second {
+		f.step = 15 * time.Minute
+	}
+	f.slots = int(min(max(s.Horizon/f.step, 1), mostSlots))
+}
+
+// draw draws the curve of every place, far enough for a run that lasts most
+// from the last slot on.
+func (f *frame) draw(most time.Duration) {
+	f.most = most
 	curves := map[grid.Zone]*curve{}
 	for _, p := range f.places {
 		if curves[p.Zone] == nil {
@@ -70,7 +87,6 @@ func newFrame(s Snapshot) *frame {
 		}
 		p.curve = curves[p.Zone]
 	}
-	return f
 }
 
 // addPlaces lists the sites by name, and with them those that only a promise
@@ -92,7 +108,7 @@ func (f *frame) addPlaces() {
 	slices.SortStableFunc(sites, func(a, b Site) int { return cmp.Compare(a.ID, b.ID) })
 	sites = slices.CompactFunc(sites, func(a, b Site) bool { return a.ID == b.ID })
 	for _, s := range sites {
-		f.places = append(f.places, &place{Site: s, gone: !known[s.ID], pue: min(max(s.PUE, 1000), mostPUE),
+		f.places = append(f.places, &place{Site: s, gone: !known[s.ID], load: &load{}, pue: min(max(s.PUE, 1000), mostPUE),
 			room: capacity(s.Capacity), air: f.snap.Outlook[s.Zone]})
 	}
 }

@@ -44,10 +44,38 @@ func over(use, need, room amounts) bool {
 	return false
 }
 
-// load is what is taken of a site over time: use[i] from at[i] to at[i+1].
-type load struct {
-	at  []time.Duration
-	use []amounts
+// load is what is taken of a site over time. It is kept in parts of some
+// dozens of pieces, each with the most that is taken in it: so that adding to
+// it and looking for room cost what they touch, and not what there is.
+type load struct{ parts []part }
+
+// part is a run of pieces: use[i]+plus is taken from at[i] to the next piece.
+type part struct {
+	at   []time.Duration
+	use  []amounts
+	plus amounts // on all of them
+	top  amounts // the most of each thing that any of them takes, plus included
+}
+
+// mostPieces is how many pieces a part has before it is split.
+const mostPieces = 96
+
+func (a amounts) and(b amounts) amounts {
+	for i := range a {
+		a[i] += b[i]
+	}
+	return a
+}
+
+func (p *part) count() {
+	p.top = amounts{}
+	for i, u := range p.use {
+		for r := range u {
+			if n := u[r] + p.plus[r]; i == 0 || n > p.top[r] {
+				p.top[r] = n
+			}
+		}
+	}
 }
 
 // add puts need on [a, b); sign -1 takes it off again.
@@ -56,48 +84,124 @@ func (l *load) add(a, b time.Duration, need amounts, sign int64) {
 	if a >= b {
 		return
 	}
-	i, j := l.cut(a), l.cut(b)
-	for k := i; k < j; k++ {
-		for r := range need {
-			l.use[k][r] += sign * need[r]
-		}
+	for r := range need {
+		need[r] *= sign
 	}
-	l.mend(j)
-	l.mend(i)
+	l.cut(a)
+	l.cut(b)
+	for i := l.find(a); i < len(l.parts) && l.parts[i].at[0] < b; i++ {
+		p := &l.parts[i]
+		if p.at[0] >= a && p.at[len(p.at)-1] < b {
+			p.plus, p.top = p.plus.and(need), p.top.and(need)
+			continue
+		}
+		for k := range p.at {
+			if p.at[k] >= a && p.at[k] < b {
+				p.use[k] = p.use[k].and(need)
+			}
+		}
+		p.count()
+	}
+	l.mend(b)
+	l.mend(a)
 }
 
-// cut makes sure that a piece begins at t, and returns its index.
-func (l *load) cut(t time.Duration) int {
-	i := sort.Search(len(l.at), func(i int) bool { return l.at[i] >= t })
-	if i < len(l.at) && l.at[i] == t {
-		return i
+// find returns the part in which t is, the first one if t is before all.
+func (l *load) find(t time.Duration) int {
+	return max(sort.Search(len(l.parts), func(i int) bool { return l.parts[i].at[0] > t })-1, 0)
+}
+
+// cut makes sure that a piece begins at t.
+func (l *load) cut(t time.Duration) {
+	if len(l.parts) == 0 {
+		l.parts = []part{{at: []time.Duration{t}, use: make([]amounts, 1)}}
+		return
+	}
+	p := &l.parts[l.find(t)]
+	k, found := slices.BinarySearch(p.at, t)
+	if found {
+		return
 	}
 	var use amounts
-	if i > 0 {
-		use = l.use[i-1]
+	if k > 0 {
+		use = p.use[k-1]
+	} else {
+		for r := range use {
+			use[r] = -p.plus[r] // nothing is taken before the first piece
+		}
 	}
-	l.at, l.use = slices.Insert(l.at, i, t), slices.Insert(l.use, i, use)
-	return i
+	p.at, p.use = slices.Insert(p.at, k, t), slices.Insert(p.use, k, use)
+	p.count()
+	if len(p.at) > mostPieces {
+		l.split(l.find(t))
+	}
 }
 
-// mend removes the cut before piece i if nothing changes there.
-func (l *load) mend(i int) {
+func (l *load) split(i int) {
+	p, n := l.parts[i], mostPieces/2
+	head := part{at: slices.Clip(p.at[:n]), use: slices.Clip(p.use[:n]), plus: p.plus}
+	tail := part{at: slices.Clone(p.at[n:]), use: slices.Clone(p.use[n:]), plus: p.plus}
+	head.count()
+	tail.count()
+	l.parts[i] = head
+	l.parts = slices.Insert(l.parts, i+1, tail)
+}
+
+// mend removes the cut at t if nothing changes there.
+func (l *load) mend(t time.Duration) {
+	i := l.find(t)
+	p := &l.parts[i]
+	k, found := slices.BinarySearch(p.at, t)
+	if !found {
+		return
+	}
 	var before amounts
-	if i > 0 {
-		before = l.use[i-1]
+	switch {
+	case k > 0:
+		before = p.use[k-1].and(p.plus)
+	case i > 0:
+		last := &l.parts[i-1]
+		before = last.use[len(last.use)-1].and(last.plus)
 	}
-	if l.use[i] == before {
-		l.at, l.use = slices.Delete(l.at, i, i+1), slices.Delete(l.use, i, i+1)
+	if p.use[k].and(p.plus) != before {
+		return
 	}
+	if len(p.at) == 1 {
+		l.parts = slices.Delete(l.parts, i, i+1)
+		return
+	}
+	p.at, p.use = slices.Delete(p.at, k, k+1), slices.Delete(p.use, k, k+1)
+	p.count()
 }
 
 // crowded reports whether need, which is there already, is over room at any
 // time in [a, b).
 func (l *load) crowded(a, b time.Duration, need, room amounts) bool {
-	i := max(sort.Search(len(l.at), func(i int) bool { return l.at[i] > a })-1, 0)
-	for ; i < len(l.at) && l.at[i] < b; i++ {
-		if over(l.use[i], need, room) {
-			return true
+	return l.any(a, b, func(use amounts) bool { return over(use, need, room) })
+}
+
+// lacks reports whether need, which is not there yet, would be over room at
+// any time in [a, b).
+func (l *load) lacks(a, b time.Duration, need, room amounts) bool {
+	return l.any(a, b, func(use amounts) bool { return over(use.and(need), need, room) })
+}
+
+// any reports whether bad is true of what is taken at any time in [a, b); what
+// is bad of some is bad of more.
+func (l *load) any(a, b time.Duration, bad func(amounts) bool) bool {
+	if len(l.parts) == 0 {
+		return false
+	}
+	for i := l.find(a); i < len(l.parts) && l.parts[i].at[0] < b; i++ {
+		p := &l.parts[i]
+		if !bad(p.top) {
+			continue
+		}
+		for k := range p.at {
+			ends := k+1 == len(p.at) && i+1 < len(l.parts) && l.parts[i+1].at[0] <= a || k+1 < len(p.at) && p.at[k+1] <= a
+			if p.at[k] < b && !ends && bad(p.use[k].and(p.plus)) {
+				return true
+			}
 		}
 	}
 	return false
@@ -106,34 +210,41 @@ func (l *load) crowded(a, b time.Duration, need, room amounts) bool {
 // forever is later than everything.
 const forever = 1<<63 - 1
 
-// free returns, for each slot, how long need has room from the slot's start
-// without a break: to the slot's own start if it has none.
-func (l *load) free(need, room amounts, slots int, step time.Duration) []time.Duration {
+// free returns, for each slot from a time on, how long need has room from the
+// slot's start without a break: to the slot's own start if it has none. Times
+// are counted from that time.
+func (l *load) free(need, room amounts, from time.Duration, slots int, step time.Duration) []time.Duration {
 	out := make([]time.Duration, slots)
-	alone := over(need, need, room)
-	next := time.Duration(forever)
-	taken := func(k int) bool {
-		sum := l.use[k]
-		for r := range need {
-			sum[r] += need[r]
+	start := func(i int) time.Duration { return time.Duration(i) * step }
+	if over(need, need, room) {
+		for i := range out {
+			out[i] = start(i)
 		}
-		return over(sum, need, room)
+		return out
 	}
-	k := len(l.at) - 1
-	hit := k >= 0 && taken(k)
-	for i := slots - 1; i >= 0; i-- {
-		start := time.Duration(i) * step
-		for k >= 0 && l.at[k] > start {
-			if hit {
-				next = l.at[k]
+	next, i := time.Duration(forever), slots-1
+	for n := len(l.parts) - 1; n >= 0 && i >= 0; n-- {
+		p := &l.parts[n]
+		if !over(p.top.and(need), need, room) {
+			for ; i >= 0 && start(i) >= p.at[0]-from; i-- {
+				out[i] = next
 			}
-			k--
-			hit = k >= 0 && taken(k)
+			continue
 		}
+		for k := len(p.at) - 1; k >= 0 && i >= 0; k-- {
+			taken := over(p.use[k].and(p.plus).and(need), need, room)
+			for ; i >= 0 && start(i) >= p.at[k]-from; i-- {
+				if out[i] = next; taken {
+					out[i] = start(i)
+				}
+			}
+			if taken {
+				next = p.at[k] - from
+			}
+		}
+	}
+	for ; i >= 0; i-- {
 		out[i] = next
-		if alone || hit {
-			out[i] = start
-		}
 	}
 	return out
 }

@@ -30,36 +30,40 @@ type Rules struct {
 func Observe(w World, r Rules) Snapshot {
 	s := Snapshot{
 		Now: w.Now, Parent: w.Parent, Step: r.Step, Horizon: r.Horizon, Margin: r.Margin,
-		Sites: w.Sites, Outlook: map[grid.Zone]grid.Outlook{},
+		Sites: w.Sites, Outlook: outlook(w.Forecasts, w.Now),
 	}
-	for zone, series := range w.Forecasts {
-		for _, f := range series {
-			if !f.Issued.After(w.Now) {
-				s.Outlook[zone] = append(s.Outlook[zone], f)
-			}
-		}
+	attempts := map[string]*workload.Attempt{}
+	for i := range w.Attempts {
+		attempts[w.Attempts[i].Workload] = &w.Attempts[i]
 	}
-	attempts := map[string]workload.Attempt{}
-	for _, a := range w.Attempts {
-		attempts[a.Workload] = a
-	}
-	placements := map[string]Placement{}
-	for _, p := range w.Placements {
-		placements[p.Workload] = p
+	placements := map[string]*Placement{}
+	for i := range w.Placements {
+		placements[w.Placements[i].Workload] = &w.Placements[i]
 	}
 	for _, wl := range w.Open {
-		s.Items = append(s.Items, itemOf(wl, attempts, placements, w.Now))
+		s.Items = append(s.Items, itemOf(wl, attempts[wl.ID], placements[wl.ID], w.Now))
 	}
 	return s
 }
 
-func itemOf(w workload.Workload, attempts map[string]workload.Attempt, placements map[string]Placement, now time.Time) Item {
-	it := Item{ID: w.ID, Tenant: w.Tenant, Shape: w.Shape}
-	if p, ok := placements[w.ID]; ok {
-		it.Placement = &p
+// outlook is what is expected, without what was issued after now.
+func outlook(forecasts map[grid.Zone][]grid.Series, now time.Time) map[grid.Zone]grid.Outlook {
+	out := map[grid.Zone]grid.Outlook{}
+	for zone, series := range forecasts {
+		for _, f := range series {
+			if !f.Issued.After(now) {
+				out[zone] = append(out[zone], f)
+			}
+		}
 	}
-	a, ok := attempts[w.ID]
-	if !ok || !w.State.AtSite() && w.State != workload.Offered {
+	return out
+}
+
+// itemOf is a workload as the planner sees it, with its live attempt and its
+// placement, nil if it has none.
+func itemOf(w workload.Workload, a *workload.Attempt, p *Placement, now time.Time) Item {
+	it := Item{ID: w.ID, Tenant: w.Tenant, Shape: w.Shape, Placement: p}
+	if a == nil || !w.State.AtSite() && w.State != workload.Offered {
 		return it
 	}
 	it.Pinned = a.Site

@@ -5,18 +5,34 @@ import (
 	"slices"
 	"time"
 
+	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/workload"
 )
 
 // mostRejected is how many alternatives are shown.
 const mostRejected = 3
 
-// seen is a try of why, with what became of it.
+// seen is a try of why, with what became of it. There are thousands of them,
+// so it is small.
 type seen struct {
-	try
-	site  int
-	cause Cause // "" if it is what was chosen
+	from, to                time.Duration
+	carbon                  grid.Carbon // meaningful only if known
+	cost                    grid.Money
+	site                    int32
+	cause                   uint8 // in causesInOrder; 0 if it is what was chosen
+	known, full, affordable bool
 }
+
+// causesInOrder numbers the causes.
+var causesInOrder = [...]Cause{"", CauseDirtier, CauseDearer, CauseLater, CauseFull, CauseLate, CauseDown, CauseUnknown, CauseCeiling, CauseNotWorth}
+
+func number(c Cause) uint8 { return uint8(slices.Index(causesInOrder[:], c)) }
+
+// numbers of the causes that why asks about.
+var (
+	noDown = number(CauseDown)
+	noFull = number(CauseFull)
+)
 
 // why explains the placement of t, which is taken out. The candidates that it
 // counts and compares are the runs without a pause from the start of each slot
@@ -28,9 +44,13 @@ func (f *frame) why(t *task) Reasons {
 	if !found {
 		r.Considered++ // a paused run, or one that does not begin with a slot
 	}
-	for _, s := range all {
-		if s.cause != "" {
-			r.Fell[s.cause]++
+	var fell [len(causesInOrder)]int
+	for i := range all {
+		fell[all[i].cause]++
+	}
+	for i, n := range fell {
+		if i > 0 && n > 0 {
+			r.Fell[causesInOrder[i]] = n
 		}
 	}
 	var now *candidate
@@ -45,9 +65,9 @@ func (f *frame) why(t *task) Reasons {
 		}
 	}
 	for _, s := range f.notable(t, c, all) {
-		m := f.measure(t, s.site, []stretch{{s.from, s.to}})
+		m := f.measure(t, int(s.site), []stretch{{s.from, s.to}})
 		a := f.alternative(t, m, c)
-		a.Cause = s.cause
+		a.Cause = causesInOrder[s.cause]
 		r.Rejected = append(r.Rejected, *a)
 	}
 	r.Binding = f.binding(t, c, all)
@@ -66,24 +86,25 @@ func (f *frame) survey(t *task, c candidate) (all []seen, found bool) {
 			}
 		}
 	}
-	all = make([]seen, 0, len(sites)*max(f.slots-t.first, 0))
+	all = f.seen[:0]
 	for _, site := range sites {
-		f.tries(t, site, f.freeAt(t, site), func(x *try) {
-			s := seen{try: *x, site: site}
+		f.tries(t, site, f.freeAt(t, site), true, func(x *try) {
+			s := seen{x.from, x.to, x.carbon, x.cost, int32(site), 0, x.known, x.full, x.affordable}
 			if site == c.site && len(c.runs) == 1 && c.runs[0] == (stretch{x.from, x.to}) {
 				found = true
 			} else {
-				s.cause = f.cause(t, c, &s)
+				s.cause = number(f.cause(t, c, x, site))
 			}
 			all = append(all, s)
 		})
 	}
+	f.seen = all // the next one writes over it
 	return all, found
 }
 
 // cause says why s was not chosen.
-func (f *frame) cause(t *task, c candidate, s *seen) Cause {
-	p := f.places[s.site]
+func (f *frame) cause(t *task, c candidate, s *try, site int) Cause {
+	p := f.places[site]
 	switch {
 	case p.Down && t.hold < 0:
 		return CauseDown
@@ -94,12 +115,16 @@ func (f *frame) cause(t *task, c candidate, s *seen) Cause {
 	case !s.affordable:
 		return CauseCeiling
 	}
-	return f.lost(t, c, candidate{site: s.site, runs: []stretch{{s.from, s.to}}, known: s.known, carbon: s.carbon, cost: s.cost})
+	return f.lostBy(t, c, site, s.to, s.known, s.carbon, s.cost)
 }
 
 // lost says what a candidate that was possible lost by.
 func (f *frame) lost(t *task, c, s candidate) Cause {
-	later := s.finish() >= c.finish()
+	return f.lostBy(t, c, s.site, s.finish(), s.known, s.carbon, s.cost)
+}
+
+func (f *frame) lostBy(t *task, c candidate, site int, finish time.Duration, known bool, carbon grid.Carbon, cost grid.Money) Cause {
+	later := finish >= c.finish()
 	switch t.Shape.Objective.Minimize {
 	case workload.MinimizeTime:
 		if later {
@@ -108,26 +133,26 @@ func (f *frame) lost(t *task, c, s candidate) Cause {
 		return CauseNotWorth
 	case workload.MinimizeCost:
 		cur := f.currency(t)
-		switch mine, its := f.places[c.site].Currency, f.places[s.site].Currency; {
+		switch mine, its := f.places[c.site].Currency, f.places[site].Currency; {
 		case cur != "" && mine == cur && its != cur:
 			return CauseUnknown
-		case cur != "" && mine == cur && s.cost > c.cost:
+		case cur != "" && mine == cur && cost > c.cost:
 			return CauseDearer
-		case cur != "" && mine == cur && s.cost < c.cost || !later:
+		case cur != "" && mine == cur && cost < c.cost || !later:
 			return CauseNotWorth
 		}
 		return CauseLater
 	}
 	switch {
-	case c.known && !s.known:
+	case c.known && !known:
 		return CauseUnknown
 	case !c.known && later:
 		return CauseLater
-	case !c.known && !s.known:
+	case !c.known && !known:
 		return CauseUnknown // as the chosen one; it waits for an intensity to become known
-	case c.known && s.carbon > c.carbon:
+	case c.known && carbon > c.carbon:
 		return CauseDirtier
-	case c.known && s.carbon == c.carbon && later:
+	case c.known && carbon == c.carbon && later:
 		return CauseLater
 	}
 	return CauseNotWorth
@@ -156,28 +181,34 @@ func (f *frame) alternative(t *task, a, c candidate) *Alternative {
 func (f *frame) notable(t *task, c candidate, all []seen) []seen {
 	apart := max(time.Hour, f.step)
 	var out []seen
-	shown := map[Cause]bool{}
+	var shown [len(causesInOrder)]bool
+	shown[0], shown[noDown] = true, true
 	for _, anyCause := range []bool{false, true} {
+		if anyCause {
+			clear(shown[:])
+			shown[0], shown[noDown] = true, true
+		}
 		for len(out) < mostRejected {
 			best := -1
 			for i := range all {
 				s := &all[i]
-				if s.cause == "" || s.cause == CauseDown || !anyCause && shown[s.cause] || near(s.site, s.from, c.site, c.start(), apart) ||
-					slices.ContainsFunc(out, func(o seen) bool { return near(s.site, s.from, o.site, o.from, apart) }) {
+				if shown[s.cause] || best >= 0 && f.rivals(t, s, &all[best]) >= 0 {
 					continue
 				}
-				if best < 0 || f.rivals(t, *s, all[best]) < 0 {
-					best = i
+				if near(int(s.site), s.from, c.site, c.start(), apart) ||
+					slices.ContainsFunc(out, func(o seen) bool { return near(int(s.site), s.from, int(o.site), o.from, apart) }) {
+					continue
 				}
+				best = i
 			}
 			if best < 0 {
 				break
 			}
-			shown[all[best].cause] = true
+			shown[all[best].cause] = !anyCause
 			out = append(out, all[best])
 		}
 	}
-	slices.SortStableFunc(out, func(a, b seen) int { return f.rivals(t, a, b) })
+	slices.SortStableFunc(out, func(a, b seen) int { return f.rivals(t, &a, &b) })
 	return out
 }
 
@@ -186,7 +217,7 @@ func near(siteA int, a time.Duration, siteB int, b, apart time.Duration) bool {
 }
 
 // rivals orders tries by the objective.
-func (f *frame) rivals(t *task, a, b seen) int {
+func (f *frame) rivals(t *task, a, b *seen) int {
 	if t.cleans() {
 		if a.known != b.known {
 			return first(a.known)
@@ -207,7 +238,7 @@ func (f *frame) binding(t *task, c candidate, all []seen) Binding {
 	case t.fixed():
 		return BindingStarted
 	case t.flaw > dear:
-		if slices.ContainsFunc(all, func(s seen) bool { return s.cause == CauseFull }) || t.flaw > late {
+		if slices.ContainsFunc(all, func(s seen) bool { return s.cause == noFull }) || t.flaw > late {
 			return BindingCapacity
 		}
 		return BindingCompleteBy
@@ -218,20 +249,29 @@ func (f *frame) binding(t *task, c candidate, all []seen) Binding {
 	case t.near:
 		return BindingHysteresis
 	}
-	cleaner := func(s seen, causes ...Cause) bool {
-		return s.known && (!c.known || s.carbon < c.carbon) && slices.Contains(causes, s.cause)
+	// What is cleaner, and was lost by what.
+	var objective, full, late bool
+	for i := range all {
+		s := &all[i]
+		if !s.known || c.known && s.carbon >= c.carbon {
+			continue
+		}
+		switch causesInOrder[s.cause] {
+		case CauseDearer, CauseLater, CauseUnknown, CauseNotWorth:
+			objective = true
+		case CauseFull:
+			full = full || s.affordable || t.Shape.Objective.CostCeiling <= 0
+		case CauseLate:
+			late = late || !s.full && s.affordable
+		}
 	}
-	if !t.cleans() && slices.ContainsFunc(all, func(s seen) bool {
-		return cleaner(s, CauseDearer, CauseLater, CauseUnknown, CauseNotWorth)
-	}) {
+	if !t.cleans() && objective {
 		return BindingObjective
 	}
-	if slices.ContainsFunc(all, func(s seen) bool {
-		return cleaner(s, CauseFull) && (s.affordable || t.Shape.Objective.CostCeiling <= 0)
-	}) || f.pausesBetter(t, c, true) {
+	if full || f.pausesBetter(t, c, true) {
 		return BindingCapacity
 	}
-	if slices.ContainsFunc(all, func(s seen) bool { return cleaner(s, CauseLate) && !s.full && s.affordable }) || f.pausesBetter(t, c, false) {
+	if late || f.pausesBetter(t, c, false) {
 		return BindingCompleteBy
 	}
 	return BindingNone
@@ -249,34 +289,17 @@ func (f *frame) pausesBetter(t *task, c candidate, empty bool) bool {
 			continue
 		}
 		p := f.places[site]
-		l, limit, until := &p.load, time.Duration(forever), f.slots
+		l, off, limit, until := p.load, f.off, time.Duration(forever), f.slots
 		if empty {
-			if !l.crowdsAny(t.demand, p.room, t.limit) {
+			if !l.lacks(off, off+t.limit, t.demand, p.room) {
 				continue // it is as good as empty, and c was the best
 			}
-			l, limit = &load{}, t.limit
+			l, off, limit = &load{}, 0, t.limit
 		} else if t.limit >= f.slot(until)+t.tail {
 			continue
 		}
-		fr := f.paused(t, f.carbonWeights(site), l.free(t.demand, p.room, f.slots, f.step), pauses, limit)
+		fr := f.paused(t, f.carbonWeights(site), l.free(t.demand, p.room, off, f.slots, f.step), pauses, limit)
 		if slot, ok := fr.best(); ok && f.measure(t, site, fr.trace(slot)).carbon < c.carbon {
-			return true
-		}
-	}
-	return false
-}
-
-// crowdsAny reports whether need would lack room at any time before end.
-func (l *load) crowdsAny(need, room amounts, end time.Duration) bool {
-	for i := range l.at {
-		if l.at[i] >= end {
-			break
-		}
-		sum := l.use[i]
-		for r := range need {
-			sum[r] += need[r]
-		}
-		if over(sum, need, room) {
 			return true
 		}
 	}

@@ -160,8 +160,8 @@ func (f *frame) least(t *task, limit time.Duration) (l floor) {
 				l.cost, l.priced = cost, true
 			}
 		}
-		empty := (&load{}).free(amounts{}, p.room, f.slots, f.step)
-		f.tries(t, site, empty, func(x *try) {
+		empty := (&load{}).free(amounts{}, p.room, 0, f.slots, f.step)
+		f.tries(t, site, empty, true, func(x *try) {
 			if x.reserved <= limit {
 				see(x.known, x.carbon, x.cost)
 			}

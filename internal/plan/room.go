@@ -64,9 +64,9 @@ func (f *frame) repair(fresh, failed []*task) {
 
 // alone reports whether t could be placed if nothing else were.
 func (f *frame) alone(t *task) bool {
-	loads := make([]load, len(f.places))
+	loads := make([]*load, len(f.places))
 	for i, p := range f.places {
-		loads[i], p.load = p.load, load{}
+		loads[i], p.load = p.load, &load{}
 	}
 	c := f.earliest(t)
 	for i, p := range f.places {

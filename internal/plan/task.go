@@ -34,6 +34,9 @@ type task struct {
 	flaw   flaw
 	near   bool    // something better was found, and is too little to move for
 	by     Binding // what decided when it was placed
+
+	// free is what freeAt has worked out, by site; nil: nothing is kept.
+	free [][]time.Duration
 }
 
 // anyPauses stands for as many suspensions as one likes.

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +36,9 @@ type Tx interface {
 	World(now time.Time) (plan.World, error)
 	Workload(id string) (workload.Workload, error)
 	SetPlan(parent, id string, at time.Time, e audit.Event) error
+	LastChange() (audit.Change, error)
+	LiveAttempts(site string) ([]workload.Attempt, error)
+	Sites() ([]plan.Station, error)
 	Site(id string) (plan.Station, error)
 	PutSite(s plan.Station, e audit.Event) error
 	SeeSite(id string, seen time.Time, answered int64) error
@@ -89,7 +94,11 @@ type Loop struct {
 	Patience time.Duration
 	Holder   string // names this process incarnation on the lease
 
-	epoch atomic.Int64 // read by every Absorb
+	epoch   atomic.Int64 // read by every Absorb
+	planned planned
+	// later are workloads that their sites keep refusing, and until when they
+	// are not offered again: meanwhile they take nobody's place.
+	later map[string]time.Time
 }
 
 // Epoch returns the leader epoch of the loop, 0 before Lead.
@@ -106,24 +115,58 @@ func (l *Loop) Lead(ctx context.Context) error {
 	})
 }
 
-// Run takes the lease, if Lead has not yet, and steps until ctx ends.
+// Run takes the lease, if Lead has not yet, and steps until ctx ends. Planning
+// has a hand of its own: with very many workloads it takes seconds, and what is
+// due must not wait for it.
 func (l *Loop) Run(ctx context.Context) error {
 	if l.Epoch() == 0 {
 		if err := l.Lead(ctx); err != nil {
 			return fmt.Errorf("take the lead: %w", err)
 		}
 	}
-	tick := time.NewTicker(l.Every)
-	defer tick.Stop()
+	plan, carry := make(chan struct{}, 1), make(chan struct{}, 1)
+	var hands sync.WaitGroup
+	hands.Go(func() { l.turns(ctx, plan, l.replan) })
+	hands.Go(func() { l.turns(ctx, carry, l.carry) })
 	for {
-		if err := l.Step(ctx, l.Now()); err != nil && ctx.Err() == nil {
-			l.logger().Error("control step failed", "err", err)
-		}
 		select {
 		case <-ctx.Done():
+			hands.Wait()
 			return nil
-		case <-tick.C:
 		case <-l.Wake:
+			for _, c := range []chan struct{}{plan, carry} {
+				select {
+				case c <- struct{}{}:
+				default:
+				}
+			}
+		}
+	}
+}
+
+// rest is how many times as long as its last turn a hand rests before the next
+// one: it takes no more than a tenth of a core, however much there is to do.
+const rest = 9
+
+// turns takes one turn after another: when woken, and at least every Every.
+func (l *Loop) turns(ctx context.Context, wake <-chan struct{}, turn func(context.Context, time.Time) error) {
+	for {
+		begin := time.Now()
+		if err := turn(ctx, l.Now()); err != nil && ctx.Err() == nil {
+			l.logger().Error("control step failed", "err", err)
+		}
+		pause := rest * time.Since(begin)
+		for _, c := range []<-chan struct{}{nil, wake} { // first the rest, then until woken
+			timer := time.NewTimer(pause)
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return
+			case <-timer.C:
+			case <-c:
+				timer.Stop()
+			}
+			pause = max(l.Every-pause, 0)
 		}
 	}
 }
@@ -138,14 +181,24 @@ func (l *Loop) logger() *slog.Logger {
 // Step goes once around. Every part of it is level-triggered: what one step
 // leaves undone, the next one finds.
 func (l *Loop) Step(ctx context.Context, now time.Time) error {
+	return errors.Join(l.replan(ctx, now), l.carry(ctx, now))
+}
+
+// carry carries out what is planned, and accounts for what was.
+func (l *Loop) carry(ctx context.Context, now time.Time) error {
 	var errs []error
-	if err := l.replan(ctx, now); err != nil {
-		errs = append(errs, err)
+	var world plan.World
+	err := l.Store.View(ctx, func(tx Tx) (err error) {
+		world, err = l.world(tx, now)
+		return err
+	})
+	if err != nil {
+		errs = append(errs, fmt.Errorf("observe: %w", err))
 	}
-	if err := l.dispatch(ctx, now); err != nil {
+	if err := l.dispatch(ctx, world, now); err != nil {
 		errs = append(errs, fmt.Errorf("dispatch: %w", err))
 	}
-	if err := l.missed(ctx, now); err != nil {
+	if err := l.missed(ctx, world, now); err != nil {
 		errs = append(errs, fmt.Errorf("record missed deadlines: %w", err))
 	}
 	if err := l.account(ctx, now); err != nil {
@@ -154,11 +207,46 @@ func (l *Loop) Step(ctx context.Context, now time.Time) error {
 	return errors.Join(errs...)
 }
 
+// planned is the world that was planned last, as far as it takes to know it
+// again: the newest change on record, which sites were silent, and when.
+type planned struct {
+	last int64
+	down string
+	at   time.Time
+}
+
+// same reports whether nothing has happened since that a plan could answer to.
+// What time alone changes, a slot is soon enough for.
+func (p planned) same(now planned, step time.Duration) bool {
+	return p.last == now.last && p.down == now.down && now.at.Sub(p.at) < step && !now.at.Before(p.at)
+}
+
+// look returns how the world stands, in the few words of planned.
+func (l *Loop) look(tx Tx, now time.Time) (planned, error) {
+	p := planned{at: now}
+	c, err := tx.LastChange()
+	if err != nil {
+		return p, err
+	}
+	p.last = c.Index
+	stations, err := tx.Sites()
+	for _, st := range stations {
+		if now.Sub(st.Seen) > l.Silence {
+			p.down += st.ID + " "
+		}
+	}
+	return p, err
+}
+
 // replan observes, decides, doubts and commits.
 func (l *Loop) replan(ctx context.Context, now time.Time) error {
 	// 1. Observe.
 	var world plan.World
+	var looked planned
 	err := l.Store.View(ctx, func(tx Tx) (err error) {
+		if looked, err = l.look(tx, now); err != nil || l.planned.same(looked, l.Rules.Step) {
+			return err
+		}
 		world, err = l.world(tx, now)
 		return err
 	})
@@ -174,6 +262,7 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 	next := plan.Compute(snap)
 	changed := l.changes(world, next)
 	if len(changed) == 0 {
+		l.planned = looked
 		return nil
 	}
 
@@ -258,39 +347,49 @@ func (l *Loop) changes(w plan.World, next plan.Plan) []change {
 	return out
 }
 
+const (
+	// inHand is how many workloads a site has in its hands: offered, held and
+	// running. An agent reports on all of them in each call, at most 500. The
+	// others wait here, and are as safe.
+	inHand = 256
+	// inHandSoon is how many it may have if what comes on top starts soon.
+	inHandSoon = 448
+	// atOnce is how many workloads one transaction dispatches: others write too.
+	atOnce = 64
+)
+
 // dispatch offers what is planned, takes back what was not accepted in time,
 // and asks a site to release what is now planned elsewhere.
-func (l *Loop) dispatch(ctx context.Context, now time.Time) error {
-	var due []string
-	err := l.Store.View(ctx, func(tx Tx) error {
-		w, err := l.world(tx, now)
+func (l *Loop) dispatch(ctx context.Context, w plan.World, now time.Time) error {
+	for ids := range slices.Chunk(l.due(w, now), atOnce) {
+		err := l.Store.Update(ctx, func(tx Tx) error {
+			if err := tx.CheckLead(lease, l.Epoch()); err != nil {
+				return err
+			}
+			for _, id := range ids {
+				if err := l.dispatchOne(tx, id, now); err != nil {
+					return fmt.Errorf("workload %s: %w", id, err)
+				}
+			}
+			return nil
+		})
 		if err != nil {
 			return err
 		}
-		due = l.due(w, now)
-		return nil
-	})
-	if err != nil || len(due) == 0 {
-		return err
 	}
-	return l.Store.Update(ctx, func(tx Tx) error {
-		if err := tx.CheckLead(lease, l.Epoch()); err != nil {
-			return err
-		}
-		for _, id := range due {
-			if err := l.dispatchOne(tx, id, now); err != nil {
-				return fmt.Errorf("workload %s: %w", id, err)
-			}
-		}
-		return nil
-	})
+	return nil
 }
 
-// due names the workloads about which dispatch has something to do.
+// due names the workloads about which dispatch has something to do: first what
+// is to be taken back, then what is to be offered, the nearest start first, as
+// far as its site has a hand free. What starts soon has one where others have
+// none: the bound makes nothing late.
 func (l *Loop) due(w plan.World, now time.Time) []string {
 	attempts := map[string]workload.Attempt{}
+	hands := map[string]int{}
 	for _, a := range w.Attempts {
 		attempts[a.Workload] = a
+		hands[a.Site]++
 	}
 	placed := map[string]plan.Placement{}
 	for _, p := range w.Placements {
@@ -300,15 +399,29 @@ func (l *Loop) due(w plan.World, now time.Time) []string {
 	for _, s := range w.Sites {
 		down[s.ID] = s.Down
 	}
-	var due []string
+	var due, offers []string
 	for _, wl := range w.Open {
 		p, ok := placed[wl.ID]
 		a := attempts[wl.ID]
 		switch {
-		case wl.State == workload.Planned && ok && !down[p.Site],
-			wl.State == workload.Offered && now.After(a.Expires),
+		case wl.State == workload.Planned && ok && !down[p.Site] && !now.Before(l.later[wl.ID]):
+			offers = append(offers, wl.ID)
+		case wl.State == workload.Offered && now.After(a.Expires),
 			wl.State == workload.Held && ok && a.Site != p.Site:
 			due = append(due, wl.ID)
+		}
+	}
+	slices.SortStableFunc(offers, func(a, b string) int { return placed[a].Start().Compare(placed[b].Start()) })
+	soon := now.Add(2 * l.OfferFor)
+	for _, id := range offers {
+		p := placed[id]
+		most := inHand
+		if p.Start().Before(soon) {
+			most = inHandSoon
+		}
+		if hands[p.Site] < most {
+			hands[p.Site]++
+			due = append(due, id)
 		}
 	}
 	return due
@@ -330,7 +443,12 @@ func (l *Loop) dispatchOne(tx Tx, id string, now time.Time) error {
 	}
 	switch {
 	case w.State == workload.Planned && placed:
-		if l.tooSoon(attempts, now) {
+		delete(l.later, id)
+		if until := l.notBefore(attempts); now.Before(until) {
+			if l.later == nil {
+				l.later = map[string]time.Time{}
+			}
+			l.later[id] = until
 			return nil
 		}
 		// Offers are made early, as soon as there is a plan, so that a site
@@ -357,34 +475,30 @@ func (l *Loop) dispatchOne(tx Tx, id string, now time.Time) error {
 	return nil
 }
 
-// tooSoon spaces out the offers of work that sites keep refusing: each
+// notBefore spaces out the offers of work that sites keep refusing: each
 // revocation in a row doubles the wait.
-func (l *Loop) tooSoon(attempts []workload.Attempt, now time.Time) bool {
+func (l *Loop) notBefore(attempts []workload.Attempt) time.Time {
 	revoked := 0
 	for i := len(attempts) - 1; i >= 0 && attempts[i].State == workload.AttemptRevoked; i-- {
 		revoked++
 	}
 	if revoked == 0 {
-		return false
+		return time.Time{}
 	}
 	wait := l.OfferFor / 16 << min(revoked, 10)
-	return now.Before(attempts[len(attempts)-1].Changed.Add(wait))
+	return attempts[len(attempts)-1].Changed.Add(wait)
 }
 
 // missed puts on record, once, that a completeBy has passed.
-func (l *Loop) missed(ctx context.Context, now time.Time) error {
+func (l *Loop) missed(ctx context.Context, w plan.World, now time.Time) error {
 	var late []string
-	err := l.Store.View(ctx, func(tx Tx) error {
-		w, err := tx.World(now)
-		for _, wl := range w.Open {
-			if wl.MissedAt.IsZero() && now.After(wl.Shape.When.CompleteBy) {
-				late = append(late, wl.ID)
-			}
+	for _, wl := range w.Open {
+		if wl.MissedAt.IsZero() && now.After(wl.Shape.When.CompleteBy) {
+			late = append(late, wl.ID)
 		}
-		return err
-	})
-	if err != nil || len(late) == 0 {
-		return err
+	}
+	if len(late) == 0 {
+		return nil
 	}
 	return l.Store.Update(ctx, func(tx Tx) error {
 		if err := tx.CheckLead(lease, l.Epoch()); err != nil {

@@ -26,12 +26,14 @@ func (l *Loop) Orders(ctx context.Context, site string, reports []workload.Repor
 				orders = append(orders, o)
 			}
 		}
-		w, err := tx.World(now)
+		// Not the world: this is asked at every change, and must cost what the
+		// site has in its hands.
+		live, err := tx.LiveAttempts(site)
 		if err != nil {
 			return err
 		}
-		for _, a := range w.Attempts {
-			if a.Site != site || known[a.Grant] || a.State != workload.AttemptOffered || now.After(a.Expires) {
+		for _, a := range live {
+			if known[a.Grant] || a.State != workload.AttemptOffered || now.After(a.Expires) {
 				continue
 			}
 			o, ok, err := offer(tx, a)

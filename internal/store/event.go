@@ -138,3 +138,23 @@ func (t *systemTx) Decided(from int64) ([]Decided, error) {
 		return Decided{Index: r.Idx, Digest: digest(r.Body)}, nil
 	})
 }
+
+func (t *systemTx) Changes(from int64) ([]Change, error) {
+	rows, err := t.q.SystemChanges(t.ctx, db.SystemChangesParams{Idx: from, Most: MaxPage})
+	if err != nil {
+		return nil, t.failed("reading what has changed", err)
+	}
+	return each(rows, change)
+}
+
+func (t *systemTx) LastChange() (Change, error) {
+	r, err := t.q.SystemLastChange(t.ctx)
+	if err != nil {
+		return Change{}, t.failed("reading the newest change", err)
+	}
+	return change(db.SystemChangesRow(r))
+}
+
+func change(r db.SystemChangesRow) (Change, error) {
+	return Change{Index: r.Idx, Kind: audit.Kind(r.Kind), Object: r.Object, Workload: r.Workload, Leaf: r.Leaf}, nil
+}

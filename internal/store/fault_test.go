@@ -72,6 +72,9 @@ func TestReadsTellTheirErrors(t *testing.T) {
 			if m.Type.NumIn() > 1 && m.Type.In(1).Kind() == reflect.Pointer {
 				args[0] = reflect.New(m.Type.In(1).Elem())
 			}
+			if len(args) > 0 && args[0].Kind() == reflect.Slice && args[0].Type().Elem().Kind() == reflect.String {
+				args[0] = reflect.ValueOf([]string{"wl_1"})
+			}
 			if m.Name == "Events" || m.Name == "Workloads" {
 				args[0] = reflect.Zero(args[0].Type())
 			}

@@ -113,6 +113,15 @@ type TenantTx interface {
 	// Decisions returns all placements that a workload has had, oldest first.
 	Decisions(workload string) ([]Decision, error)
 
+	// AttemptsOf, DecidedOf, EntriesOf and MetersOf read what belongs to a
+	// page of workloads, by their ids, at the cost of a few queries. Decided is
+	// the placement in force or, where none is, the last one there was. An id
+	// that the tenant does not have is in none of them.
+	AttemptsOf(ids []string) (map[string][]workload.Attempt, error)
+	DecidedOf(ids []string) (map[string]plan.Placement, error)
+	EntriesOf(ids []string) (map[string][]LedgerLine, error)
+	MetersOf(ids []string) (map[string][]ledger.Meter, error)
+
 	// Idempotent returns what was submitted under a key.
 	Idempotent(key string) (k Key, ok bool, err error)
 	// PutIdempotent keeps a key; it is a problem.Conflict if it is taken.
@@ -170,6 +179,13 @@ type SystemTx interface {
 	// SetPlan brings a plan into force, or returns plan.ErrStale if its
 	// parent is not in force.
 	SetPlan(parent, id string, at time.Time, e audit.Event) error
+
+	// Changes returns what has been put on record from an index on, in the
+	// order of the log, at most MaxPage of them; in an Update also what that
+	// Update has put there so far, and the ones that it commits together with.
+	Changes(from int64) ([]Change, error)
+	// LastChange returns the newest of them.
+	LastChange() (Change, error)
 
 	// Sites returns all sites by id.
 	Sites() ([]Site, error)
@@ -287,6 +303,7 @@ const MaxPage = 1000
 // What the store keeps and lists, in the words of the rooms that own them.
 type (
 	Leaf        = audit.Leaf
+	Change      = audit.Change
 	EventFilter = audit.Filter
 	Filter      = workload.Filter
 	Cursor      = workload.Cursor

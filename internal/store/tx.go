@@ -24,6 +24,9 @@ type tx struct {
 	q    db.Querier
 	log  *growth // nil in a View
 	memo *decoded
+	// own are the rows of workloads that this transaction has written: it need
+	// not read them to know them.
+	own map[string]db.Workload
 	// spoiled is the first error that came after something was written.
 	spoiled error
 }

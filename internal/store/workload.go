@@ -25,6 +25,9 @@ func (t *tenantTx) Workload(id string) (workload.Workload, error) {
 }
 
 func (t *tenantTx) workloadRow(id string) (db.Workload, error) {
+	if row, ok := t.own[id]; ok && row.Tenant == string(t.tenant) {
+		return row, nil
+	}
 	row, err := t.q.Workload(t.ctx, db.WorkloadParams{Tenant: string(t.tenant), ID: id})
 	if errors.Is(err, sql.ErrNoRows) {
 		return row, missing("workload "+id, nil)
@@ -157,11 +160,19 @@ func (t *tenantTx) InsertWorkload(w workload.Workload, e audit.Event) error {
 	if changed.IsZero() {
 		changed = w.Created
 	}
-	return t.failed("adding workload "+w.ID, t.q.InsertWorkload(t.ctx, db.InsertWorkloadParams{
+	row := db.InsertWorkloadParams{
 		ID: w.ID, Tenant: string(t.tenant), State: string(w.State), Rev: 1, Shape: shape, Sealed: blob(w.Sealed), Enclave: w.Enclave,
 		Created: usec(w.Created), Changed: usec(changed), Wanted: string(w.Wanted), Baseline: baseline,
 		MissedAt: maybe(w.MissedAt), MissedCause: w.MissedCause, Cause: w.Cause,
-	}))
+	}
+	if err := t.failed("adding workload "+w.ID, t.q.InsertWorkload(t.ctx, row)); err != nil {
+		return err
+	}
+	if t.own == nil {
+		t.own = map[string]db.Workload{}
+	}
+	t.own[w.ID] = db.Workload(row)
+	return nil
 }
 
 func (t *tenantTx) MoveWorkload(w *workload.Workload, to workload.State, e audit.Event) error {
@@ -209,6 +220,11 @@ func (t *tenantTx) changeWorkload(w *workload.Workload, to workload.State, e aud
 	})
 	if err := t.one("changing workload "+w.ID, n, err); err != nil {
 		return err
+	}
+	if row, ok := t.own[w.ID]; ok {
+		row.State, row.Rev, row.Changed = string(next.State), next.Rev, usec(next.Changed)
+		row.Wanted, row.MissedAt, row.MissedCause, row.Cause = string(w.Wanted), maybe(w.MissedAt), w.MissedCause, w.Cause
+		t.own[w.ID] = row
 	}
 	*w = next
 	return nil

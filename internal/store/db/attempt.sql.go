@@ -97,6 +97,66 @@ func (q *Queries) Attempts(ctx context.Context, arg AttemptsParams) ([]Attempt, 
 	return items, nil
 }
 
+const attemptsBetween = `-- name: AttemptsBetween :many
+SELECT workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen FROM attempt
+WHERE tenant = $1 AND workload >= $2 AND workload <= $3
+ORDER BY workload, n LIMIT $4
+`
+
+type AttemptsBetweenParams struct {
+	Tenant string
+	First  string
+	Last   string
+	Most   int32
+}
+
+func (q *Queries) AttemptsBetween(ctx context.Context, arg AttemptsBetweenParams) ([]Attempt, error) {
+	rows, err := q.query(ctx, q.attemptsBetweenStmt, attemptsBetween,
+		arg.Tenant,
+		arg.First,
+		arg.Last,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Attempt
+	for rows.Next() {
+		var i Attempt
+		if err := rows.Scan(
+			&i.Workload,
+			&i.N,
+			&i.Tenant,
+			&i.Site,
+			&i.GrantID,
+			&i.Epoch,
+			&i.State,
+			&i.Rev,
+			&i.Expires,
+			&i.Started,
+			&i.Ended,
+			&i.ExitCode,
+			&i.Cause,
+			&i.Changed,
+			&i.Active,
+			&i.RunSince,
+			&i.Suspensions,
+			&i.Seen,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertAttempt = `-- name: InsertAttempt :exec
 INSERT INTO attempt (workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)

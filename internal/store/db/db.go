@@ -30,6 +30,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.attemptsStmt, err = db.PrepareContext(ctx, attempts); err != nil {
 		return nil, fmt.Errorf("error preparing query Attempts: %w", err)
 	}
+	if q.attemptsBetweenStmt, err = db.PrepareContext(ctx, attemptsBetween); err != nil {
+		return nil, fmt.Errorf("error preparing query AttemptsBetween: %w", err)
+	}
 	if q.checkpointsStmt, err = db.PrepareContext(ctx, checkpoints); err != nil {
 		return nil, fmt.Errorf("error preparing query Checkpoints: %w", err)
 	}
@@ -87,6 +90,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.lastCheckpointStmt, err = db.PrepareContext(ctx, lastCheckpoint); err != nil {
 		return nil, fmt.Errorf("error preparing query LastCheckpoint: %w", err)
 	}
+	if q.lastDecisionStmt, err = db.PrepareContext(ctx, lastDecision); err != nil {
+		return nil, fmt.Errorf("error preparing query LastDecision: %w", err)
+	}
 	if q.lastLeafStmt, err = db.PrepareContext(ctx, lastLeaf); err != nil {
 		return nil, fmt.Errorf("error preparing query LastLeaf: %w", err)
 	}
@@ -101,6 +107,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.ledgerEntriesStmt, err = db.PrepareContext(ctx, ledgerEntries); err != nil {
 		return nil, fmt.Errorf("error preparing query LedgerEntries: %w", err)
+	}
+	if q.ledgerEntriesBetweenStmt, err = db.PrepareContext(ctx, ledgerEntriesBetween); err != nil {
+		return nil, fmt.Errorf("error preparing query LedgerEntriesBetween: %w", err)
 	}
 	if q.legalStmt, err = db.PrepareContext(ctx, legal); err != nil {
 		return nil, fmt.Errorf("error preparing query Legal: %w", err)
@@ -117,11 +126,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.metersStmt, err = db.PrepareContext(ctx, meters); err != nil {
 		return nil, fmt.Errorf("error preparing query Meters: %w", err)
 	}
+	if q.metersBetweenStmt, err = db.PrepareContext(ctx, metersBetween); err != nil {
+		return nil, fmt.Errorf("error preparing query MetersBetween: %w", err)
+	}
 	if q.moveAttemptStmt, err = db.PrepareContext(ctx, moveAttempt); err != nil {
 		return nil, fmt.Errorf("error preparing query MoveAttempt: %w", err)
 	}
 	if q.placementStmt, err = db.PrepareContext(ctx, placement); err != nil {
 		return nil, fmt.Errorf("error preparing query Placement: %w", err)
+	}
+	if q.placementsBetweenStmt, err = db.PrepareContext(ctx, placementsBetween); err != nil {
+		return nil, fmt.Errorf("error preparing query PlacementsBetween: %w", err)
 	}
 	if q.planInForceStmt, err = db.PrepareContext(ctx, planInForce); err != nil {
 		return nil, fmt.Errorf("error preparing query PlanInForce: %w", err)
@@ -171,11 +186,17 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.sitesStmt, err = db.PrepareContext(ctx, sites); err != nil {
 		return nil, fmt.Errorf("error preparing query Sites: %w", err)
 	}
+	if q.systemChangesStmt, err = db.PrepareContext(ctx, systemChanges); err != nil {
+		return nil, fmt.Errorf("error preparing query SystemChanges: %w", err)
+	}
 	if q.systemDecisionsStmt, err = db.PrepareContext(ctx, systemDecisions); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemDecisions: %w", err)
 	}
 	if q.systemEventsStmt, err = db.PrepareContext(ctx, systemEvents); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemEvents: %w", err)
+	}
+	if q.systemLastChangeStmt, err = db.PrepareContext(ctx, systemLastChange); err != nil {
+		return nil, fmt.Errorf("error preparing query SystemLastChange: %w", err)
 	}
 	if q.systemLeavesStmt, err = db.PrepareContext(ctx, systemLeaves); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemLeaves: %w", err)
@@ -268,6 +289,11 @@ func (q *Queries) Close() error {
 	if q.attemptsStmt != nil {
 		if cerr := q.attemptsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing attemptsStmt: %w", cerr)
+		}
+	}
+	if q.attemptsBetweenStmt != nil {
+		if cerr := q.attemptsBetweenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing attemptsBetweenStmt: %w", cerr)
 		}
 	}
 	if q.checkpointsStmt != nil {
@@ -365,6 +391,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing lastCheckpointStmt: %w", cerr)
 		}
 	}
+	if q.lastDecisionStmt != nil {
+		if cerr := q.lastDecisionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing lastDecisionStmt: %w", cerr)
+		}
+	}
 	if q.lastLeafStmt != nil {
 		if cerr := q.lastLeafStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lastLeafStmt: %w", cerr)
@@ -388,6 +419,11 @@ func (q *Queries) Close() error {
 	if q.ledgerEntriesStmt != nil {
 		if cerr := q.ledgerEntriesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing ledgerEntriesStmt: %w", cerr)
+		}
+	}
+	if q.ledgerEntriesBetweenStmt != nil {
+		if cerr := q.ledgerEntriesBetweenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing ledgerEntriesBetweenStmt: %w", cerr)
 		}
 	}
 	if q.legalStmt != nil {
@@ -415,6 +451,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing metersStmt: %w", cerr)
 		}
 	}
+	if q.metersBetweenStmt != nil {
+		if cerr := q.metersBetweenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing metersBetweenStmt: %w", cerr)
+		}
+	}
 	if q.moveAttemptStmt != nil {
 		if cerr := q.moveAttemptStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing moveAttemptStmt: %w", cerr)
@@ -423,6 +464,11 @@ func (q *Queries) Close() error {
 	if q.placementStmt != nil {
 		if cerr := q.placementStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing placementStmt: %w", cerr)
+		}
+	}
+	if q.placementsBetweenStmt != nil {
+		if cerr := q.placementsBetweenStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing placementsBetweenStmt: %w", cerr)
 		}
 	}
 	if q.planInForceStmt != nil {
@@ -505,6 +551,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing sitesStmt: %w", cerr)
 		}
 	}
+	if q.systemChangesStmt != nil {
+		if cerr := q.systemChangesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing systemChangesStmt: %w", cerr)
+		}
+	}
 	if q.systemDecisionsStmt != nil {
 		if cerr := q.systemDecisionsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing systemDecisionsStmt: %w", cerr)
@@ -513,6 +564,11 @@ func (q *Queries) Close() error {
 	if q.systemEventsStmt != nil {
 		if cerr := q.systemEventsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing systemEventsStmt: %w", cerr)
+		}
+	}
+	if q.systemLastChangeStmt != nil {
+		if cerr := q.systemLastChangeStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing systemLastChangeStmt: %w", cerr)
 		}
 	}
 	if q.systemLeavesStmt != nil {
@@ -686,6 +742,7 @@ type Queries struct {
 	tx                           *sql.Tx
 	attemptStmt                  *sql.Stmt
 	attemptsStmt                 *sql.Stmt
+	attemptsBetweenStmt          *sql.Stmt
 	checkpointsStmt              *sql.Stmt
 	countWorkloadsStmt           *sql.Stmt
 	decisionsStmt                *sql.Stmt
@@ -705,18 +762,22 @@ type Queries struct {
 	insertTransitionStmt         *sql.Stmt
 	insertWorkloadStmt           *sql.Stmt
 	lastCheckpointStmt           *sql.Stmt
+	lastDecisionStmt             *sql.Stmt
 	lastLeafStmt                 *sql.Stmt
 	latestSeriesStmt             *sql.Stmt
 	leadStmt                     *sql.Stmt
 	leaseStmt                    *sql.Stmt
 	ledgerEntriesStmt            *sql.Stmt
+	ledgerEntriesBetweenStmt     *sql.Stmt
 	legalStmt                    *sql.Stmt
 	loghashStmt                  *sql.Stmt
 	metaStmt                     *sql.Stmt
 	meterStmt                    *sql.Stmt
 	metersStmt                   *sql.Stmt
+	metersBetweenStmt            *sql.Stmt
 	moveAttemptStmt              *sql.Stmt
 	placementStmt                *sql.Stmt
+	placementsBetweenStmt        *sql.Stmt
 	planInForceStmt              *sql.Stmt
 	progressAttemptStmt          *sql.Stmt
 	pruneLatestStmt              *sql.Stmt
@@ -733,8 +794,10 @@ type Queries struct {
 	setPlanStmt                  *sql.Stmt
 	siteStmt                     *sql.Stmt
 	sitesStmt                    *sql.Stmt
+	systemChangesStmt            *sql.Stmt
 	systemDecisionsStmt          *sql.Stmt
 	systemEventsStmt             *sql.Stmt
+	systemLastChangeStmt         *sql.Stmt
 	systemLeavesStmt             *sql.Stmt
 	systemLedgerEntryStmt        *sql.Stmt
 	systemLiveAttemptsStmt       *sql.Stmt
@@ -769,6 +832,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		tx:                           tx,
 		attemptStmt:                  q.attemptStmt,
 		attemptsStmt:                 q.attemptsStmt,
+		attemptsBetweenStmt:          q.attemptsBetweenStmt,
 		checkpointsStmt:              q.checkpointsStmt,
 		countWorkloadsStmt:           q.countWorkloadsStmt,
 		decisionsStmt:                q.decisionsStmt,
@@ -788,18 +852,22 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertTransitionStmt:         q.insertTransitionStmt,
 		insertWorkloadStmt:           q.insertWorkloadStmt,
 		lastCheckpointStmt:           q.lastCheckpointStmt,
+		lastDecisionStmt:             q.lastDecisionStmt,
 		lastLeafStmt:                 q.lastLeafStmt,
 		latestSeriesStmt:             q.latestSeriesStmt,
 		leadStmt:                     q.leadStmt,
 		leaseStmt:                    q.leaseStmt,
 		ledgerEntriesStmt:            q.ledgerEntriesStmt,
+		ledgerEntriesBetweenStmt:     q.ledgerEntriesBetweenStmt,
 		legalStmt:                    q.legalStmt,
 		loghashStmt:                  q.loghashStmt,
 		metaStmt:                     q.metaStmt,
 		meterStmt:                    q.meterStmt,
 		metersStmt:                   q.metersStmt,
+		metersBetweenStmt:            q.metersBetweenStmt,
 		moveAttemptStmt:              q.moveAttemptStmt,
 		placementStmt:                q.placementStmt,
+		placementsBetweenStmt:        q.placementsBetweenStmt,
 		planInForceStmt:              q.planInForceStmt,
 		progressAttemptStmt:          q.progressAttemptStmt,
 		pruneLatestStmt:              q.pruneLatestStmt,
@@ -816,8 +884,10 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		setPlanStmt:                  q.setPlanStmt,
 		siteStmt:                     q.siteStmt,
 		sitesStmt:                    q.sitesStmt,
+		systemChangesStmt:            q.systemChangesStmt,
 		systemDecisionsStmt:          q.systemDecisionsStmt,
 		systemEventsStmt:             q.systemEventsStmt,
+		systemLastChangeStmt:         q.systemLastChangeStmt,
 		systemLeavesStmt:             q.systemLeavesStmt,
 		systemLedgerEntryStmt:        q.systemLedgerEntryStmt,
 		systemLiveAttemptsStmt:       q.systemLiveAttemptsStmt,

@@ -73,6 +73,53 @@ func (q *Queries) LedgerEntries(ctx context.Context, arg LedgerEntriesParams) ([
 	return items, nil
 }
 
+const ledgerEntriesBetween = `-- name: LedgerEntriesBetween :many
+SELECT ledger_entry.workload, leaf.idx, leaf.sealed FROM ledger_entry JOIN leaf ON leaf.idx = ledger_entry.idx
+WHERE ledger_entry.tenant = $1 AND leaf.tenant = $1 AND ledger_entry.workload >= $2 AND ledger_entry.workload <= $3
+ORDER BY ledger_entry.workload, ledger_entry.idx LIMIT $4
+`
+
+type LedgerEntriesBetweenParams struct {
+	Tenant string
+	First  string
+	Last   string
+	Most   int32
+}
+
+type LedgerEntriesBetweenRow struct {
+	Workload string
+	Idx      int64
+	Sealed   []byte
+}
+
+func (q *Queries) LedgerEntriesBetween(ctx context.Context, arg LedgerEntriesBetweenParams) ([]LedgerEntriesBetweenRow, error) {
+	rows, err := q.query(ctx, q.ledgerEntriesBetweenStmt, ledgerEntriesBetween,
+		arg.Tenant,
+		arg.First,
+		arg.Last,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LedgerEntriesBetweenRow
+	for rows.Next() {
+		var i LedgerEntriesBetweenRow
+		if err := rows.Scan(&i.Workload, &i.Idx, &i.Sealed); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const meter = `-- name: Meter :one
 SELECT workload, attempt, hour, tenant, body, settled FROM meter WHERE tenant = $1 AND workload = $2 AND attempt = $3 AND hour = $4
 `
@@ -114,6 +161,54 @@ type MetersParams struct {
 
 func (q *Queries) Meters(ctx context.Context, arg MetersParams) ([]Meter, error) {
 	rows, err := q.query(ctx, q.metersStmt, meters, arg.Tenant, arg.Workload)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Meter
+	for rows.Next() {
+		var i Meter
+		if err := rows.Scan(
+			&i.Workload,
+			&i.Attempt,
+			&i.Hour,
+			&i.Tenant,
+			&i.Body,
+			&i.Settled,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const metersBetween = `-- name: MetersBetween :many
+SELECT workload, attempt, hour, tenant, body, settled FROM meter
+WHERE tenant = $1 AND workload >= $2 AND workload <= $3
+ORDER BY workload, attempt, hour LIMIT $4
+`
+
+type MetersBetweenParams struct {
+	Tenant string
+	First  string
+	Last   string
+	Most   int32
+}
+
+func (q *Queries) MetersBetween(ctx context.Context, arg MetersBetweenParams) ([]Meter, error) {
+	rows, err := q.query(ctx, q.metersBetweenStmt, metersBetween,
+		arg.Tenant,
+		arg.First,
+		arg.Last,
+		arg.Most,
+	)
 	if err != nil {
 		return nil, err
 	}

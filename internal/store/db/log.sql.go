@@ -255,6 +255,52 @@ func (q *Queries) Loghash(ctx context.Context, first int64) (Loghash, error) {
 	return i, err
 }
 
+const systemChanges = `-- name: SystemChanges :many
+SELECT idx, kind, object, workload, leaf FROM leaf WHERE idx >= $1 ORDER BY idx LIMIT $2
+`
+
+type SystemChangesParams struct {
+	Idx  int64
+	Most int32
+}
+
+type SystemChangesRow struct {
+	Idx      int64
+	Kind     string
+	Object   string
+	Workload string
+	Leaf     []byte
+}
+
+func (q *Queries) SystemChanges(ctx context.Context, arg SystemChangesParams) ([]SystemChangesRow, error) {
+	rows, err := q.query(ctx, q.systemChangesStmt, systemChanges, arg.Idx, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SystemChangesRow
+	for rows.Next() {
+		var i SystemChangesRow
+		if err := rows.Scan(
+			&i.Idx,
+			&i.Kind,
+			&i.Object,
+			&i.Workload,
+			&i.Leaf,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const systemEvents = `-- name: SystemEvents :many
 SELECT idx, tenant, sealed FROM leaf
 WHERE idx > $1 AND kind <> 'ledger.entry'
@@ -295,6 +341,31 @@ func (q *Queries) SystemEvents(ctx context.Context, arg SystemEventsParams) ([]S
 		return nil, err
 	}
 	return items, nil
+}
+
+const systemLastChange = `-- name: SystemLastChange :one
+SELECT idx, kind, object, workload, leaf FROM leaf ORDER BY idx DESC LIMIT 1
+`
+
+type SystemLastChangeRow struct {
+	Idx      int64
+	Kind     string
+	Object   string
+	Workload string
+	Leaf     []byte
+}
+
+func (q *Queries) SystemLastChange(ctx context.Context) (SystemLastChangeRow, error) {
+	row := q.queryRow(ctx, q.systemLastChangeStmt, systemLastChange)
+	var i SystemLastChangeRow
+	err := row.Scan(
+		&i.Idx,
+		&i.Kind,
+		&i.Object,
+		&i.Workload,
+		&i.Leaf,
+	)
+	return i, err
 }
 
 const systemLeaves = `-- name: SystemLeaves :many

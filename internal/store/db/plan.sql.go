@@ -88,6 +88,22 @@ func (q *Queries) InsertDecision(ctx context.Context, arg InsertDecisionParams) 
 	return err
 }
 
+const lastDecision = `-- name: LastDecision :one
+SELECT body FROM decision WHERE tenant = $1 AND workload = $2 ORDER BY idx DESC LIMIT 1
+`
+
+type LastDecisionParams struct {
+	Tenant   string
+	Workload string
+}
+
+func (q *Queries) LastDecision(ctx context.Context, arg LastDecisionParams) (string, error) {
+	row := q.queryRow(ctx, q.lastDecisionStmt, lastDecision, arg.Tenant, arg.Workload)
+	var body string
+	err := row.Scan(&body)
+	return body, err
+}
+
 const placement = `-- name: Placement :one
 SELECT decision.body FROM placement JOIN decision ON decision.idx = placement.decision
 WHERE placement.tenant = $1 AND decision.tenant = $1 AND placement.workload = $2
@@ -103,6 +119,52 @@ func (q *Queries) Placement(ctx context.Context, arg PlacementParams) (string, e
 	var body string
 	err := row.Scan(&body)
 	return body, err
+}
+
+const placementsBetween = `-- name: PlacementsBetween :many
+SELECT decision.workload, decision.body FROM placement JOIN decision ON decision.idx = placement.decision
+WHERE placement.tenant = $1 AND decision.tenant = $1 AND placement.workload >= $2 AND placement.workload <= $3
+ORDER BY placement.workload LIMIT $4
+`
+
+type PlacementsBetweenParams struct {
+	Tenant string
+	First  string
+	Last   string
+	Most   int32
+}
+
+type PlacementsBetweenRow struct {
+	Workload string
+	Body     string
+}
+
+func (q *Queries) PlacementsBetween(ctx context.Context, arg PlacementsBetweenParams) ([]PlacementsBetweenRow, error) {
+	rows, err := q.query(ctx, q.placementsBetweenStmt, placementsBetween,
+		arg.Tenant,
+		arg.First,
+		arg.Last,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []PlacementsBetweenRow
+	for rows.Next() {
+		var i PlacementsBetweenRow
+		if err := rows.Scan(&i.Workload, &i.Body); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const planInForce = `-- name: PlanInForce :one

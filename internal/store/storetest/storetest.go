@@ -46,6 +46,8 @@ func Test(t *testing.T, open func(t *testing.T) store.DB) {
 		{"Idempotency", idempotency},
 		{"Paging", paging},
 		{"PagingUnderInserts", pagingUnderInserts},
+		{"Pages", pages},
+		{"Changes", whatChanged},
 		{"Events", events},
 		{"Placements", placements},
 		{"PlanInForce", planInForce},

@@ -130,6 +130,22 @@ func tenantWall(t *testing.T, d store.DB) {
 			own.Tenant = umbr
 			return notThere(tx.PutMeter(entry.Meter)) && notThere(tx.PutMeter(own))
 		},
+		"AttemptsOf": func(tx store.TenantTx) bool {
+			m, err := tx.AttemptsOf([]string{w.ID})
+			return none(len(m), err)
+		},
+		"DecidedOf": func(tx store.TenantTx) bool {
+			m, err := tx.DecidedOf([]string{w.ID})
+			return none(len(m), err)
+		},
+		"EntriesOf": func(tx store.TenantTx) bool {
+			m, err := tx.EntriesOf([]string{w.ID})
+			return none(len(m), err)
+		},
+		"MetersOf": func(tx store.TenantTx) bool {
+			m, err := tx.MetersOf([]string{w.ID})
+			return none(len(m), err)
+		},
 		"Meters": func(tx store.TenantTx) bool {
 			ms, err := tx.Meters(w.ID)
 			return none(len(ms), err)
@@ -257,6 +273,7 @@ var reads = map[string]bool{
 	"LostAttempts": true, "Placements": true, "PlanInForce": true, "Sites": true, "Site": true, "Signal": true, "Measured": true,
 	"LatestForecasts": true, "UnsettledMeters": true, "Token": true, "Tokens": true, "CheckLead": true, "Meta": true, "LogSize": true,
 	"Checkpoint": true, "Checkpoints": true, "Leaves": true, "Hashes": true, "Transitions": true, "States": true, "Decided": true,
+	"AttemptsOf": true, "DecidedOf": true, "EntriesOf": true, "MetersOf": true, "Changes": true, "LastChange": true,
 }
 
 // eventForEachChange: a change and its event are one, and no change has none

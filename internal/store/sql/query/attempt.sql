@@ -39,3 +39,8 @@ WHERE tenant = $1 AND workload = $2 AND n = $3 AND state = $4 AND rev = $5;
 UPDATE attempt
 SET active = sqlc.arg(active), run_since = sqlc.arg(run_since), suspensions = sqlc.arg(suspensions), seen = sqlc.arg(seen)
 WHERE tenant = $1 AND workload = $2 AND n = $3 AND rev = $4;
+
+-- name: AttemptsBetween :many
+SELECT * FROM attempt
+WHERE tenant = $1 AND workload >= sqlc.arg(first) AND workload <= sqlc.arg(last)
+ORDER BY workload, n LIMIT sqlc.arg(most);

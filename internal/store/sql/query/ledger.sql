@@ -31,3 +31,13 @@ SELECT * FROM meter WHERE settled IS NULL ORDER BY hour, workload, attempt;
 -- name: SystemSettleMeter :execrows
 UPDATE meter SET settled = sqlc.arg(idx)
 WHERE workload = $1 AND attempt = $2 AND hour = $3 AND settled IS NULL;
+
+-- name: LedgerEntriesBetween :many
+SELECT ledger_entry.workload, leaf.idx, leaf.sealed FROM ledger_entry JOIN leaf ON leaf.idx = ledger_entry.idx
+WHERE ledger_entry.tenant = $1 AND leaf.tenant = $1 AND ledger_entry.workload >= sqlc.arg(first) AND ledger_entry.workload <= sqlc.arg(last)
+ORDER BY ledger_entry.workload, ledger_entry.idx LIMIT sqlc.arg(most);
+
+-- name: MetersBetween :many
+SELECT * FROM meter
+WHERE tenant = $1 AND workload >= sqlc.arg(first) AND workload <= sqlc.arg(last)
+ORDER BY workload, attempt, hour LIMIT sqlc.arg(most);

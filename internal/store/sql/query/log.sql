@@ -59,3 +59,9 @@ SELECT object, from_state, to_state FROM legal ORDER BY object, from_state, to_s
 
 -- name: InsertLegal :exec
 INSERT INTO legal (object, from_state, to_state) VALUES ($1, $2, $3);
+
+-- name: SystemChanges :many
+SELECT idx, kind, object, workload, leaf FROM leaf WHERE idx >= $1 ORDER BY idx LIMIT sqlc.arg(most);
+
+-- name: SystemLastChange :one
+SELECT idx, kind, object, workload, leaf FROM leaf ORDER BY idx DESC LIMIT 1;

@@ -27,3 +27,11 @@ UPDATE plan_in_force SET id = sqlc.arg(new_id), at = sqlc.arg(at) WHERE slot = 0
 
 -- name: SystemDecisions :many
 SELECT idx, body FROM decision WHERE idx >= $1 ORDER BY idx LIMIT sqlc.arg(most);
+
+-- name: PlacementsBetween :many
+SELECT decision.workload, decision.body FROM placement JOIN decision ON decision.idx = placement.decision
+WHERE placement.tenant = $1 AND decision.tenant = $1 AND placement.workload >= sqlc.arg(first) AND placement.workload <= sqlc.arg(last)
+ORDER BY placement.workload LIMIT sqlc.arg(most);
+
+-- name: LastDecision :one
+SELECT body FROM decision WHERE tenant = $1 AND workload = $2 ORDER BY idx DESC LIMIT 1;

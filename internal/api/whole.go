@@ -1,0 +1,119 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"clusy.io/clusy/internal/audit"
+	"clusy.io/clusy/internal/plan"
+	"clusy.io/clusy/internal/problem"
+)
+
+// wholeTries is how often a whole plan is made for one submission, if others
+// come in between each time.
+const wholeTries = 4
+
+// long admits e by a whole plan, which may move what is promised to others, or
+// refuses it. The plan is made beside the writer, so that nobody waits for it;
+// if the plan in force has changed meanwhile, it is made again.
+func (d *desk) long(ctx context.Context, s *Server, e *entrant) error {
+	select {
+	case s.whole() <- struct{}{}:
+		defer func() { <-s.whole() }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	for range wholeTries {
+		err := d.longOnce(ctx, s, e)
+		if !errors.Is(err, plan.ErrStale) {
+			return err
+		}
+	}
+	return problem.Errorf(problem.Unready, "So many others are being admitted that no plan for all of them could be made: send it again in a second, with the same Idempotency-Key.")
+}
+
+func (s *Server) whole() chan struct{} {
+	s.desk.mu.Lock()
+	defer s.desk.mu.Unlock()
+	if s.desk.whole == nil {
+		s.desk.whole = make(chan struct{}, 1)
+	}
+	return s.desk.whole
+}
+
+func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
+	// 1. Plan in a view.
+	var snap plan.Snapshot
+	var next plan.Plan
+	err := s.Store.ViewAll(ctx, func(tx SystemTx) error {
+		world, err := tx.World(e.w.Created)
+		if err != nil {
+			return err
+		}
+		e.w.Baseline = baseline(e.w.Shape, world.Sites, e.w.Created)
+		snap = plan.Observe(world, s.Rules)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	next, refused := plan.Admit(snap, e.item())
+	if refused != nil {
+		return infeasible(*refused)
+	}
+	snap.Items = append(snap.Items, e.item())
+	if err := plan.Check(snap, next); err != nil {
+		return fmt.Errorf("admit %s: %w", e.w.ID, err)
+	}
+	for i := range next.Placements {
+		if next.Placements[i].Workload == e.w.ID {
+			e.place = &next.Placements[i]
+		}
+	}
+	if e.place == nil {
+		return fmt.Errorf("admit %s: it is neither placed nor refused", e.w.ID)
+	}
+
+	// 2. Commit, if that view still holds.
+	return s.Store.UpdateAll(ctx, func(tx SystemTx) error {
+		if known, err := s.repeats(tx, e); err != nil || known {
+			return errors.Join(err, e.err)
+		}
+		if err := tx.SetPlan(next.Parent, next.ID, e.w.Created, audit.Event{
+			At: e.w.Created, Actor: e.who, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(len(moved(snap, next)))},
+		}); err != nil {
+			return err
+		}
+		for _, p := range moved(snap, next) {
+			if p.Workload == e.w.ID {
+				continue
+			}
+			w, err := tx.Workload(p.Workload)
+			if err != nil {
+				return err
+			}
+			if w.State.Terminal() {
+				continue // it ended meanwhile: its place is free
+			}
+			if err := tx.For(w.Tenant).PutPlacement(p, next.ID, audit.Event{At: e.w.Created, Actor: e.who, Kind: audit.WorkloadPlaced}); err != nil {
+				return err
+			}
+		}
+		return e.write(tx.For(e.w.Tenant), next.ID)
+	})
+}
+
+// moved returns the placements of next that are not as before.
+func moved(snap plan.Snapshot, next plan.Plan) (out []plan.Placement) {
+	before := map[string]*plan.Placement{}
+	for _, it := range snap.Items {
+		before[it.ID] = it.Placement
+	}
+	for _, p := range next.Placements {
+		if old := before[p.Workload]; old == nil || !plan.Same(*old, p) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
