@@ -1,5 +1,6 @@
 // What a workload's own little timeline shows.
 import type { Alternative, Placement, Workload } from './wire'
+import { toCome } from './lanes'
 import { at } from './words'
 
 export type Lines = {
@@ -22,10 +23,13 @@ export function linesOf(w: Workload, p: Placement | undefined, ran: [number, num
   const others = (p?.why.rejected ?? []).map((what, i) => ({ n: i + 1, what, from: at(what.start), to: at(what.finish) }))
   const base = at(w.baseline.start)
   const baseline: [number, number] = [base, base + w.shape.duration.expectedSeconds * 1000]
-  const all = [notBefore, completeBy, ...baseline, ...spans.flat(), ...ran.flat(), ...others.flatMap((o) => [o.from, o.to])]
+  const own = [notBefore, completeBy, ...baseline, ...spans.flat(), ...ran.flat()]
+  // What was rejected may lie far off. It does not press the rest together.
+  const far = (Math.max(...own) - Math.min(...own)) * 0.4
+  const all = [...own, ...others.flatMap((o) => [o.from, o.to]).filter((t) => t < Math.max(...own) + far && t > Math.min(...own) - far)]
   const from = Math.min(...all)
   let to = Math.max(...all)
   if (now > from && now < to + (to - from) * 0.15) to = Math.max(to, now)
   const room = (to - from) * 0.05
-  return { from: from - room, to: to + room, notBefore, completeBy, baseline, spans, runs: ran, others }
+  return { from: from - room, to: to + room, notBefore, completeBy, baseline, spans: toCome(spans, ran, w.state), runs: ran, others }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { find, pack, place } from './lanes'
+import { find, pack, pauses, place, toCome } from './lanes'
 import type { Bar } from './wire'
 
 const h = 3600_000
@@ -39,4 +39,13 @@ test('find takes the nearest within reach', () => {
   expect(find(lane, 2.8 * h, h / 2)?.bar.id).toBe('b')
   expect(find(lane, 2 * h, h / 2)).toBeUndefined()
   expect(find(undefined, 0, h)).toBeUndefined()
+})
+
+test('of a plan, what has run is not still to come', () => {
+  expect(toCome([[0, 4 * h]], [], 'planned')).toEqual([[0, 4 * h]])
+  expect(toCome([[0, 9 * h]], [[0, h], [3 * h, 5 * h]], 'running')).toEqual([[5 * h, 9 * h]])
+  expect(toCome([[3 * h, 5 * h]], [[0, h]], 'suspended')).toEqual([[3 * h, 5 * h]])
+  expect(toCome([[0, 4 * h]], [[0, 3 * h]], 'succeeded')).toEqual([])
+  expect(pauses([[0, h]], [[3 * h, 5 * h]])).toEqual([[h, 3 * h]])
+  expect(pauses([[0, h]], [[h, 5 * h]])).toEqual([])
 })

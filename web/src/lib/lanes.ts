@@ -10,16 +10,37 @@ export type Placed = {
   start: number // of what is planned or ran
   end: number
   completeBy: number
-  spans: [number, number][]
+  spans: [number, number][] // still to come
   ran: [number, number][]
   base: [number, number]
   lane: number
 }
 
-export function place(bar: Bar): Placed {
-  const spans = (bar.spans ?? []).map((s): [number, number] => [at(s.start), at(s.end)])
-  const ran = (bar.ran ?? []).map((s): [number, number] => [at(s.start), at(s.end)])
+/**
+ * What is still to come of a plan: with what has run, the past is what ran,
+ * and the plan is what follows. Of what ended well nothing follows.
+ */
+export function toCome(spans: [number, number][], ran: [number, number][], state: string): [number, number][] {
+  const last = ran.at(-1)
+  if (!last) return spans
+  if (state === 'succeeded') return []
+  return spans.filter((s) => s[1] > last[1] + 60_000).map(([a, b]) => [Math.max(a, last[1]), b])
+}
+
+/** The pauses between what ran and what is to come. */
+export function pauses(ran: [number, number][], next: [number, number][]): [number, number][] {
+  const all = [...ran, ...next]
+  return all.slice(1).flatMap((s, i): [number, number][] => (s[0] - all[i]![1] > 60_000 ? [[all[i]![1], s[0]]] : []))
+}
+
+export function place(bar: Bar, now = 0): Placed {
+  const planned = (bar.spans ?? []).map((s): [number, number] => [at(s.start), at(s.end)])
+  const measured = (bar.ran ?? []).map((s): [number, number] => [at(s.start), at(s.end)])
+  // What runs has run until now, though the meters are a little behind.
+  const last = measured.at(-1)
+  const ran = bar.running && last ? [...measured.slice(0, -1), [last[0], Math.max(last[1], now)] as [number, number]] : measured
   const base: [number, number] = [at(bar.baseline.start), at(bar.baseline.end)]
+  const spans = toCome(planned, ran, bar.state)
   const completeBy = at(bar.completeBy)
   const all = [...spans, ...ran]
   const start = all.length ? Math.min(...all.map((s) => s[0])) : base[0]

@@ -1,7 +1,7 @@
 // What is drawn, as a few long paths: one for each way of drawing, whatever the
 // number of bars, so that thousands of them move as lightly as ten.
 import { look, type Kind } from './states'
-import type { Placed } from './lanes'
+import { pauses, type Placed } from './lanes'
 import type { Point } from './wire'
 import { at } from './words'
 
@@ -26,7 +26,7 @@ export function barBox(pitch: number, lane: number): { y: number; h: number } {
   return { y: lane * pitch + (pitch - h) / 2, h }
 }
 
-export function barShapes(bars: Placed[], x: (t: number) => number, pitch: number, from: number, to: number, now: number): BarShapes {
+export function barShapes(bars: Placed[], x: (t: number) => number, pitch: number, from: number, to: number): BarShapes {
   const s: BarShapes = { base: '', slack: '', by: '', byLate: '', gaps: '', planned: { wait: '', run: '', done: '', bad: '', off: '' }, ran: { wait: '', run: '', done: '', bad: '', off: '' } }
   const out = pitch >= 18 ? 2.5 : pitch >= 11 ? 1 : 0
   for (const b of bars) {
@@ -36,14 +36,8 @@ export function barShapes(bars: Placed[], x: (t: number) => number, pitch: numbe
     const kind = look(b.bar.state).kind
     s.base += rect(x(b.base[0]), x(b.base[1]), y - out, h + 2 * out)
     for (const [a, z] of b.spans) s.planned[kind] += rect(x(a), x(z), y, h)
-    const inset = h >= 10 ? 2 : 0
-    for (const [i, [a, until]] of b.ran.entries()) {
-      // What runs has run until now, though the meters are a little behind.
-      const z = b.bar.running && i === b.ran.length - 1 ? Math.max(until, Math.min(now, b.end)) : until
-      s.ran[kind] += rect(x(a), x(z), y + inset, h - 2 * inset)
-    }
-    const runs = b.ran.length > b.spans.length ? b.ran : b.spans
-    for (let i = 1; i < runs.length; i++) s.gaps += `M${n(x(runs[i - 1]![1]))} ${mid}H${n(x(runs[i]![0]))}`
+    for (const [a, z] of b.ran) s.ran[kind] += rect(x(a), x(z), y, h)
+    for (const [a, z] of pauses(b.ran, b.spans)) s.gaps += `M${n(x(a))} ${mid}H${n(x(z))}`
     const by = n(x(b.completeBy))
     const tick = `M${by} ${n(y - out)}v${n(h + 2 * out)}`
     if (b.bar.missedAt) s.byLate += tick
