@@ -1,0 +1,86 @@
+// Starts the real binary and a real browser for the tests beside this file.
+import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { chromium } from 'playwright-core'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+export const binary = process.env.CLUSY_BIN ?? path.join(root, 'bin', 'clusy')
+export const pictures = process.env.ARTIFACTS ?? path.join(root, 'artifacts', 'console')
+fs.mkdirSync(pictures, { recursive: true })
+
+export function browser() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  })
+}
+
+export function scratch() {
+  return fs.mkdtempSync(path.join(os.tmpdir(), 'clusy-e2e-'))
+}
+
+export async function freePort() {
+  const s = net.createServer().listen(0, '127.0.0.1')
+  await new Promise((f) => s.once('listening', f))
+  const { port } = s.address()
+  await new Promise((f) => s.close(f))
+  return port
+}
+
+/** Starts a server and waits for the link that it prints. */
+export async function start(args) {
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } })
+  let out = ''
+  child.stdout.on('data', (d) => (out += d))
+  child.stderr.on('data', (d) => (out += d))
+  const find = async (pattern, what) => {
+    for (let i = 0; i < 300; i++) {
+      const m = pattern.exec(out)
+      if (m) return m[0]
+      if (child.exitCode !== null) break
+      await sleep(100)
+    }
+    throw new Error(`${what} did not come. It wrote:\n${out}`)
+  }
+  const link = await find(/http:\/\/127\.0\.0\.1:\d+\/sign-in#\S+/, 'the link')
+  return {
+    link,
+    url: new URL(link).origin,
+    token: () => find(/clsy_[A-Za-z0-9_-]{20,}/, 'the token'),
+    out: () => out,
+    async stop() {
+      if (child.exitCode !== null) return
+      child.kill('SIGTERM')
+      await new Promise((f) => child.once('exit', f))
+    },
+  }
+}
+
+/** Runs one command of the command line. */
+export async function clusy(server, token, ...args) {
+  const child = spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, CLUSY_URL: server.url, CLUSY_TOKEN: token, NO_COLOR: '1' } })
+  let out = ''
+  child.stdout.on('data', (d) => (out += d))
+  child.stderr.on('data', (d) => (out += d))
+  const code = await new Promise((f) => child.once('exit', f))
+  if (code !== 0) throw new Error(`clusy ${args.join(' ')} ended with ${code}:\n${out}`)
+  return out
+}
+
+/** Collects what a page complains about. */
+export function complaints(page) {
+  const list = []
+  page.on('console', (m) => ['error', 'warning'].includes(m.type()) && list.push(`${m.type()}: ${m.text()} ${m.location().url}`))
+  page.on('pageerror', (e) => list.push(`page: ${e.message}`))
+  page.on('request', (r) => {
+    const u = new URL(r.url())
+    if (u.hostname !== '127.0.0.1' && u.protocol.startsWith('http')) list.push(`a request to ${u.host}`)
+  })
+  return list
+}
+
+export const sleep = (ms) => new Promise((f) => setTimeout(f, ms))
