@@ -353,3 +353,31 @@ func TestDeskSeesProgress(t *testing.T) {
 		t.Errorf("work that has two hours left leaves no room for one by 15:24: %v", err)
 	}
 }
+
+// One that cannot be written hurts nobody in its group.
+func TestDeskOneBadInAGroup(t *testing.T) {
+	s, _, _ := newDesk(t, 4)
+	first, err := s.trySubmit("first", hours(1, 20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group []*entrant
+	for i := range 5 {
+		e := &entrant{key: fmt.Sprint("g", i), hash: []byte{1}, who: "token:a", w: hours(1, 20)}
+		e.w.ID, e.w.State, e.w.Created, e.w.Changed = "wl_g"+fmt.Sprint(i), workload.Accepted, s.Now().UTC(), s.Now().UTC()
+		if i == 2 {
+			e.w.ID, e.w.Enclave = first.w.ID+"x", "key-1"
+			e.w.State = workload.Planned // nothing is born so
+		}
+		group = append(group, e)
+	}
+	s.desk.record(s, group)
+	for i, e := range group {
+		if (e.err != nil) != (i == 2) {
+			t.Errorf("%d: %v", i, e.err)
+		}
+	}
+	if n := kept(t, s); n != 5 {
+		t.Errorf("%d on record, want 5", n)
+	}
+}
