@@ -111,6 +111,17 @@ func (c *Client) Events(ctx context.Context, id, cursor string, limit int) (Page
 	return p, c.do(ctx, "GET", "/v1/workloads/"+url.PathEscape(id)+"/events?"+page(url.Values{}, cursor, limit), nil, nil, &p)
 }
 
+// AllEvents returns a page of what is on record of all workloads after an
+// index of the log, oldest first; of one workload if id is not empty.
+func (c *Client) AllEvents(ctx context.Context, id string, after int64, limit int) (Page[Event], error) {
+	q := url.Values{"after": {strconv.FormatInt(after, 10)}}
+	if id != "" {
+		q.Set("workload", id)
+	}
+	var p Page[Event]
+	return p, c.do(ctx, "GET", "/v1/events?"+page(q, "", limit), nil, nil, &p)
+}
+
 // Ask puts a question to the enclave that holds some workloads. The reply is
 // sealed to q.Viewer.
 func (c *Client) Ask(ctx context.Context, site string, q Question) (Reply, error) {

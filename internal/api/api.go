@@ -48,6 +48,7 @@ type TenantTx interface {
 	Placement(workload string) (plan.Placement, bool, error)
 	DeletePlacement(workload string) error
 	Decisions(workload string) ([]plan.Decision, error)
+	FirstDecision(workload string) (plan.Placement, bool, error)
 	AttemptsOf(ids []string) (map[string][]workload.Attempt, error)
 	DecidedOf(ids []string) (map[string]plan.Placement, error)
 	EntriesOf(ids []string) (map[string][]ledger.Line, error)

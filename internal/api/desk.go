@@ -72,10 +72,11 @@ type entrant struct {
 
 	// What became of it.
 	err    error
-	repeat bool           // it is known by its key
-	body   clusy.Workload // if so, what it is now
-	long   bool           // only a whole plan may have a place
-	again  bool           // it shares its key with one before it in the group
+	made   workload.Workload // as it is on record
+	repeat bool              // it is known by its key
+	body   clusy.Workload    // if so, what it is now
+	long   bool              // only a whole plan may have a place
+	again  bool              // it shares its key with one before it in the group
 	done   chan struct{}
 }
 
@@ -368,7 +369,7 @@ func (e *entrant) write(tx TenantTx, planID string) error {
 	event := func(kind audit.Kind) audit.Event {
 		return audit.Event{At: e.w.Created, Actor: e.who, Kind: kind}
 	}
-	w := e.w
+	w := e.w // a copy: if this is rolled back, it is tried again
 	if err := tx.InsertWorkload(w, event(audit.WorkloadSubmitted)); err != nil {
 		return err
 	}
@@ -379,7 +380,7 @@ func (e *entrant) write(tx TenantTx, planID string) error {
 	if err := tx.PutPlacement(*e.place, planID, event(audit.WorkloadPlaced)); err != nil {
 		return err
 	}
-	e.w = w
+	e.made = w
 	return tx.PutIdempotent(workload.Key{Key: e.key, BodyHash: e.hash, Workload: w.ID, At: w.Created})
 }
 

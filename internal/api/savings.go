@@ -70,10 +70,10 @@ func sums(t ledger.Tally, inside func(ledger.Part) bool, key func(ledger.Part) s
 // fold over the log and nothing else: forgotten, it is made again.
 type tallies struct {
 	mu sync.Mutex
-	of map[access.Tenant]*kept
+	of map[access.Tenant]*tallied
 }
 
-type kept struct {
+type tallied struct {
 	mu    sync.Mutex
 	tally ledger.Tally
 	after int64
@@ -84,9 +84,9 @@ func (t *tallies) upTo(ctx context.Context, store Store, tenant access.Tenant) (
 	t.mu.Lock()
 	k := t.of[tenant]
 	if k == nil {
-		k = &kept{after: -1}
+		k = &tallied{after: -1}
 		if t.of == nil {
-			t.of = map[access.Tenant]*kept{}
+			t.of = map[access.Tenant]*tallied{}
 		}
 		t.of[tenant] = k
 	}

@@ -45,7 +45,7 @@ func (s *Server) submit(ctx context.Context, in *submission) (*submitted, error)
 		return &submitted{Status: http.StatusOK, Location: "/v1/workloads/" + e.body.ID, Body: e.body}, nil
 	}
 	s.Wake()
-	return &submitted{Status: http.StatusCreated, Location: "/v1/workloads/" + e.w.ID, Body: wire.WorkloadOut(e.w, e.place, nil)}, nil
+	return &submitted{Status: http.StatusCreated, Location: "/v1/workloads/" + e.w.ID, Body: wire.WorkloadOut(e.made, e.place, nil)}, nil
 }
 
 // baseline fixes, before the run, what would have happened without us: the

@@ -175,30 +175,18 @@ func (d draftsman) bar(w workload.Workload) clusy.Bar {
 	}
 }
 
-// planned draws the plan in force or the last one. Why work was planned so says
-// the decision that it began with: a later one is about what was left of it.
+// planned draws the plan in force or the last one. What work that has begun was
+// expected to emit, and why, says the decision that it was admitted with: a
+// later one is about what was left of it.
 func (d draftsman) planned(b *clusy.Bar, w workload.Workload, p plan.Placement, attempts []workload.Attempt) error {
-	began := time.Time{}
-	for _, a := range attempts {
-		if !a.Started.IsZero() && (began.IsZero() || a.Started.Before(began)) {
-			began = a.Started
-		}
-	}
 	first := p
-	if !began.IsZero() {
-		ds, err := d.tx.Decisions(w.ID)
+	if slices.ContainsFunc(attempts, func(a workload.Attempt) bool { return !a.Started.IsZero() }) {
+		admitted, found, err := d.tx.FirstDecision(w.ID)
 		if err != nil {
 			return err
 		}
-		at := len(ds) - 1
-		for at > 0 && ds[at].At.After(began) {
-			at--
-		}
-		if at >= 0 {
-			first = ds[at].Placement
-		}
-		if w.State.Terminal() {
-			p = first
+		if found {
+			first = admitted
 		}
 	}
 	out, reasons := wire.PlacementOut(p), wire.PlacementOut(first)

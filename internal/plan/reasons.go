@@ -26,7 +26,30 @@ type seen struct {
 // causesInOrder numbers the causes.
 var causesInOrder = [...]Cause{"", CauseDirtier, CauseDearer, CauseLater, CauseFull, CauseLate, CauseDown, CauseUnknown, CauseCeiling, CauseNotWorth}
 
-func number(c Cause) uint8 { return uint8(slices.Index(causesInOrder[:], c)) }
+// number is called for each of thousands of tries.
+func number(c Cause) uint8 {
+	switch c {
+	case CauseDirtier:
+		return 1
+	case CauseDearer:
+		return 2
+	case CauseLater:
+		return 3
+	case CauseFull:
+		return 4
+	case CauseLate:
+		return 5
+	case CauseDown:
+		return 6
+	case CauseUnknown:
+		return 7
+	case CauseCeiling:
+		return 8
+	case CauseNotWorth:
+		return 9
+	}
+	return 0
+}
 
 // numbers of the causes that why asks about.
 var (

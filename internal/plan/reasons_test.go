@@ -243,3 +243,12 @@ func (a again) bindingWrong(all []one) string {
 	}
 	return ""
 }
+
+// The numbers of the causes are those of their list.
+func TestCauseNumbers(t *testing.T) {
+	for i, c := range causesInOrder {
+		if int(number(c)) != i {
+			t.Errorf("%q is number %d of the list, and %d by its name", c, i, number(c))
+		}
+	}
+}

@@ -39,6 +39,16 @@ func (r *rows) PlacementsBetween(_ context.Context, p db.PlacementsBetweenParams
 	return ps, nil
 }
 
+func (r *rows) FirstDecision(_ context.Context, p db.FirstDecisionParams) (string, error) {
+	for k := range r.decided.after(key{a: p.Workload, n: math.MinInt64}) {
+		if d, _ := r.decisions.get(key{n: k.n}); k.a == p.Workload && d.Tenant == p.Tenant {
+			return d.Body, nil
+		}
+		break
+	}
+	return "", sql.ErrNoRows
+}
+
 func (r *rows) LastDecision(_ context.Context, p db.LastDecisionParams) (string, error) {
 	for k := range r.decided.before(key{a: p.Workload, n: math.MaxInt64}) {
 		if d, _ := r.decisions.get(key{n: k.n}); k.a == p.Workload && d.Tenant == p.Tenant {

@@ -68,6 +68,18 @@ func (t *tenantTx) Placement(id string) (plan.Placement, bool, error) {
 	return p, err == nil, err
 }
 
+func (t *tenantTx) FirstDecision(workload string) (plan.Placement, bool, error) {
+	body, err := t.q.FirstDecision(t.ctx, db.FirstDecisionParams{Tenant: string(t.tenant), Workload: workload})
+	if errors.Is(err, sql.ErrNoRows) {
+		return plan.Placement{}, false, nil
+	}
+	if err != nil {
+		return plan.Placement{}, false, t.failed("reading the first decision on workload "+workload, err)
+	}
+	p, err := t.memo.placement(body)
+	return p, err == nil, err
+}
+
 func (t *tenantTx) DeletePlacement(id string) error {
 	if err := t.writable(); err != nil {
 		return err

@@ -110,6 +110,9 @@ type TenantTx interface {
 	Placement(workload string) (p plan.Placement, ok bool, err error)
 	// DeletePlacement ends a placement; there need not be one.
 	DeletePlacement(workload string) error
+	// FirstDecision returns the placement that a workload was admitted with;
+	// ok is false if it has had none.
+	FirstDecision(workload string) (p plan.Placement, ok bool, err error)
 	// Decisions returns all placements that a workload has had, oldest first.
 	Decisions(workload string) ([]Decision, error)
 

@@ -51,6 +51,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.eventsStmt, err = db.PrepareContext(ctx, events); err != nil {
 		return nil, fmt.Errorf("error preparing query Events: %w", err)
 	}
+	if q.firstDecisionStmt, err = db.PrepareContext(ctx, firstDecision); err != nil {
+		return nil, fmt.Errorf("error preparing query FirstDecision: %w", err)
+	}
 	if q.idempotencyStmt, err = db.PrepareContext(ctx, idempotency); err != nil {
 		return nil, fmt.Errorf("error preparing query Idempotency: %w", err)
 	}
@@ -324,6 +327,11 @@ func (q *Queries) Close() error {
 	if q.eventsStmt != nil {
 		if cerr := q.eventsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing eventsStmt: %w", cerr)
+		}
+	}
+	if q.firstDecisionStmt != nil {
+		if cerr := q.firstDecisionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing firstDecisionStmt: %w", cerr)
 		}
 	}
 	if q.idempotencyStmt != nil {
@@ -749,6 +757,7 @@ type Queries struct {
 	deletePlacementStmt          *sql.Stmt
 	endTokenStmt                 *sql.Stmt
 	eventsStmt                   *sql.Stmt
+	firstDecisionStmt            *sql.Stmt
 	idempotencyStmt              *sql.Stmt
 	insertAttemptStmt            *sql.Stmt
 	insertCheckpointStmt         *sql.Stmt
@@ -839,6 +848,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		deletePlacementStmt:          q.deletePlacementStmt,
 		endTokenStmt:                 q.endTokenStmt,
 		eventsStmt:                   q.eventsStmt,
+		firstDecisionStmt:            q.firstDecisionStmt,
 		idempotencyStmt:              q.idempotencyStmt,
 		insertAttemptStmt:            q.insertAttemptStmt,
 		insertCheckpointStmt:         q.insertCheckpointStmt,

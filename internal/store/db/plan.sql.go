@@ -63,6 +63,22 @@ func (q *Queries) DeletePlacement(ctx context.Context, arg DeletePlacementParams
 	return err
 }
 
+const firstDecision = `-- name: FirstDecision :one
+SELECT body FROM decision WHERE tenant = $1 AND workload = $2 ORDER BY idx LIMIT 1
+`
+
+type FirstDecisionParams struct {
+	Tenant   string
+	Workload string
+}
+
+func (q *Queries) FirstDecision(ctx context.Context, arg FirstDecisionParams) (string, error) {
+	row := q.queryRow(ctx, q.firstDecisionStmt, firstDecision, arg.Tenant, arg.Workload)
+	var body string
+	err := row.Scan(&body)
+	return body, err
+}
+
 const insertDecision = `-- name: InsertDecision :exec
 INSERT INTO decision (idx, tenant, workload, plan, at, body) VALUES ($1, $2, $3, $4, $5, $6)
 `

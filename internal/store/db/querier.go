@@ -18,6 +18,7 @@ type Querier interface {
 	DeletePlacement(ctx context.Context, arg DeletePlacementParams) error
 	EndToken(ctx context.Context, arg EndTokenParams) (int64, error)
 	Events(ctx context.Context, arg EventsParams) ([]EventsRow, error)
+	FirstDecision(ctx context.Context, arg FirstDecisionParams) (string, error)
 	Idempotency(ctx context.Context, arg IdempotencyParams) (Idempotency, error)
 	InsertAttempt(ctx context.Context, arg InsertAttemptParams) error
 	InsertCheckpoint(ctx context.Context, arg InsertCheckpointParams) error

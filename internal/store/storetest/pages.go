@@ -98,6 +98,12 @@ func samePage(t *testing.T, d store.DB, ids []string) {
 			} else if any {
 				equal(t, "decision on "+id, p, ds[len(ds)-1].Placement)
 			}
+			first, any, err5 := tx.FirstDecision(id)
+			if errs = append(errs, err5); any != (len(ds) > 0) {
+				t.Errorf("%s has %d decisions, and a first one: %t", id, len(ds), any)
+			} else if any {
+				equal(t, "first decision on "+id, first, ds[0].Placement)
+			}
 		}
 		return errors.Join(errs...)
 	})

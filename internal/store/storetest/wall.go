@@ -134,6 +134,10 @@ func tenantWall(t *testing.T, d store.DB) {
 			m, err := tx.AttemptsOf([]string{w.ID})
 			return none(len(m), err)
 		},
+		"FirstDecision": func(tx store.TenantTx) bool {
+			_, found, err := tx.FirstDecision(w.ID)
+			return !found && err == nil
+		},
 		"DecidedOf": func(tx store.TenantTx) bool {
 			m, err := tx.DecidedOf([]string{w.ID})
 			return none(len(m), err)
@@ -273,7 +277,7 @@ var reads = map[string]bool{
 	"LostAttempts": true, "Placements": true, "PlanInForce": true, "Sites": true, "Site": true, "Signal": true, "Measured": true,
 	"LatestForecasts": true, "UnsettledMeters": true, "Token": true, "Tokens": true, "CheckLead": true, "Meta": true, "LogSize": true,
 	"Checkpoint": true, "Checkpoints": true, "Leaves": true, "Hashes": true, "Transitions": true, "States": true, "Decided": true,
-	"AttemptsOf": true, "DecidedOf": true, "EntriesOf": true, "MetersOf": true, "Changes": true, "LastChange": true,
+	"FirstDecision": true, "AttemptsOf": true, "DecidedOf": true, "EntriesOf": true, "MetersOf": true, "Changes": true, "LastChange": true,
 }
 
 // eventForEachChange: a change and its event are one, and no change has none

@@ -33,5 +33,8 @@ SELECT decision.workload, decision.body FROM placement JOIN decision ON decision
 WHERE placement.tenant = $1 AND decision.tenant = $1 AND placement.workload >= sqlc.arg(first) AND placement.workload <= sqlc.arg(last)
 ORDER BY placement.workload LIMIT sqlc.arg(most);
 
+-- name: FirstDecision :one
+SELECT body FROM decision WHERE tenant = $1 AND workload = $2 ORDER BY idx LIMIT 1;
+
 -- name: LastDecision :one
 SELECT body FROM decision WHERE tenant = $1 AND workload = $2 ORDER BY idx DESC LIMIT 1;
