@@ -45,15 +45,19 @@ await sleep(1500)
 async function frames(what, f) {
   await page.evaluate(() => {
     globalThis.times = []
-    globalThis.counting = true
+    const mine = times
     const tick = (t) => {
-      times.push(t)
-      if (counting) requestAnimationFrame(tick)
+      mine.push(t)
+      if (mine === globalThis.times) requestAnimationFrame(tick)
     }
     requestAnimationFrame(tick)
   })
   await f()
-  const times = await page.evaluate(() => ((globalThis.counting = false), times))
+  const times = await page.evaluate(() => {
+    const got = times
+    globalThis.times = undefined
+    return got
+  })
   const gaps = times.slice(1).map((t, i) => t - times[i]).sort((a, b) => a - b)
   const rate = (1000 * gaps.length) / (times.at(-1) - times[0])
   const q = (p) => gaps[Math.min(gaps.length - 1, Math.floor(gaps.length * p))].toFixed(1)

@@ -33,19 +33,22 @@ export function pauses(ran: [number, number][], next: [number, number][]): [numb
   return all.slice(1).flatMap((s, i): [number, number][] => (s[0] - all[i]![1] > 60_000 ? [[all[i]![1], s[0]]] : []))
 }
 
-export function place(bar: Bar, now = 0): Placed {
+const known = new WeakMap<Bar, Placed>()
+
+export function place(bar: Bar): Placed {
+  const before = known.get(bar)
+  if (before) return before
   const planned = (bar.spans ?? []).map((s): [number, number] => [at(s.start), at(s.end)])
-  const measured = (bar.ran ?? []).map((s): [number, number] => [at(s.start), at(s.end)])
-  // What runs has run until now, though the meters are a little behind.
-  const last = measured.at(-1)
-  const ran = bar.running && last ? [...measured.slice(0, -1), [last[0], Math.max(last[1], now)] as [number, number]] : measured
+  const ran = (bar.ran ?? []).map((s): [number, number] => [at(s.start), at(s.end)])
   const base: [number, number] = [at(bar.baseline.start), at(bar.baseline.end)]
   const spans = toCome(planned, ran, bar.state)
   const completeBy = at(bar.completeBy)
   const all = [...spans, ...ran]
   const start = all.length ? Math.min(...all.map((s) => s[0])) : base[0]
   const end = all.length ? Math.max(...all.map((s) => s[1])) : base[1]
-  return { bar, spans, ran, base, completeBy, start, end, from: Math.min(start, base[0]), to: Math.max(end, base[1], completeBy), lane: 0 }
+  const placed = { bar, spans, ran, base, completeBy, start, end, from: Math.min(start, base[0]), to: Math.max(end, base[1], completeBy), lane: 0 }
+  known.set(bar, placed)
+  return placed
 }
 
 /**

@@ -47,6 +47,18 @@ export function barShapes(bars: Placed[], x: (t: number) => number, pitch: numbe
   return s
 }
 
+/** What has run since the meters last told, of what runs now. */
+export function growth(bars: Placed[], x: (t: number) => number, pitch: number, now: number): string {
+  let s = ''
+  for (const b of bars) {
+    const last = b.ran.at(-1)
+    if (!b.bar.running || !last || last[1] >= now) continue
+    const { y, h } = barBox(pitch, b.lane)
+    s += rect(x(last[1]), x(now), y, h)
+  }
+  return s
+}
+
 export type Step = { from: number; to: number; point: Point }
 
 /** Points as steps, each until the next; the last one as long as the one before it. */
