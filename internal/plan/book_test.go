@@ -180,8 +180,15 @@ func follow(b *Book, before, after Snapshot) error {
 	b.SetSites(after.Sites)
 	b.SetForecasts(recordOf(after).Forecasts)
 	still := map[string]bool{}
+	old := map[string]Item{}
+	for _, it := range before.Items {
+		old[it.ID] = it
+	}
 	for _, it := range after.Items {
 		still[it.ID] = true
+		if o := old[it.ID]; sameRecord(o, it, after.Now.Sub(before.Now)) {
+			continue // the record says nothing new: time alone passed
+		}
 		wl, a := recorded(it, after.Now)
 		b.Put(wl, a, it.Placement)
 	}
@@ -193,6 +200,21 @@ func follow(b *Book, before, after Snapshot) error {
 		}
 	}
 	return nil
+}
+
+// sameRecord reports whether b is what a is after a while in which nothing was
+// put on record.
+func sameRecord(a, b Item, d time.Duration) bool {
+	if a.ID == "" || a.Pinned != b.Pinned || a.Running != b.Running || a.Suspensions != b.Suspensions || (a.Placement == nil) != (b.Placement == nil) {
+		return false
+	}
+	if a.Placement != nil && !reflect.DeepEqual(*a.Placement, *b.Placement) {
+		return false
+	}
+	if !b.Running {
+		return a.Done == b.Done
+	}
+	return a.RunSince.Equal(b.RunSince) && a.Done+d == b.Done
 }
 
 // alike compares what two Books say is taken from now on.
@@ -331,6 +353,15 @@ func TestBookCheckDoubts(t *testing.T) {
 		if err := b.Check([]Item{it}, s.Parent, b.Addition(s.Parent, []Placement{pl})); err != nil {
 			t.Errorf("after %s the Book doubts what is good: %v", name, err)
 		}
+	}
+	// What is in the Book and was found wrong is counted all the same.
+	wrong := taken
+	wrong.Carbon++
+	if b.Check([]Item{other}, s.Parent, b.Addition(s.Parent, []Placement{wrong})) == nil {
+		t.Error("wrong figures are let pass")
+	}
+	if b.Check([]Item{it}, s.Parent, b.Addition(s.Parent, []Placement{at(taken.Start())})) == nil {
+		t.Error("after it was doubted, a workload of the Book has no claim any more")
 	}
 }
 
