@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -114,10 +115,20 @@ func (d *desk) admit(ctx context.Context, s *Server, e *entrant) error {
 func (d *desk) propose(e *entrant) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.book == nil || len(e.faults) > 0 || !d.book.Turn(e.w.Created) {
+	if d.book == nil || len(e.faults) > 0 || !d.keys[e.w.Enclave] {
 		return // the transaction will see to it
 	}
-	d.take(e)
+	whole := false
+	defer func() {
+		if !whole { // a panic: what it has left half done is no book
+			d.book = nil
+			delete(d.proposed, e.w.ID)
+		}
+	}()
+	if d.book.Turn(e.w.Created) {
+		d.take(e)
+	}
+	whole = true
 }
 
 // take gives e a place in the Book, if there is one.
@@ -169,12 +180,13 @@ func (d *desk) record(s *Server, group []*entrant) {
 	// It is committed or not, whether or not its clients still wait.
 	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
 	defer stop()
-	err := s.Store.UpdateAll(ctx, func(tx SystemTx) error { return d.enter(s, tx, group) })
+	err := d.settle(ctx, s, group)
 	if err != nil {
 		d.mu.Lock()
 		for _, e := range group {
 			d.leave(e)
 		}
+		d.book = nil // whatever it has seen of this was not kept
 		d.mu.Unlock()
 		if len(group) == 1 {
 			group[0].err = err
@@ -190,6 +202,19 @@ func (d *desk) record(s *Server, group []*entrant) {
 			d.record(s, []*entrant{e})
 		}
 	}
+}
+
+// settle runs the transaction of a group. No request stands behind this
+// goroutine that could catch a panic: it ends as an error of this group, and
+// those that come later are served.
+func (d *desk) settle(ctx context.Context, s *Server, group []*entrant) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.Log.Error("an admission panicked", "panic", p, "stack", string(debug.Stack()))
+			err = problem.Errorf(problem.Internal, "Something went wrong on our side; it is on record.")
+		}
+	}()
+	return s.Store.UpdateAll(ctx, func(tx SystemTx) error { return d.enter(s, tx, group) })
 }
 
 // enter is the transaction of a group.
@@ -331,8 +356,14 @@ func (d *desk) seat(s *Server, tx SystemTx, group, fresh []*entrant) (plan.Plan,
 		e := fresh[i]
 		d.leave(e)
 		if tried[e.w.ID] {
+			// The book and its doubt do not agree: that is ours, and says
+			// nothing about whether there is room.
 			s.Log.Error("an admission is doubted twice", "workload", e.w.ID, "err", err)
-			refuse(e, d.without(e))
+			refuse(e, nil)
+			e.long = d.book.Len() <= wholeMost
+			if !e.long {
+				e.err = fmt.Errorf("admit %s: %w", e.w.ID, err)
+			}
 			continue
 		}
 		tried[e.w.ID] = true
@@ -343,11 +374,15 @@ func (d *desk) seat(s *Server, tx SystemTx, group, fresh []*entrant) (plan.Plan,
 }
 
 // without decides about an entrant for which the Book has no place: a whole
-// plan may move others for it. Among a great many others it is refused.
+// plan may move others for it. Among a great many others it is refused, but not
+// for a place that is kept for one who may not take it.
 func (d *desk) without(e *entrant) error {
 	if d.book.Len() <= wholeMost || !d.book.Fair() {
 		e.long = true
 		return nil
+	}
+	if others := len(d.proposed); others > 1 || others == 1 && d.proposed[e.w.ID] == nil {
+		return problem.Errorf(problem.Unready, "Its place may yet become free: %d others are being admitted. Send it again in a second, with the same Idempotency-Key.", others)
 	}
 	return infeasible(*d.book.Refuse(e.item()))
 }
@@ -396,6 +431,9 @@ func (d *desk) open(s *Server, tx SystemTx, now time.Time) error {
 		if ok {
 			return nil
 		}
+		// It knows of newer leaves than it has read about. Should what follows
+		// fail, the next transaction must not begin behind that gap.
+		d.book = nil
 	}
 	w, err := tx.World(now)
 	if err != nil {

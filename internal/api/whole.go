@@ -1,13 +1,17 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"time"
 
 	"clusy.io/clusy/internal/audit"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/problem"
+	"clusy.io/clusy/internal/workload"
 )
 
 // wholeTries is how often a whole plan is made for one submission, if others
@@ -43,11 +47,12 @@ func (s *Server) whole() chan struct{} {
 }
 
 func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
-	// 1. Plan in a view.
+	// 1. Plan in a view, for now: it may have waited long for its turn.
+	now := s.Now().UTC().Truncate(time.Microsecond)
 	var snap plan.Snapshot
 	var next plan.Plan
 	err := s.Store.ViewAll(ctx, func(tx SystemTx) error {
-		world, err := tx.World(e.w.Created)
+		world, err := tx.World(now)
 		if err != nil {
 			return err
 		}
@@ -80,12 +85,13 @@ func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
 		if known, err := s.repeats(tx, e); err != nil || known {
 			return errors.Join(err, e.err)
 		}
-		if err := tx.SetPlan(next.Parent, next.ID, e.w.Created, audit.Event{
-			At: e.w.Created, Actor: e.who, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(len(moved(snap, next)))},
+		changed := moved(snap, next)
+		if err := tx.SetPlan(next.Parent, next.ID, now, audit.Event{
+			At: now, Actor: e.who, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(len(changed))},
 		}); err != nil {
 			return err
 		}
-		for _, p := range moved(snap, next) {
+		for _, p := range changed {
 			if p.Workload == e.w.ID {
 				continue
 			}
@@ -96,12 +102,30 @@ func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
 			if w.State.Terminal() {
 				continue // it ended meanwhile: its place is free
 			}
-			if err := tx.For(w.Tenant).PutPlacement(p, next.ID, audit.Event{At: e.w.Created, Actor: e.who, Kind: audit.WorkloadPlaced}); err != nil {
+			if begun, err := hasBegun(tx, w, snap); err != nil || begun {
+				return cmp.Or(err, plan.ErrStale)
+			}
+			if err := tx.For(w.Tenant).PutPlacement(p, next.ID, audit.Event{At: now, Actor: e.who, Kind: audit.WorkloadPlaced}); err != nil {
 				return err
 			}
 		}
 		return e.write(tx.For(e.w.Tenant), next.ID)
 	})
+}
+
+// hasBegun reports whether a site has taken w, or begun to run it, since the
+// snapshot: such steps change no plan, and a plan must not move it any more.
+func hasBegun(tx SystemTx, w workload.Workload, snap plan.Snapshot) (bool, error) {
+	attempts, err := tx.For(w.Tenant).Attempts(w.ID)
+	if err != nil || len(attempts) == 0 {
+		return false, err
+	}
+	i := slices.IndexFunc(snap.Items, func(it plan.Item) bool { return it.ID == w.ID })
+	if i < 0 {
+		return true, nil
+	}
+	a, it := attempts[len(attempts)-1], snap.Items[i]
+	return a.State.Live() && (a.Site != it.Pinned || a.RunSince.IsZero() == it.Running), nil
 }
 
 // moved returns the placements of next that are not as before.
