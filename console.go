@@ -84,6 +84,9 @@ type Savings struct {
 	ByDay  []SavingsSum `json:"byDay"`
 	ByZone []SavingsSum `json:"byZone"`
 	By     []SavingsSum `json:"byGrade"`
+	Method string       `json:"method,omitempty" doc:"Of accounting, of all that is added up here."`
+	Basis  string       `json:"basis,omitempty" doc:"Of the intensities, as average/lifecycle."`
+	Apart  int          `json:"apart" doc:"Entries of another method or basis: they do not add up with these and are left out."`
 	AsOf   int64        `json:"asOf"`
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -31,14 +32,17 @@ type Change struct {
 func (c *Client) Watch(ctx context.Context, id string, after int64, f func(Change) error) error {
 	const least, most = 100 * time.Millisecond, 5 * time.Second
 	pause := least
+	opened := false
 	for {
 		at := after
-		err := c.watchOnce(ctx, id, &after, f)
+		err := c.watchOnce(ctx, id, &after, &opened, f)
 		var stopped stopWatch
 		var refused *Problem
 		switch {
 		case errors.As(err, &stopped):
 			return stopped.error
+		case !opened && err != nil:
+			return err // a wrong address is not a stream that broke off
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.As(err, &refused) && refused.Status < 500 && refused.Status != http.StatusTooManyRequests:
@@ -57,14 +61,24 @@ func (c *Client) Watch(ctx context.Context, id string, after int64, f func(Chang
 	}
 }
 
-// stopWatch marks the error of a watcher's own function.
+// stopWatch marks an error after which there is nothing to come back for.
 type stopWatch struct{ error }
 
-// maxLine bounds one line of a stream.
-const maxLine = 4 << 20
+const (
+	// maxLine bounds one line of a stream.
+	maxLine = 4 << 20
+	// silence is how long a stream may say nothing: a server says something
+	// every 15 seconds.
+	silence = 50 * time.Second
+)
 
 // watchOnce reads one stream until it ends, and moves after along.
-func (c *Client) watchOnce(ctx context.Context, id string, after *int64, f func(Change) error) error {
+func (c *Client) watchOnce(ctx context.Context, id string, after *int64, opened *bool, f func(Change) error) error {
+	// A connection that has died without a word is given up.
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	dead := time.AfterFunc(silence, stop)
+	defer dead.Stop()
 	q := url.Values{"watch": {"true"}, "after": {strconv.FormatInt(*after, 10)}}
 	if id != "" {
 		q.Set("workload", id)
@@ -92,25 +106,30 @@ func (c *Client) watchOnce(ctx context.Context, id string, after *int64, f func(
 		_ = json.Unmarshal(b, p)
 		return p
 	}
-	return readStream(res.Body, after, f)
+	if kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); kind != "text/event-stream" {
+		return stopWatch{fmt.Errorf("the server at %s answered %q, not a stream: is it a Clusy server?", c.URL, kind)}
+	}
+	*opened = true
+	return readStream(res.Body, func() { dead.Reset(silence) }, after, f)
 }
 
 // readStream reads server-sent events. A message counts when the empty line
 // behind it has come: half a message is none.
-func readStream(r io.Reader, after *int64, f func(Change) error) error {
+func readStream(r io.Reader, heard func(), after *int64, f func(Change) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
 	var kind string
 	var data []byte
 	index := int64(-1)
 	for lines.Scan() {
+		heard()
 		name, value, _ := bytes.Cut(lines.Bytes(), []byte(":"))
 		value = bytes.TrimPrefix(value, []byte(" "))
 		switch string(name) {
 		case "id":
 			n, err := strconv.ParseInt(string(value), 10, 64)
 			if err != nil {
-				return fmt.Errorf("a message of the stream has the id %q", value)
+				return stopWatch{fmt.Errorf("a message of the stream has the id %q", value)}
 			}
 			index = n
 		case "event":
@@ -126,6 +145,9 @@ func readStream(r io.Reader, after *int64, f func(Change) error) error {
 			}
 			kind, data = "", nil
 		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return stopWatch{fmt.Errorf("a line of the stream is over %d bytes", maxLine)}
 	}
 	return lines.Err()
 }
@@ -147,7 +169,7 @@ func deliver(kind string, index int64, data []byte, after *int64, f func(Change)
 		return nil // of a newer server
 	}
 	if err := json.Unmarshal(data, to); err != nil {
-		return fmt.Errorf("read message %d of the stream: %w", index, err)
+		return stopWatch{fmt.Errorf("read message %d of the stream: %w", index, err)}
 	}
 	if err := f(c); err != nil {
 		return stopWatch{err}

@@ -31,7 +31,7 @@ const (
 	LedgerRead     Permission = "ledger.read"
 	StatusRead     Permission = "status.read"
 	EventRead      Permission = "event.read"   // what happens to workloads, as it happens
-	AuditRead      Permission = "audit.read"   // also what happens to tokens, sites and plans
+	AuditRead      Permission = "audit.read"   // also what happens to the tenant's tokens
 	SessionRead    Permission = "session.read" // who am I, and let me go
 	SessionLink    Permission = "session.link" // a link that signs a browser in as oneself
 )

@@ -7,7 +7,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -133,7 +132,7 @@ type Server struct {
 
 	relay    relay
 	tallies  tallies
-	watchers atomic.Int64
+	watchers watchers
 	desk     desk
 }
 

@@ -26,10 +26,20 @@ func (s *Server) savings(ctx context.Context, in *savingsIn) (*body[clusy.Saving
 	if err != nil {
 		return nil, err
 	}
+	// Grams of two kinds do not add up: those of the newest count, and how many
+	// others there are is said.
 	inside := func(p ledger.Part) bool {
-		return (in.From.IsZero() || p.Day.Add(24*time.Hour).After(in.From)) && (in.To.IsZero() || p.Day.Before(in.To))
+		return p.Kind == t.Newest && (in.From.IsZero() || p.Day.Add(24*time.Hour).After(in.From)) && (in.To.IsZero() || p.Day.Before(in.To))
 	}
-	out := clusy.Savings{First: t.First, Last: t.Last, AsOf: at}
+	out := clusy.Savings{First: t.First, Last: t.Last, AsOf: at, Method: t.Newest.Method}
+	if len(t.Parts) > 0 {
+		out.Basis = t.Newest.Basis.String()
+	}
+	for p, sum := range t.Parts {
+		if p.Kind != t.Newest {
+			out.Apart += sum.Entries
+		}
+	}
 	all, err := sums(t, inside, func(ledger.Part) string { return "" })
 	if len(all) > 0 {
 		out.SavingsSum = all[0]

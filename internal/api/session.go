@@ -16,9 +16,9 @@ import (
 
 // Sessions is what the doors need to let browsers in.
 type Sessions interface {
-	// Invite returns a link that opens one session with grant, and when it
-	// is good for nothing any more.
-	Invite(grant access.Grant) (url secret.Secret, until time.Time, err error)
+	// Invite returns a link that opens one session with grant, for the holder
+	// of the token of that id, and when it is good for nothing any more.
+	Invite(grant access.Grant, token string) (url secret.Secret, until time.Time, err error)
 	// Open takes a code back and returns a token made for its grant, or
 	// problem.Denied.
 	Open(ctx context.Context, code secret.Secret) (secret.Secret, access.Token, error)
@@ -107,7 +107,7 @@ func (s *Server) closeSession(ctx context.Context, _ *none) (*signedOut, error) 
 // same role, and for no longer.
 func (s *Server) linkSession(ctx context.Context, _ *none) (*body[clusy.SessionLink], error) {
 	caller, _ := wire.CallerOf(ctx)
-	url, until, err := s.Sessions.Invite(caller.Grants[0])
+	url, until, err := s.Sessions.Invite(caller.Grants[0], caller.Token)
 	if err != nil {
 		return nil, err
 	}

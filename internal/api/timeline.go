@@ -18,7 +18,7 @@ import (
 
 type timelineIn struct {
 	From   time.Time `query:"from" doc:"Leave out what was over before. Default: nothing is."`
-	To     time.Time `query:"to" doc:"Leave out what begins later. Default: nothing does."`
+	To     time.Time `query:"to" doc:"Leave out what was submitted then or later. Default: nothing is."`
 	State  string    `query:"state" maxLength:"200" doc:"States wanted, with commas between them. Default: all."`
 	ID     []string  `query:"id" maxItems:"500" doc:"Only these workloads; from, to and state do not count then. What is not there is left out."`
 	Cursor string    `query:"cursor" maxLength:"200" doc:"The next of the page before."`
@@ -87,6 +87,7 @@ func (in *timelineIn) shown(tx TenantTx, f workload.Filter) (shown []workload.Wo
 			}
 			f.After = workload.CursorOf(w)
 			if (in.To.IsZero() || w.Created.Before(in.To)) && (!w.State.Terminal() || !w.Changed.Before(in.From)) {
+				w.Sealed = nil // may be large, and is not drawn
 				shown = append(shown, w)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -63,8 +64,43 @@ const (
 	gather   = 50 * time.Millisecond
 )
 
-// maxWatchers bounds the streams of one server.
-const maxWatchers = 1000
+// The streams of one tenant, and of the server: one tenant's cannot take those
+// of all others.
+const (
+	mostOfTenant = 100
+	mostWatchers = 1000
+)
+
+// watchers counts the streams that are open.
+type watchers struct {
+	mu  sync.Mutex
+	of  map[access.Tenant]int
+	all int
+}
+
+func (w *watchers) enter(t access.Tenant) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.of[t] >= mostOfTenant || w.all >= mostWatchers {
+		return problem.Errorf(problem.Limited, "%d streams of yours and %d in all are open, and %d and %d are the most: close one, or list with ?after= from time to time.",
+			w.of[t], w.all, mostOfTenant, mostWatchers)
+	}
+	if w.of == nil {
+		w.of = map[access.Tenant]int{}
+	}
+	w.of[t]++
+	w.all++
+	return nil
+}
+
+func (w *watchers) leave(t access.Tenant) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.all--
+	if w.of[t]--; w.of[t] == 0 {
+		delete(w.of, t)
+	}
+}
 
 // allEvents lists or streams what is on record of a tenant's workloads. A
 // stream is the log itself: each message has its index, so that whoever comes
@@ -89,12 +125,11 @@ func (s *Server) allEvents(ctx context.Context, in *eventsIn) (*huma.StreamRespo
 		}
 		return &huma.StreamResponse{Body: func(hc huma.Context) { writeJSON(hc, p) }}, nil
 	}
-	if s.watchers.Add(1) > maxWatchers {
-		s.watchers.Add(-1)
-		return nil, problem.Errorf(problem.Limited, "%d streams are open, which is the most: close one, or list with ?after= from time to time.", maxWatchers)
+	if err := s.watchers.enter(caller.Tenant); err != nil {
+		return nil, err
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {
-		defer s.watchers.Add(-1)
+		defer s.watchers.leave(caller.Tenant)
 		s.watch(hc, caller, see, start)
 	}}, nil
 }
@@ -194,10 +229,13 @@ func (s *Server) watch(hc huma.Context, caller wire.Caller, see eye, at int64) {
 		// Asked for before the look: what comes in between is not missed.
 		changed := s.Changed()
 		// A right that has ended since ends the stream.
-		if now, ok := caller.Again(ctx); !ok || !access.May(now.Grants, now.Principal, access.EventRead, caller.Tenant, time.Now()) {
+		if now, err := caller.Again(ctx); err != nil || !access.May(now.Grants, now.Principal, access.EventRead, caller.Tenant, time.Now()) {
 			return
 		}
+		began := time.Now()
 		lines, seen, err := s.news(ctx, see, at, 500)
+		// A look that is dear is had less often.
+		pause := time.After(max(gather, 9*time.Since(began)))
 		if err != nil {
 			if ctx.Err() == nil {
 				s.Log.Error("watch broke off", "tenant", see.tenant, "err", err)
@@ -209,7 +247,6 @@ func (s *Server) watch(hc huma.Context, caller wire.Caller, see eye, at int64) {
 		}
 		more := seen > at
 		at = seen
-		pause := time.After(gather)
 		if !more {
 			select {
 			case <-changed:

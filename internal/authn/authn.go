@@ -2,10 +2,13 @@ package authn
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 
+	"clusy.io/clusy"
 	"clusy.io/clusy/internal/access"
+	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/secret"
 	"clusy.io/clusy/internal/wire"
 )
@@ -19,7 +22,8 @@ type Store interface {
 // Identify puts the caller of each request into its context: by its bearer
 // token, else by the one that a browser carries in the cookie of that name. A
 // request without a good token goes on without a caller: whether that will do,
-// its door says.
+// its door says. If the store cannot tell, nobody is taken for a stranger: the
+// request is to come again.
 func Identify(store Store, cookie string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, browser := carried(r, cookie)
@@ -28,16 +32,22 @@ func Identify(store Store, cookie string, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		var identify func(context.Context) (wire.Caller, bool)
-		identify = func(ctx context.Context) (wire.Caller, bool) {
+		var identify func(context.Context) (wire.Caller, error)
+		identify = func(ctx context.Context) (wire.Caller, error) {
 			t, err := store.Token(ctx, hash)
 			return wire.Caller{
 				Principal: t.Grant.Holder, Tenant: t.Grant.Tenant, Site: t.Grant.Site, Grants: []access.Grant{t.Grant},
 				Token: t.ID, Browser: browser, Again: identify,
-			}, err == nil
+			}, err
 		}
-		if caller, ok := identify(r.Context()); ok {
+		switch caller, err := identify(r.Context()); {
+		case err == nil:
 			r = r.WithContext(wire.WithCaller(r.Context(), caller))
+		case !problem.Is(err, problem.NotFound):
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_ = json.NewEncoder(w).Encode(clusy.Problem{Title: http.StatusText(503), Status: 503, Detail: "It cannot be told just now who this is: try again in a moment."})
+			return
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -135,36 +136,80 @@ func TestLinks(t *testing.T) {
 	grant := access.Grant{Holder: "user:a", Role: access.Viewer, Tenant: "acme"}
 	invite := func() secret.Secret {
 		t.Helper()
-		code, err := l.Invite(grant, now.Add(time.Minute))
+		code, err := l.Invite(grant, "tok_1", now.Add(time.Minute))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return code
 	}
 	code := invite()
-	if _, ok := l.Accept(code + "x"); ok {
+	if _, _, ok := l.Accept(code + "x"); ok {
 		t.Error("a code that never was is accepted")
 	}
-	if got, ok := l.Accept(code); !ok || got != grant {
-		t.Errorf("a fresh code gives %+v, %t", got, ok)
+	if got, of, ok := l.Accept(code); !ok || got != grant || of != "tok_1" {
+		t.Errorf("a fresh code gives %+v of %q, %t", got, of, ok)
 	}
-	if _, ok := l.Accept(code); ok {
+	if _, _, ok := l.Accept(code); ok {
 		t.Error("a code is accepted twice")
 	}
 	code = invite()
 	now = now.Add(time.Minute)
-	if _, ok := l.Accept(code); ok {
+	if _, _, ok := l.Accept(code); ok {
 		t.Error("a code is accepted at its end")
 	}
 	for range maxLinks {
 		invite()
 	}
-	if _, err := l.Invite(grant, now.Add(time.Minute)); !problem.Is(err, problem.Limited) {
+	if _, err := l.Invite(grant, "tok_1", now.Add(time.Minute)); !problem.Is(err, problem.Limited) {
 		t.Errorf("one more than the most: %v", err)
 	}
 	now = now.Add(time.Minute)
 	invite() // the old ones have made room
 	if len(l.open) != 1 {
 		t.Errorf("%d codes are kept, want 1", len(l.open))
+	}
+}
+
+// sick is a store that cannot tell.
+type sick struct{}
+
+func (sick) Token(context.Context, []byte) (access.Token, error) {
+	return access.Token{}, errors.New("disk")
+}
+
+// Where the store cannot tell who it is, nobody is turned away as a stranger.
+func TestIdentifyWhenTheStoreIsSick(t *testing.T) {
+	good, _ := NewToken(rand.Reader)
+	r := httptest.NewRequest("GET", "/", nil)
+	r.Header.Set("Authorization", "Bearer "+good.Reveal())
+	w := httptest.NewRecorder()
+	Identify(sick{}, "clusy", http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it goes on as nobody") })).ServeHTTP(w, r)
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("it is answered %d", w.Code)
+	}
+}
+
+// slow is a store in which a token ends while it is looked up.
+type slow struct {
+	tokens
+	meanwhile func()
+}
+
+func (s slow) Token(ctx context.Context, hash []byte) (access.Token, error) {
+	t, err := s.tokens.Token(ctx, hash)
+	s.meanwhile()
+	return t, err
+}
+
+// What ends during a look is not remembered by that look.
+func TestForgetDuringALook(t *testing.T) {
+	var c *Cache
+	known := tokens{"a": {ID: "tok_a"}}
+	c = Cached(slow{known, func() { delete(known, "a"); c.Forget() }}, time.Now)
+	if _, err := c.Token(t.Context(), []byte("a")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Token(t.Context(), []byte("a")); err == nil {
+		t.Error("a token that has ended is still believed")
 	}
 }

@@ -29,6 +29,9 @@ type Cache struct {
 	now   func() time.Time
 	mu    sync.Mutex
 	known map[string]remembered // by hash
+	// forgot counts what was forgotten: a look that began before must not put
+	// back what has ended meanwhile.
+	forgot int
 }
 
 type remembered struct {
@@ -40,6 +43,7 @@ func (c *Cache) Token(ctx context.Context, hash []byte) (access.Token, error) {
 	now := c.now()
 	c.mu.Lock()
 	r, ok := c.known[string(hash)]
+	forgot := c.forgot
 	c.mu.Unlock()
 	if ok && now.Before(r.until) {
 		return r.token, nil
@@ -50,6 +54,9 @@ func (c *Cache) Token(ctx context.Context, hash []byte) (access.Token, error) {
 	if err != nil {
 		delete(c.known, string(hash))
 		return t, err
+	}
+	if c.forgot != forgot {
+		return t, nil
 	}
 	if len(c.known) >= mostKnown {
 		clear(c.known)
@@ -63,5 +70,6 @@ func (c *Cache) Token(ctx context.Context, hash []byte) (access.Token, error) {
 func (c *Cache) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.forgot++
 	clear(c.known)
 }

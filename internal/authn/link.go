@@ -22,16 +22,20 @@ type Links struct {
 	open map[[sha256.Size]byte]invitation
 }
 
+// invitation is what a code is good for. Of is the id of the token of who made
+// it, "" if that was the terminal of the server.
 type invitation struct {
 	grant access.Grant
+	of    string
 	until time.Time
 }
 
 // maxLinks bounds the codes that wait to be used.
 const maxLinks = 1000
 
-// Invite returns a code that opens one session with grant until a time.
-func (l *Links) Invite(grant access.Grant, until time.Time) (secret.Secret, error) {
+// Invite returns a code that opens one session with grant until a time. Of is
+// the id of the token of who asks for it.
+func (l *Links) Invite(grant access.Grant, of string, until time.Time) (secret.Secret, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.Now()
@@ -47,20 +51,21 @@ func (l *Links) Invite(grant access.Grant, until time.Time) (secret.Secret, erro
 		l.open = map[[sha256.Size]byte]invitation{}
 	}
 	code := rand.Text()
-	l.open[sha256.Sum256([]byte(code))] = invitation{grant, until}
+	l.open[sha256.Sum256([]byte(code))] = invitation{grant, of, until}
 	return secret.Secret(code), nil
 }
 
-// Accept takes a code back and returns its grant. ok is false for a code that
-// was used, is over, or never was: the three cannot be told apart.
-func (l *Links) Accept(code secret.Secret) (grant access.Grant, ok bool) {
+// Accept takes a code back and returns its grant, and of whose token it is. ok
+// is false for a code that was used, is over, or never was: the three cannot be
+// told apart.
+func (l *Links) Accept(code secret.Secret) (grant access.Grant, of string, ok bool) {
 	hash := sha256.Sum256([]byte(code.Reveal()))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i, found := l.open[hash]
 	delete(l.open, hash)
 	if !found || !l.Now().Before(i.until) {
-		return access.Grant{}, false
+		return access.Grant{}, "", false
 	}
-	return i.grant, true
+	return i.grant, i.of, true
 }

@@ -36,18 +36,18 @@ type sessions struct {
 
 func (s sessions) Ended() { s.known.Forget() }
 
-func (s sessions) Invite(g access.Grant) (secret.Secret, time.Time, error) {
+func (s sessions) Invite(g access.Grant, token string) (secret.Secret, time.Time, error) {
 	until := s.links.Now().Add(linkLives)
 	if g.Until.Before(until) {
 		until = g.Until
 	}
-	code, err := s.links.Invite(g, until)
+	code, err := s.links.Invite(g, token, until)
 	// Behind the #, a code reaches no server's log and no Referer.
 	return secret.Secret(s.h.URL+"/sign-in#") + code, until, err
 }
 
 func (s sessions) Open(ctx context.Context, code secret.Secret) (secret.Secret, access.Token, error) {
-	g, ok := s.links.Accept(code)
+	g, of, ok := s.links.Accept(code)
 	if !ok {
 		return "", access.Token{}, problem.Errorf(problem.Denied, "no such sign-in link")
 	}
@@ -63,7 +63,7 @@ func (s sessions) Open(ctx context.Context, code secret.Secret) (secret.Secret, 
 	}
 	t := access.Token{ID: "ses_" + strings.ToLower(rand.Text()[:8]), Hash: hash, Created: now, Grant: g}
 	err = s.h.db.System().Update(ctx, func(tx store.SystemTx) error {
-		return tx.PutToken(t, audit.Event{At: s.h.Clock.Now(), Actor: g.Holder, Kind: audit.TokenCreated, Detail: map[string]string{"why": "signed in by a link"}})
+		return tx.PutToken(t, audit.Event{At: s.h.Clock.Now(), Actor: g.Holder, Kind: audit.TokenCreated, Detail: map[string]string{"why": "signed in by a link", "linkOf": of}})
 	})
 	return token, t, err
 }
@@ -72,7 +72,7 @@ func (s sessions) Open(ctx context.Context, code secret.Secret) (secret.Secret, 
 // server: whoever reads its terminal may do all of that anyway.
 func (h *House) SignIn(role access.Role) (secret.Secret, error) {
 	now := time.Now()
-	url, _, err := h.sessions.Invite(access.Grant{Holder: "user:terminal", Role: role, Tenant: tenant, From: now, Until: now.Add(sessionLives)})
+	url, _, err := h.sessions.Invite(access.Grant{Holder: "user:terminal", Role: role, Tenant: tenant, From: now, Until: now.Add(sessionLives)}, "")
 	return url, err
 }
 

@@ -7,9 +7,17 @@ import (
 	"clusy.io/clusy/internal/grid"
 )
 
-// Part is what a Tally keeps apart: the day of the hour (UTC), the zone in
-// which it ran, and the grade.
+// Kind is what entries must have in common to be added up: grams of two methods
+// or bases are not the same grams.
+type Kind struct {
+	Method string
+	Basis  grid.Basis
+}
+
+// Part is what a Tally keeps apart: the kind, the day of the hour (UTC), the
+// zone in which it ran, and the grade.
 type Part struct {
+	Kind
 	Day   time.Time
 	Zone  grid.Zone
 	Grade grid.Grade
@@ -20,17 +28,12 @@ type Part struct {
 type Tally struct {
 	Parts       map[Part]Sum
 	First, Last time.Time // hours
-	Method      string
-	basis       grid.Basis
+	Newest      Kind      // of the entry that was added last
 }
 
-// Add adds an entry, and refuses one that does not add to those before it: of
-// another method or basis, or with figures that contradict one another.
+// Add adds an entry, and refuses one whose figures contradict one another.
 func (t *Tally) Add(e Entry) error {
 	basis, err := e.basis()
-	if err == nil && t.Parts != nil && (e.Method != t.Method || basis != t.basis) {
-		err = fmt.Errorf("it is of method %q on %s, the others of %q on %s", e.Method, basis, t.Method, t.basis)
-	}
 	var one Sum
 	if err == nil {
 		one, err = e.sum()
@@ -39,7 +42,7 @@ func (t *Tally) Add(e Entry) error {
 		return fmt.Errorf("add %s/%d, hour of %s: %w", e.Meter.Workload, e.Meter.Attempt, e.Meter.Hour.Format(time.RFC3339), err)
 	}
 	if t.Parts == nil {
-		t.Parts, t.Method, t.basis = map[Part]Sum{}, e.Method, basis
+		t.Parts = map[Part]Sum{}
 		t.First, t.Last = e.Meter.Hour, e.Meter.Hour
 	}
 	if e.Meter.Hour.Before(t.First) {
@@ -48,7 +51,8 @@ func (t *Tally) Add(e Entry) error {
 	if e.Meter.Hour.After(t.Last) {
 		t.Last = e.Meter.Hour
 	}
-	return intoMap(t.Parts, Part{e.Meter.Hour.UTC().Truncate(24 * time.Hour), e.Zone, e.Grade}, one)
+	t.Newest = Kind{e.Method, basis}
+	return intoMap(t.Parts, Part{t.Newest, e.Meter.Hour.UTC().Truncate(24 * time.Hour), e.Zone, e.Grade}, one)
 }
 
 // Sums adds the parts up by a key of theirs. Parts for which key says false

@@ -59,19 +59,24 @@ func TestTallyIsTotal(t *testing.T) {
 		t.Errorf("it reaches from %s to %s", tally.First, tally.Last)
 	}
 
-	// What does not add is refused, and changes nothing.
+	// What does not add is kept apart; what is false is refused, and changes
+	// nothing.
+	ours := tally.Newest
 	other := all[0]
 	other.Method = "another"
+	if err := tally.Add(other); err != nil || tally.Newest == ours {
+		t.Errorf("another method: %v", err)
+	}
 	lie := all[0]
 	lie.Saved++
 	nothing := all[0]
 	nothing.Uses = nil
-	for name, e := range map[string]Entry{"another method": other, "figures that contradict one another": lie, "no uses": nothing} {
+	for name, e := range map[string]Entry{"figures that contradict one another": lie, "no uses": nothing} {
 		if tally.Add(e) == nil {
 			t.Errorf("an entry of %s is added", name)
 		}
 	}
-	if again, _ := Sums(tally, func(Part) (int, bool) { return 0, true }); again[0] != want.All {
+	if again, _ := Sums(tally, func(p Part) (int, bool) { return 0, p.Kind == ours }); again[0] != want.All {
 		t.Error("a refused entry has changed the tally")
 	}
 }

@@ -15,8 +15,8 @@ type Caller struct {
 	Token     string // the id of the token that it came with
 	Browser   bool   // a browser carries the token in a cookie
 	// Again asks anew who it is, for those who stay long after they came in:
-	// a token may have been ended since. ok is false if it is nobody now.
-	Again func(context.Context) (c Caller, ok bool)
+	// a token may have been ended since. It fails if that cannot be told.
+	Again func(context.Context) (Caller, error)
 }
 
 type callerKey struct{}
