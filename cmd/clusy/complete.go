@@ -22,7 +22,7 @@ func complete(root *cobra.Command) {
 	walk(root, func(cmd *cobra.Command) {
 		path := strings.TrimPrefix(cmd.CommandPath(), "clusy ")
 		switch path {
-		case "get", "explain", "logs", "cancel", "wait":
+		case "get", "explain", "logs", "cancel", "wait", "events":
 			cmd.ValidArgsFunction = one(workloadIDs(path == "cancel"))
 		case "run", "plan":
 			cmd.ValidArgsFunction = one(files("yaml", "yml", "json"))

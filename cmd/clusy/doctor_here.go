@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,12 +11,8 @@ import (
 	"strings"
 	"time"
 
-	"clusy.io/clusy/internal/access"
-	"clusy.io/clusy/internal/authn"
 	"clusy.io/clusy/internal/executor"
 	"clusy.io/clusy/internal/merkle"
-	"clusy.io/clusy/internal/secret"
-	"clusy.io/clusy/internal/store"
 )
 
 // machine looks at this machine: all that needs no server.
@@ -174,41 +169,19 @@ func (d *doctor) starts(ctx context.Context) {
 	}
 }
 
-// token says until when the token counts. The API does not tell; the store
-// does, where it is on this machine and ours to read.
+// token says whose the token is, and until when it counts.
 func (d *doctor) token(ctx context.Context) {
-	if d.status.Demo {
-		d.say("token", fine, "the server takes it; it ends with the demo")
-		return
-	}
-	const next = "clusy serve --new-admin-token prints another one"
-	hash, ok := authn.Hash(secret.Secret(d.client.Token))
-	if !ok {
-		d.say("token", fine, "the server takes it")
-		return
-	}
-	var grant access.Grant
-	db, err := store.OpenReadOnly(ctx, filepath.Join(d.dir, "store"))
-	if err == nil {
-		defer db.Close()
-		err = db.System().View(ctx, func(tx store.SystemTx) error {
-			all, err := tx.Tokens()
-			for _, t := range all {
-				if base64.StdEncoding.EncodeToString(t.Hash) == base64.StdEncoding.EncodeToString(hash) {
-					grant = t.Grant
-				}
-			}
-			return err
-		})
-	}
-	left := time.Until(grant.Until)
+	s, err := d.client.Session(ctx)
+	left := time.Until(s.Until)
 	switch {
-	case err != nil || grant.Until.IsZero():
-		d.say("token", fine, "the server takes it; until when, only --data of that very server says")
+	case err != nil:
+		d.say("token", fine, "the server takes it; until when it does not say: "+firstLine(err))
+	case d.status.Demo:
+		d.say("token", fine, "the server takes it as "+s.Role+"; it ends with the demo")
 	case left < 14*24*time.Hour:
-		d.say("token", warned, fmt.Sprintf("the server takes it as %s, for another %s", grant.Role, span(left))).so("After that every command is refused.", next)
+		d.say("token", warned, fmt.Sprintf("the server takes it as %s, for another %s", s.Role, span(left))).so("After that every command is refused.", "clusy serve --new-admin-token prints another one")
 	default:
-		d.say("token", fine, fmt.Sprintf("the server takes it as %s, until %s", grant.Role, grant.Until.UTC().Format("2 January 2006")))
+		d.say("token", fine, fmt.Sprintf("the server takes it as %s, until %s", s.Role, s.Until.UTC().Format("2 January 2006")))
 	}
 }
 

@@ -129,7 +129,7 @@ func firstIntent(f intentFlags, argv []string) []byte {
 	var b bytes.Buffer
 	line := func(text, says string) {
 		if says != "" {
-			text = fmt.Sprintf("%-34s # %s", text, says)
+			text = fmt.Sprintf("%-38s # %s", text, says)
 		}
 		b.WriteString(text + "\n")
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -452,7 +453,7 @@ func (d *desk) catchUp(tx SystemTx, now time.Time) (bool, error) {
 			d.seen = c
 			switch c.Kind {
 			case audit.PlanCommitted, audit.PlanRefused:
-				d.parent = c.Object[len("plan:"):]
+				d.parent = strings.TrimPrefix(c.Object, "plan:")
 			case audit.SiteRegistered, audit.SiteSeen:
 				sites = true
 			case audit.SignalStored:

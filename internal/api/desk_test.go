@@ -135,6 +135,17 @@ func kept(t *testing.T, s *Server) (open int) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The desk's own Book, brought up to now, has just these.
+	if err := s.Store.UpdateAll(t.Context(), func(tx SystemTx) error {
+		s.desk.mu.Lock()
+		defer s.desk.mu.Unlock()
+		return s.desk.open(s, tx, s.Now())
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.desk.book.Len(); n != open || len(s.desk.proposed) > 0 {
+		t.Errorf("the desk's Book has %d workloads and %d proposed, on record are %d", n, len(s.desk.proposed), open)
+	}
 	return open
 }
 
@@ -351,5 +362,114 @@ func TestDeskSeesProgress(t *testing.T) {
 	}
 	if _, err := s.trySubmit("c", hours(1, 3.4)); !problem.Is(err, problem.Infeasible) {
 		t.Errorf("work that has two hours left leaves no room for one by 15:24: %v", err)
+	}
+}
+
+// One that cannot be written hurts nobody in its group.
+func TestDeskOneBadInAGroup(t *testing.T) {
+	s, _, _ := newDesk(t, 4)
+	first, err := s.trySubmit("first", hours(1, 20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group []*entrant
+	for i := range 5 {
+		e := &entrant{key: fmt.Sprint("g", i), hash: []byte{1}, who: "token:a", w: hours(1, 20)}
+		e.w.ID, e.w.State, e.w.Created, e.w.Changed = "wl_g"+fmt.Sprint(i), workload.Accepted, s.Now().UTC(), s.Now().UTC()
+		if i == 2 {
+			e.w.ID, e.w.Enclave = first.w.ID+"x", "key-1"
+			e.w.State = workload.Planned // nothing is born so
+		}
+		group = append(group, e)
+	}
+	s.desk.record(s, group)
+	for i, e := range group {
+		if (e.err != nil) != (i == 2) {
+			t.Errorf("%d: %v", i, e.err)
+		}
+	}
+	if n := kept(t, s); n != 5 {
+		t.Errorf("%d on record, want 5", n)
+	}
+}
+
+// Two servers on one store promise nothing twice: each finds its places in a
+// Book that the other's admissions are not in yet.
+func TestDeskBesideAnother(t *testing.T) {
+	a, m, now := newDesk(t, 2)
+	b := &Server{Store: m, Rules: a.Rules, Now: a.Now, NewID: func() string { return "b" + a.NewID() }}
+	b.Handler()
+	for i := range 6 {
+		for _, s := range []*Server{a, b, b, a} {
+			if _, err := s.trySubmit(s.NewID(), hours(1, 22)); err != nil && !problem.Is(err, problem.Infeasible) {
+				t.Fatal(err)
+			}
+		}
+		kept(t, a)
+		kept(t, b)
+		now.Add(int64(i) * 1e6)
+	}
+}
+
+// A leaf that was seen and rolled back is not taken for the one that came in its
+// place.
+func TestDeskSeesWhatIsRolledBack(t *testing.T) {
+	s, m, _ := newDesk(t, 1)
+	a, err := s.trySubmit("a", hours(2, 20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept(t, s)
+	if err := m.System().Update(t.Context(), func(tx store.SystemTx) error {
+		if _, err := tx.Append(storetest.Event(audit.SignalRefused)); err != nil {
+			return err
+		}
+		return errors.Join(s.desk.open(s, memoryTx{tx}, s.Now()), errDisk)
+	}); !errors.Is(err, errDisk) {
+		t.Fatal(err)
+	}
+	if err := m.System().Update(t.Context(), func(tx store.SystemTx) error {
+		w := a.made
+		return errors.Join(tx.For("acme").MoveWorkload(&w, workload.Cancelled, storetest.Event("")), tx.For("acme").DeletePlacement(w.ID))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n := kept(t, s); n != 0 {
+		t.Errorf("%d on record", n)
+	}
+}
+
+// A clock that was set back: what is admitted then may begin then.
+func TestDeskClockSetBack(t *testing.T) {
+	s, _, now := newDesk(t, 4)
+	if _, err := s.trySubmit("a", hours(1, 20)); err != nil {
+		t.Fatal(err)
+	}
+	now.Store(storetest.Noon.Add(-time.Hour).UnixMicro())
+	e, err := s.trySubmit("b", hours(1, 20))
+	if err != nil || !e.place.Start().Before(storetest.Noon) {
+		t.Errorf("at 11:00 it is admitted to begin at %v: %v", e.place, err)
+	}
+}
+
+// Of two in one group with one key, the second has its turn if the first is
+// refused, and is the same workload if not.
+func TestDeskTwins(t *testing.T) {
+	s, _, _ := newDesk(t, 4)
+	twin := func(id string, faults ...problem.Violation) *entrant {
+		e := &entrant{key: id[:1], hash: []byte(id[:1]), who: "token:a", w: hours(1, 20), faults: faults}
+		e.w.ID, e.w.State, e.w.Created, e.w.Changed = "wl_"+id, workload.Accepted, s.Now().UTC(), s.Now().UTC()
+		return e
+	}
+	bad, good := twin("a1", problem.Violation{Message: "no"}), twin("a2")
+	one, same := twin("b1"), twin("b2")
+	refused, next := twin("c1"), twin("c2")
+	refused.w.Enclave = "another"
+	s.desk.record(s, []*entrant{bad, good, one, same, refused, next})
+	if bad.err == nil || good.err != nil || good.repeat || one.err != nil || !same.repeat || same.body.ID != "wl_b1" || refused.err == nil || next.err != nil || next.repeat {
+		t.Errorf("%v %v %v %v %v %v", bad.err, good.err, one.err, same.body.ID, refused.err, next.err)
+	}
+	if n := kept(t, s); n != 3 {
+		t.Errorf("%d on record, want 3", n)
 	}
 }

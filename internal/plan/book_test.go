@@ -180,8 +180,15 @@ func follow(b *Book, before, after Snapshot) error {
 	b.SetSites(after.Sites)
 	b.SetForecasts(recordOf(after).Forecasts)
 	still := map[string]bool{}
+	old := map[string]Item{}
+	for _, it := range before.Items {
+		old[it.ID] = it
+	}
 	for _, it := range after.Items {
 		still[it.ID] = true
+		if o := old[it.ID]; sameRecord(o, it, after.Now.Sub(before.Now)) {
+			continue // the record says nothing new: time alone passed
+		}
 		wl, a := recorded(it, after.Now)
 		b.Put(wl, a, it.Placement)
 	}
@@ -193,6 +200,21 @@ func follow(b *Book, before, after Snapshot) error {
 		}
 	}
 	return nil
+}
+
+// sameRecord reports whether b is what a is after a while in which nothing was
+// put on record.
+func sameRecord(a, b Item, d time.Duration) bool {
+	if a.ID == "" || a.Pinned != b.Pinned || a.Running != b.Running || a.Suspensions != b.Suspensions || (a.Placement == nil) != (b.Placement == nil) {
+		return false
+	}
+	if a.Placement != nil && !reflect.DeepEqual(*a.Placement, *b.Placement) {
+		return false
+	}
+	if !b.Running {
+		return a.Done == b.Done
+	}
+	return a.RunSince.Equal(b.RunSince) && a.Done+d == b.Done
 }
 
 // alike compares what two Books say is taken from now on.
@@ -255,5 +277,117 @@ func TestBookAdmits(t *testing.T) {
 	}
 	if n < 200 {
 		t.Errorf("only %d admitted in 100 worlds", n)
+	}
+}
+
+// Check of an addition finds each promise that is not kept, to the new item and
+// to the others, on its own: it is not told what Admit looked at.
+func TestBookCheckDoubts(t *testing.T) {
+	s, p := doubtful(t)
+	s.Items, s.Parent = nil, p.ID
+	rules := Rules{Step: s.Step, Horizon: s.Horizon, Margin: s.Margin}
+	item := func(id string) Item {
+		return Item{ID: id, Tenant: "t", Shape: workload.Shape{Power: 1000 * grid.Watt, Demand: workload.Resources{CPU: 5000, Slots: 1},
+			Duration: workload.Duration{Expected: time.Hour, P95: time.Hour, Max: 2 * time.Hour}, When: workload.When{CompleteBy: hour(4)}, Where: workload.Where{Allow: []string{"b"}},
+			Objective: workload.Objective{Currency: "EUR"}}}
+	}
+	other := item("other")
+	b := NewBook(recordOf(s), rules)
+	taken, ok := b.Admit(other)
+	if !ok {
+		t.Fatal("the first one has no place")
+	}
+	wl, _ := recorded(other, s.Now)
+	b.Put(wl, nil, &taken)
+	it := item("x")
+	pl, ok := b.Admit(it)
+	if !ok {
+		t.Fatal("the second one has no place")
+	}
+	if err := b.Check([]Item{it}, s.Parent, b.Addition(s.Parent, []Placement{pl})); err != nil {
+		t.Fatal(err)
+	}
+	again := func(p Plan) Plan { p.ID = NewID(p); return p }
+	at := func(start time.Time) Placement {
+		moved := pl
+		moved.Spans = []Span{{start, start.Add(time.Hour)}}
+		moved.Reserved = start.Add(pl.Reserved.Sub(pl.Finish()) + time.Hour)
+		d := &doubt{s: b.snapshot(s.Parent), now: s.Now, sites: b.roll.sites}
+		moved.Energy, moved.Carbon, moved.Grade, moved.Cost, moved.Currency = d.reckon(it, moved.Site, moved.Spans)
+		moved.Why = Reasons{Binding: BindingNone, Text: "so", Considered: 1, Signals: pl.Why.Signals}
+		return moved
+	}
+	for name, c := range map[string]struct {
+		items []Item
+		plan  Plan
+		want  Kept
+	}{
+		"beside the other, with room for one": {[]Item{it}, b.Addition(s.Parent, []Placement{at(taken.Start())}), KeptCapacity},
+		"half beside the other":               {[]Item{it}, b.Addition(s.Parent, []Placement{at(taken.Start().Add(30 * time.Minute))}), KeptCapacity},
+		"too late":                            {[]Item{it}, b.Addition(s.Parent, []Placement{at(hour(3.5))}), KeptTime},
+		"in the past":                         {[]Item{it}, b.Addition(s.Parent, []Placement{at(hour(0.5))}), KeptNotBefore},
+		"another parent":                      {[]Item{it}, b.Addition("another", []Placement{pl}), KeptParent},
+		"another name":                        {[]Item{it}, func() Plan { p := b.Addition(s.Parent, []Placement{pl}); p.ID = "x"; return p }(), KeptName},
+		"another time":                        {[]Item{it}, again(func() Plan { p := b.Addition(s.Parent, []Placement{pl}); p.At = p.At.Add(1); return p }()), KeptParent},
+		"nobody placed":                       {[]Item{it}, b.Addition(s.Parent, nil), KeptOnce},
+		"somebody else":                       {[]Item{item("y")}, b.Addition(s.Parent, []Placement{pl}), KeptOnce},
+		"refused in it": {[]Item{it}, again(func() Plan {
+			p := b.Addition(s.Parent, nil)
+			p.Unplaced = []Refusal{{Workload: "x", Failed: []Failed{{Field: "where", Message: "no"}}}}
+			return p
+		}()), KeptOnce},
+		"not allowed there": {[]Item{func() Item { x := it; x.Shape.Where.Allow = []string{"a"}; return x }()}, b.Addition(s.Parent, []Placement{pl}), KeptSite},
+		"figures":           {[]Item{it}, b.Addition(s.Parent, []Placement{func() Placement { x := pl; x.Carbon++; return x }()}), KeptFigures},
+		"above its ceiling": {[]Item{func() Item { x := it; x.Shape.Objective.CarbonCeiling = 1; return x }()}, b.Addition(s.Parent, []Placement{pl}), KeptCeiling},
+		"promised before":   {[]Item{func() Item { x := it; x.Placement = &pl; return x }()}, b.Addition(s.Parent, []Placement{pl}), KeptOnce},
+		"two where one fits": {[]Item{it, item("y")}, b.Addition(s.Parent, []Placement{pl, func() Placement {
+			x := pl
+			x.Workload = "y"
+			return x
+		}()}), KeptCapacity},
+	} {
+		var broken *Broken
+		if err := b.Check(c.items, s.Parent, c.plan); !errors.As(err, &broken) || broken.Promise != c.want {
+			t.Errorf("%s: %v, want the promise of %s broken", name, err, c.want)
+		}
+		if err := b.Check([]Item{it}, s.Parent, b.Addition(s.Parent, []Placement{pl})); err != nil {
+			t.Errorf("after %s the Book doubts what is good: %v", name, err)
+		}
+	}
+	// What is in the Book and was found wrong is counted all the same.
+	wrong := taken
+	wrong.Carbon++
+	if b.Check([]Item{other}, s.Parent, b.Addition(s.Parent, []Placement{wrong})) == nil {
+		t.Error("wrong figures are let pass")
+	}
+	if b.Check([]Item{it}, s.Parent, b.Addition(s.Parent, []Placement{at(taken.Start())})) == nil {
+		t.Error("after it was doubted, a workload of the Book has no claim any more")
+	}
+}
+
+// Work without a place of its own is left the room that it needs; with very
+// many of them, the Book admits nobody.
+func TestBookLeavesRoomForTheHomeless(t *testing.T) {
+	s, _ := doubtful(t)
+	s.Items = nil
+	item := func(id string) Item {
+		return Item{ID: id, Tenant: "t", Shape: workload.Shape{Demand: workload.Resources{CPU: 8000, Slots: 1}, Duration: workload.Duration{Expected: time.Hour, P95: time.Hour},
+			When: workload.When{CompleteBy: hour(2.5)}, Where: workload.Where{Allow: []string{"b"}}}}
+	}
+	s.Items = []Item{item("homeless")}
+	b := NewBook(recordOf(s), Rules{Step: s.Step, Horizon: s.Horizon, Margin: s.Margin})
+	if _, ok := b.Admit(item("x")); ok {
+		t.Error("a newcomer is given the only room that is left for work without a place")
+	}
+	b.Drop("homeless")
+	if _, ok := b.Admit(item("x")); !ok {
+		t.Error("there is room again, and the newcomer has none")
+	}
+	for n := range mostAway + 1 {
+		wl, _ := recorded(Item{ID: fmt.Sprint("h", n), Shape: workload.Shape{When: workload.When{CompleteBy: hour(9)}, Duration: workload.Duration{Expected: time.Minute}, Where: workload.Where{Allow: []string{"mars"}}}}, s.Now)
+		b.Put(wl, nil, nil)
+	}
+	if _, ok := b.Admit(item("x")); ok || b.Fair() {
+		t.Error("beside very many without a place, the Book admits a newcomer")
 	}
 }

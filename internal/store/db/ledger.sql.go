@@ -75,7 +75,7 @@ func (q *Queries) LedgerEntries(ctx context.Context, arg LedgerEntriesParams) ([
 
 const ledgerEntriesBetween = `-- name: LedgerEntriesBetween :many
 SELECT ledger_entry.workload, leaf.idx, leaf.sealed FROM ledger_entry JOIN leaf ON leaf.idx = ledger_entry.idx
-WHERE ledger_entry.tenant = $1 AND leaf.tenant = $1 AND ledger_entry.workload >= $2 AND ledger_entry.workload <= $3
+WHERE (ledger_entry.tenant = $1) = TRUE AND (leaf.tenant = $1) = TRUE AND ledger_entry.workload >= $2 AND ledger_entry.workload <= $3
 ORDER BY ledger_entry.workload, ledger_entry.idx LIMIT $4
 `
 
@@ -92,6 +92,8 @@ type LedgerEntriesBetweenRow struct {
 	Sealed   []byte
 }
 
+// The tenant is compared inside an expression: its indexes would be the wrong
+// ones, and are what SQLite takes where it can.
 func (q *Queries) LedgerEntriesBetween(ctx context.Context, arg LedgerEntriesBetweenParams) ([]LedgerEntriesBetweenRow, error) {
 	rows, err := q.query(ctx, q.ledgerEntriesBetweenStmt, ledgerEntriesBetween,
 		arg.Tenant,

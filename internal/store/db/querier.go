@@ -38,6 +38,8 @@ type Querier interface {
 	Lead(ctx context.Context, arg LeadParams) (int64, error)
 	Lease(ctx context.Context, name string) (Lease, error)
 	LedgerEntries(ctx context.Context, arg LedgerEntriesParams) ([]LedgerEntriesRow, error)
+	// The tenant is compared inside an expression: its indexes would be the wrong
+	// ones, and are what SQLite takes where it can.
 	LedgerEntriesBetween(ctx context.Context, arg LedgerEntriesBetweenParams) ([]LedgerEntriesBetweenRow, error)
 	Legal(ctx context.Context) ([]Legal, error)
 	Loghash(ctx context.Context, first int64) (Loghash, error)

@@ -8,6 +8,7 @@ import (
 
 	"clusy.io/clusy/internal/audit"
 	"clusy.io/clusy/internal/plan"
+	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/store"
 	"clusy.io/clusy/internal/workload"
 )
@@ -47,14 +48,17 @@ func pages(t *testing.T, d store.DB) {
 
 	// A great many of others in between: then each is read by itself.
 	first, last := submit(t, d, acme, 5000), submit(t, d, acme, 7000)
-	for n := range 400 {
-		update(t, d, acme, func(tx store.TenantTx) error {
-			w := Workload(acme, 5001+n)
-			return errors.Join(tx.InsertWorkload(w, Event("")), tx.PutPlacement(Placement(w), "one", Event("")))
-		})
-	}
+	move(t, d, &first, workload.Planned)
+	move(t, d, &last, workload.Planned)
 	update(t, d, acme, func(tx store.TenantTx) error {
-		return errors.Join(tx.PutPlacement(Placement(first), "one", Event("")), tx.PutPlacement(Placement(last), "one", Event("")))
+		for n := range 400 {
+			w := Workload(acme, 5001+n)
+			if err := errors.Join(tx.InsertWorkload(w, Event("")), tx.PutPlacement(Placement(w), "one", Event("")), tx.InsertAttempt(Attempt(w, 1), Event(""))); err != nil {
+				return err
+			}
+		}
+		return errors.Join(tx.PutPlacement(Placement(first), "one", Event("")), tx.PutPlacement(Placement(last), "one", Event("")),
+			tx.InsertAttempt(Attempt(first, 1), Event("")), tx.InsertAttempt(Attempt(last, 1), Event("")))
 	})
 	samePage(t, d, []string{first.ID, last.ID})
 }
@@ -143,4 +147,37 @@ func whatChanged(t *testing.T, d store.DB) {
 		}
 		return errors.Join(err, err2, err3)
 	})
+}
+
+// ownRows: what a transaction has written it reads as it wrote it, and another
+// tenant in the same transaction does not.
+func ownRows(t *testing.T, d store.DB) {
+	w := Workload(acme, 1)
+	house(t, d, func(tx store.SystemTx) error {
+		mine := tx.For(acme)
+		if err := mine.InsertWorkload(w, Event("")); err != nil {
+			return err
+		}
+		if _, err := tx.For(umbr).Workload(w.ID); !problem.Is(err, problem.NotFound) {
+			t.Errorf("another tenant in the same transaction: %v", err)
+		}
+		born, err := mine.Workload(w.ID)
+		stale := born
+		err2 := mine.MoveWorkload(&born, workload.Planned, Event(""))
+		if err := mine.MoveWorkload(&stale, workload.Planned, Event("")); !problem.Is(err, problem.Conflict) {
+			t.Errorf("a copy from before the move: %v", err)
+		}
+		born.Wanted = workload.WantCancel
+		err3 := mine.UpdateWorkload(&born, Event(audit.CancelRequested))
+		now, err4 := mine.Workload(w.ID)
+		equal(t, "in its transaction", now, born)
+		w = born
+		return errors.Join(err, err2, err3, err4)
+	})
+	view(t, d, acme, func(tx store.TenantTx) error {
+		got, err := tx.Workload(w.ID)
+		equal(t, "after it", got, w)
+		return err
+	})
+	sound(t, d)
 }

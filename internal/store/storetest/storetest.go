@@ -47,6 +47,7 @@ func Test(t *testing.T, open func(t *testing.T) store.DB) {
 		{"Paging", paging},
 		{"PagingUnderInserts", pagingUnderInserts},
 		{"Pages", pages},
+		{"OwnRows", ownRows},
 		{"Changes", whatChanged},
 		{"Events", events},
 		{"Placements", placements},

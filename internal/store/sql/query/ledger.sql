@@ -32,9 +32,11 @@ SELECT * FROM meter WHERE settled IS NULL ORDER BY hour, workload, attempt;
 UPDATE meter SET settled = sqlc.arg(idx)
 WHERE workload = $1 AND attempt = $2 AND hour = $3 AND settled IS NULL;
 
+-- The tenant is compared inside an expression: its indexes would be the wrong
+-- ones, and are what SQLite takes where it can.
 -- name: LedgerEntriesBetween :many
 SELECT ledger_entry.workload, leaf.idx, leaf.sealed FROM ledger_entry JOIN leaf ON leaf.idx = ledger_entry.idx
-WHERE ledger_entry.tenant = $1 AND leaf.tenant = $1 AND ledger_entry.workload >= sqlc.arg(first) AND ledger_entry.workload <= sqlc.arg(last)
+WHERE (ledger_entry.tenant = $1) = TRUE AND (leaf.tenant = $1) = TRUE AND ledger_entry.workload >= sqlc.arg(first) AND ledger_entry.workload <= sqlc.arg(last)
 ORDER BY ledger_entry.workload, ledger_entry.idx LIMIT sqlc.arg(most);
 
 -- name: MetersBetween :many
