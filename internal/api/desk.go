@@ -47,7 +47,7 @@ type desk struct {
 const (
 	// together is how many submissions share a transaction at most: enough to
 	// share its cost, few enough that others find their places meanwhile.
-	together = 16
+	together = 32
 	// progressEvery is how old the progress of running work may be: it is not
 	// on record, so that the log does not tell of it.
 	progressEvery = 15 * time.Second

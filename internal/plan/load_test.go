@@ -41,8 +41,8 @@ func TestLoadAsAList(t *testing.T) {
 			return sum
 		}
 		for range 60 {
-			need := amounts{int64(1 + r.IntN(400)), int64(r.IntN(200)), 0, 1}
-			room := amounts{900, 500, 100, int64(150 + r.IntN(400))}
+			need := amounts{int64(1 + r.IntN(100)), int64(r.IntN(50)), 0, 1}
+			room := amounts{int64(100 + r.IntN(300)), 200, 100, int64(40 + r.IntN(100))}
 			a := time.Duration(r.IntN(3500))
 			b := a + time.Duration(1+r.IntN(300))
 			lacks, crowded := false, false
@@ -54,7 +54,7 @@ func TestLoadAsAList(t *testing.T) {
 				t.Fatalf("seed %d: [%d, %d) lacks %t, crowded %t, a list says %t, %t", seed, a, b, !lacks, !crowded, lacks, crowded)
 			}
 		}
-		need, room, from := amounts{300, 0, 0, 1}, amounts{900, 500, 100, 300}, time.Duration(r.IntN(500))
+		need, room, from := amounts{60, 0, 0, 1}, amounts{int64(150 + r.IntN(200)), 500, 100, 300}, time.Duration(r.IntN(500))
 		for i, until := range l.free(need, room, from, 40, 50) {
 			start := from + time.Duration(i)*50
 			want := start
