@@ -173,7 +173,9 @@ test('the theme is remembered, and signing out ends the session', async () => {
 
 test('print and forced colours leave nothing out', async () => {
   const { page, said, close } = await open(`/workloads/${ids.at(-1)}`)
+  await page.getByText('train-model begins').waitFor()
   await page.emulateMedia({ media: 'print' })
+  await page.screenshot({ path: path.join(pictures, 'workload-print.png'), fullPage: true })
   assert.equal(await page.locator('header').isVisible(), false)
   await page.pdf({ path: path.join(pictures, 'workload.pdf'), format: 'A4' })
   await page.emulateMedia({ media: 'screen', forcedColors: 'active' })

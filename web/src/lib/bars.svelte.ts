@@ -5,6 +5,8 @@ import { watchAfter, type Batch } from './live.svelte'
 import type { Bar } from './wire'
 
 const most = 2000
+// Of very many, the newest are there sooner than all.
+const first = 400
 const idsAtOnce = 100
 
 export type Range = { from?: string; to?: string; state?: string }
@@ -26,14 +28,17 @@ export class Bars {
     this.#range = range
     this.busy = true
     try {
-      const page = await api.timeline({ ...range, limit: most }, mine.signal)
-      if (this.#now !== mine) return
-      this.#map = new Map(page.items.map((b) => [b.id, b]))
-      this.more = !!page.next
-      this.error = undefined
-      this.loaded = true
-      this.#show()
-      this.take(watchAfter(page.asOf))
+      for (const limit of this.loaded ? [most] : [first, most]) {
+        const page = await api.timeline({ ...range, limit }, mine.signal)
+        if (this.#now !== mine) return
+        this.#map = new Map(page.items.map((b) => [b.id, b]))
+        this.more = !!page.next
+        this.error = undefined
+        this.loaded = true
+        this.#show()
+        void this.take(watchAfter(page.asOf))
+        if (!page.next) break
+      }
     } catch (e) {
       if (this.#now === mine && !mine.signal.aborted) this.error = e as api.Problem
     } finally {

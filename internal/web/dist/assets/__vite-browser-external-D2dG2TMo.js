@@ -1,1 +1,0 @@
-import{t as e}from"./seal-DOH9AK4T.js";var t=e(((e,t)=>{t.exports={}}));export default t();
