@@ -31,6 +31,24 @@ export async function setClock() {
   server.tick++
 }
 
+/**
+ * Calls look as often as grids change: each quarter of an hour of the server's
+ * time, but at most every two seconds and at least every minute. What is known
+ * of grids and sites is the house's, and on no tenant's record: the stream does
+ * not tell of it. Returns what ends it.
+ */
+export function asGridsChange(look: () => void): () => void {
+  let timer: ReturnType<typeof setTimeout>
+  const wait = () => {
+    timer = setTimeout(() => {
+      if (!document.hidden) look()
+      wait()
+    }, Math.min(60_000, Math.max(2000, 900_000 / (server.status?.rate ?? 1))))
+  }
+  wait()
+  return () => clearTimeout(timer)
+}
+
 setInterval(() => {
   if (!document.hidden) server.tick++
 }, 1000)
