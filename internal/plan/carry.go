@@ -12,7 +12,7 @@ const (
 	carryRounds = 3
 	// carryLooks is how many claims Carry looks at in all: it is done in a
 	// transaction that others wait for.
-	carryLooks = 2_000_000
+	carryLooks = 1_000_000
 )
 
 // Carry carries over what was decided for the world as it was a moment ago into
@@ -25,8 +25,9 @@ const (
 // then: it must keep every promise to its own workload as that stands now, and
 // take nothing that is promised to another. So after each of them all is kept
 // that was kept before, whatever becomes of the others. What is promised later
-// than it must be, or above its ceiling, passes only if it leaves a site that
-// takes no work: where it was it had no promise at all.
+// than it must be passes only if it would be no sooner where it is, or if its
+// site takes no work: there it has no promise at all, and a ceiling may be broken
+// too.
 func Carry(s Snapshot, moves []Placement) (p Plan, left []Placement) {
 	p = Plan{Parent: s.Parent, At: s.Now, Placements: []Placement{}, Unplaced: []Refusal{}}
 	s.Now = s.Now.Round(0).UTC()
@@ -83,6 +84,15 @@ func (r *roll) stuck(it Item) bool {
 	return holder(it) == "" && promisedBefore(it) && !d.open(it, it.Placement.Site)
 }
 
+// until returns the end of what a workload claims, zero if it claims nothing.
+func (r *roll) until(id string) time.Time {
+	at, ok := r.seat[id]
+	if !ok {
+		return time.Time{}
+	}
+	return r.rows[at.site][at.row].to
+}
+
 // move gives an item another place on the roll, or returns a *Broken and leaves
 // the roll as it is.
 func (r *roll) move(it Item, pl Placement) error {
@@ -90,11 +100,8 @@ func (r *roll) move(it Item, pl Placement) error {
 	if err := d.placements(); err != nil {
 		return err
 	}
-	if holder(it) == "" && !d.open(it, pl.Site) {
-		return &Broken{it.ID, KeptSite, "its site takes no work of it"}
-	}
 	if !r.stuck(it) {
-		if pl.Reserved.After(d.due(it)) {
+		if pl.Reserved.After(d.due(it)) && r.until(it.ID).Before(pl.Reserved) {
 			return &Broken{it.ID, KeptTime, "its booked time ends at " + pl.Reserved.Format(time.RFC3339)}
 		}
 		if detail := d.overCeiling(it, pl); detail != "" {

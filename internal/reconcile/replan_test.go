@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"clusy.io/clusy/internal/access"
+	"clusy.io/clusy/internal/audit"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/store"
@@ -190,6 +192,14 @@ func TestReplanMoves(t *testing.T) {
 			a := storetest.Attempt(x, 1)
 			return errors.Join(tx.For("acme").InsertAttempt(a, storetest.Event("")), tx.For("acme").MoveWorkload(&x, workload.Offered, storetest.Event("")))
 		}, "berlin", ""},
+		"much happens, and it begins": {func(tx store.SystemTx, x workload.Workload) error {
+			for range store.MaxPage {
+				if _, err := tx.Append(storetest.Event(audit.SignalRefused)); err != nil {
+					return err
+				}
+			}
+			return begin(tx, x, "berlin")
+		}, "berlin", ""},
 		// What has ended has no place, and hinders nobody.
 		"is cancelled": {func(tx store.SystemTx, x workload.Workload) error {
 			return errors.Join(tx.For("acme").DeletePlacement("x"), tx.For("acme").MoveWorkload(&x, workload.Cancelled, storetest.Event("")))
@@ -221,8 +231,30 @@ func TestReplanMoves(t *testing.T) {
 	}
 }
 
+// The end of what a plan moves does not keep the rest from being done in one go:
+// only as a whole is a ceiling broken, for what would be late otherwise.
+func TestReplanWhole(t *testing.T) {
+	l, m := newLoop(t, newMemory(t), 2, 1)
+	x, y, dear := hours("x", 2, 12, "berlin"), hours("y", 2, 12, "madrid", "berlin"), hours("dear", 2, 3, "berlin")
+	dear.Shape.Objective.CarbonCeiling = 1 // nothing is known: it cannot be kept
+	update(t, m, func(tx store.SystemTx) error {
+		return errors.Join(enter(tx, "", x, at(x, "berlin", 6)), enter(tx, "plan-of-x", y, at(y, "berlin", 6)), enter(tx, "plan-of-y", dear, at(dear, "berlin", 6)))
+	})
+	m.after = func(tx store.SystemTx, w plan.World) error {
+		m.after = nil
+		y := w.Open[2]
+		return errors.Join(tx.For("acme").DeletePlacement("y"), tx.For("acme").MoveWorkload(&y, workload.Cancelled, storetest.Event("")))
+	}
+	replan(t, l)
+	p := places(t, m)
+	if _, ok := p["y"]; ok || !p["dear"].Start().Equal(noon) || l.behind != 0 {
+		t.Errorf("dear starts at %s, y has a place: %t", p["dear"].Start(), ok)
+	}
+}
+
 // Submissions without end keep nothing where it is: a site is dead, and what is
-// promised there has another place by the first plan.
+// promised there has another place by the first plan, on the forecast that it was
+// made on.
 func TestReplanBesideSubmissions(t *testing.T) {
 	l, m := newLoop(t, newMemory(t), 4, 4)
 	update(t, m, func(tx store.SystemTx) error {
@@ -240,11 +272,18 @@ func TestReplanBesideSubmissions(t *testing.T) {
 	now := noon
 	update(t, m, func(tx store.SystemTx) error { return tx.SeeSite("madrid", noon.Add(2*time.Hour), 0) })
 	now = now.Add(2 * time.Hour)
+	forecast := func(tx store.SystemTx, issued time.Time, grams int64) error {
+		s := storetest.Series("DE", noon, slices.Repeat([]int64{grams}, 30)...)
+		s.Issued = issued
+		_, _, err := tx.PutSignal(grid.Forecast, s, storetest.Event(audit.SignalStored))
+		return err
+	}
+	update(t, m, func(tx store.SystemTx) error { return forecast(tx, noon, 300) })
 	submitted := 0
 	m.after = func(tx store.SystemTx, w plan.World) error {
 		n := hours(fmt.Sprintf("n%d", submitted), 0.5, 20, "madrid")
 		submitted++
-		return enter(tx, w.Parent, n, at(n, "madrid", 8+float64(submitted)))
+		return errors.Join(forecast(tx, noon.Add(time.Hour), 200), enter(tx, w.Parent, n, at(n, "madrid", 8+float64(submitted))))
 	}
 	if err := l.replan(t.Context(), now); err != nil {
 		t.Fatal(err)
