@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -145,28 +146,33 @@ func (d *doubt) wouldBeDear(it Item, site string, from, to time.Time) bool {
 	return d.overCeiling(it, pl) != ""
 }
 
-// fitsBeside reports whether need has room from one time to another: the sum of
-// claims is largest where one begins.
+// fitsBeside reports whether need has room from one time to another: it goes
+// through the claims as they begin and end.
 func fitsBeside(others []claim, need, room [4]int64, from, to time.Time) bool {
-	instants := []time.Time{from}
-	for _, c := range others {
-		if c.from.After(from) && c.from.Before(to) {
-			instants = append(instants, c.from)
+	type edge struct {
+		at   time.Time
+		sign int64
+		need *[4]int64
+	}
+	var edges []edge
+	for i := range others {
+		if c := &others[i]; c.from.Before(to) && c.to.After(from) && c.from.Before(c.to) {
+			edges = append(edges, edge{later(c.from, from), 1, &c.need}, edge{c.to, -1, &c.need})
 		}
 	}
-	for _, at := range instants {
-		sum := need
-		for _, c := range others {
-			if !c.from.After(at) && c.to.After(at) {
-				for r := range sum {
-					sum[r] += c.need[r]
-				}
-			}
-		}
+	slices.SortFunc(edges, func(a, b edge) int {
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.sign, b.sign)) // what ends makes room for what begins
+	})
+	sum := need
+	if !within4(sum, need, room) {
+		return false
+	}
+	for _, e := range edges {
 		for r := range sum {
-			if need[r] > 0 && room[r] >= 0 && sum[r] > room[r] {
-				return false
-			}
+			sum[r] += e.sign * e.need[r]
+		}
+		if e.sign > 0 && !within4(sum, need, room) {
+			return false
 		}
 	}
 	return true

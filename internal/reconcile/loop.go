@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,6 +37,9 @@ type Tx interface {
 	World(now time.Time) (plan.World, error)
 	Workload(id string) (workload.Workload, error)
 	SetPlan(parent, id string, at time.Time, e audit.Event) error
+	// Changes returns what has been put on record from an index on, the oldest
+	// first, at most pageOfChanges of it; LastChange the newest of it.
+	Changes(from int64) ([]audit.Change, error)
 	LastChange() (audit.Change, error)
 	LiveAttempts(site string) ([]workload.Attempt, error)
 	Sites() ([]plan.Station, error)
@@ -96,6 +100,7 @@ type Loop struct {
 
 	epoch   atomic.Int64 // read by every Absorb
 	planned planned
+	behind  int // how many plans in a row could not be committed as a whole
 	// later are workloads that their sites keep refusing, and until when they
 	// are not offered again: meanwhile they take nobody's place.
 	later map[string]time.Time
@@ -207,113 +212,14 @@ func (l *Loop) carry(ctx context.Context, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// planned is the world that was planned last, as far as it takes to know it
-// again: the newest change on record, which sites were silent, and when.
-type planned struct {
-	last int64
-	down string
-	at   time.Time
-}
-
-// same reports whether nothing has happened since that a plan could answer to.
-// What time alone changes, a slot is soon enough for.
-func (p planned) same(now planned, step time.Duration) bool {
-	return p.last == now.last && p.down == now.down && now.at.Sub(p.at) < step && !now.at.Before(p.at)
-}
-
-// look returns how the world stands, in the few words of planned.
-func (l *Loop) look(tx Tx, now time.Time) (planned, error) {
-	p := planned{at: now}
-	c, err := tx.LastChange()
-	if err != nil {
-		return p, err
-	}
-	p.last = c.Index
-	stations, err := tx.Sites()
-	for _, st := range stations {
-		if now.Sub(st.Seen) > l.Silence {
-			p.down += st.ID + " "
-		}
-	}
-	return p, err
-}
-
-// replan observes, decides, doubts and commits.
-func (l *Loop) replan(ctx context.Context, now time.Time) error {
-	// 1. Observe.
-	var world plan.World
-	var looked planned
-	err := l.Store.View(ctx, func(tx Tx) (err error) {
-		if looked, err = l.look(tx, now); err != nil || l.planned.same(looked, l.Rules.Step) {
-			return err
-		}
-		world, err = l.world(tx, now)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("observe: %w", err)
-	}
-	if len(world.Open) == 0 {
-		return nil
-	}
-
-	// 2. Decide.
-	snap := plan.Observe(world, l.Rules)
-	next := plan.Compute(snap)
-	changed := l.changes(world, next)
-	if len(changed) == 0 {
-		l.planned = looked
-		return nil
-	}
-
-	// 3. Doubt. A plan that breaks a promise is our bug: keep the old one,
-	// put it on record, and let everything that is under way go on.
-	if err := plan.Check(snap, next); err != nil {
-		l.logger().Error("plan refused by its check", "plan", next.ID, "err", err)
-		return l.Store.Update(ctx, func(tx Tx) error {
-			if err := tx.CheckLead(lease, l.Epoch()); err != nil {
-				return err
-			}
-			return tx.SetPlan(world.Parent, world.Parent, now, audit.Event{
-				At: now, Actor: actor, Kind: audit.PlanRefused, Detail: map[string]string{"plan": next.ID, "why": err.Error()},
-			})
-		})
-	}
-
-	// 4. Commit. If we crash before this, nothing has happened. If we crash
-	// after it, the next step starts from the new plan: nothing to repair.
-	err = l.Store.Update(ctx, func(tx Tx) error {
-		if err := tx.CheckLead(lease, l.Epoch()); err != nil {
-			return err
-		}
-		err := tx.SetPlan(next.Parent, next.ID, now, audit.Event{
-			At: now, Actor: actor, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(len(changed))},
-		})
-		if err != nil {
-			return err
-		}
-		for _, c := range changed {
-			if err := tx.For(c.tenant).PutPlacement(c.placement, next.ID, audit.Event{At: now, Actor: actor, Kind: audit.WorkloadPlaced}); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if errors.Is(err, plan.ErrStale) {
-		return nil // a submission was faster; the next step plans with it
-	}
-	if err != nil {
-		return fmt.Errorf("commit plan: %w", err)
-	}
-	return nil
-}
-
-// world is what is on record, with the sites that have fallen silent down.
+// world is what is on record, with the sites that have fallen silent down, and
+// none with more than it can have in its hands.
 func (l *Loop) world(tx Tx, now time.Time) (plan.World, error) {
 	w, err := tx.World(now)
 	if err != nil {
 		return w, err
 	}
+	w.Sites = plan.InHands(w.Sites, plan.MostAtOnce)
 	for i, s := range w.Sites {
 		st, err := tx.Site(s.ID)
 		if err != nil {
@@ -324,36 +230,15 @@ func (l *Loop) world(tx Tx, now time.Time) (plan.World, error) {
 	return w, nil
 }
 
-type change struct {
-	tenant    access.Tenant
-	placement plan.Placement
-}
-
-func (l *Loop) changes(w plan.World, next plan.Plan) []change {
-	before := map[string]plan.Placement{}
-	for _, p := range w.Placements {
-		before[p.Workload] = p
-	}
-	tenants := map[string]access.Tenant{}
-	for _, wl := range w.Open {
-		tenants[wl.ID] = wl.Tenant
-	}
-	var out []change
-	for _, p := range next.Placements {
-		if old, ok := before[p.Workload]; !ok || !plan.Same(old, p) {
-			out = append(out, change{tenants[p.Workload], p})
-		}
-	}
-	return out
-}
-
 const (
 	// inHand is how many workloads a site has in its hands: offered, held and
-	// running. An agent reports on all of them in each call, at most 500. The
-	// others wait here, and are as safe.
-	inHand = 256
-	// inHandSoon is how many it may have if what comes on top starts soon.
-	inHandSoon = 448
+	// running. An agent reports on all of them in each call, and on what has
+	// ended, at most 500. The others wait here, and are as safe.
+	inHand = 448
+	// ahead is how many of them are for later: what a site can begin while it
+	// does not hear from us. With what is promised to run at once at most
+	// (plan.MostAtOnce) they are inHand, so that what starts soon has a hand.
+	ahead = inHand - plan.MostAtOnce
 	// atOnce is how many workloads one transaction dispatches: others write too.
 	atOnce = 64
 )
@@ -382,29 +267,35 @@ func (l *Loop) dispatch(ctx context.Context, w plan.World, now time.Time) error 
 
 // due names the workloads about which dispatch has something to do: first what
 // is to be taken back, then what is to be offered, the nearest start first, as
-// far as its site has a hand free. What starts soon has one where others have
-// none: the bound makes nothing late.
+// far as its site has a hand free. What is for later leaves free the hands that
+// what starts soon will need: the bound makes nothing late.
 func (l *Loop) due(w plan.World, now time.Time) []string {
-	attempts := map[string]workload.Attempt{}
-	hands := map[string]int{}
-	for _, a := range w.Attempts {
-		attempts[a.Workload] = a
-		hands[a.Site]++
-	}
 	placed := map[string]plan.Placement{}
 	for _, p := range w.Placements {
 		placed[p.Workload] = p
+	}
+	soon := now.Add(2 * l.OfferFor)
+	waits := func(id string) bool { p, ok := placed[id]; return ok && !p.Start().Before(soon) }
+	attempts := map[string]workload.Attempt{}
+	hands, waiting := map[string]int{}, map[string]int{}
+	for _, a := range w.Attempts {
+		attempts[a.Workload] = a
+		hands[a.Site]++
+		if waits(a.Workload) {
+			waiting[a.Site]++
+		}
 	}
 	down := map[string]bool{}
 	for _, s := range w.Sites {
 		down[s.ID] = s.Down
 	}
+	maps.DeleteFunc(l.later, func(_ string, until time.Time) bool { return !now.Before(until) })
 	var due, offers []string
 	for _, wl := range w.Open {
 		p, ok := placed[wl.ID]
 		a := attempts[wl.ID]
 		switch {
-		case wl.State == workload.Planned && ok && !down[p.Site] && !now.Before(l.later[wl.ID]):
+		case wl.State == workload.Planned && ok && !down[p.Site] && l.later[wl.ID].IsZero():
 			offers = append(offers, wl.ID)
 		case wl.State == workload.Offered && now.After(a.Expires),
 			wl.State == workload.Held && ok && a.Site != p.Site:
@@ -412,17 +303,16 @@ func (l *Loop) due(w plan.World, now time.Time) []string {
 		}
 	}
 	slices.SortStableFunc(offers, func(a, b string) int { return placed[a].Start().Compare(placed[b].Start()) })
-	soon := now.Add(2 * l.OfferFor)
 	for _, id := range offers {
-		p := placed[id]
-		most := inHand
-		if p.Start().Before(soon) {
-			most = inHandSoon
+		site := placed[id].Site
+		if hands[site] >= inHand || waits(id) && waiting[site] >= ahead {
+			continue
 		}
-		if hands[p.Site] < most {
-			hands[p.Site]++
-			due = append(due, id)
+		hands[site]++
+		if waits(id) {
+			waiting[site]++
 		}
+		due = append(due, id)
 	}
 	return due
 }
@@ -443,7 +333,6 @@ func (l *Loop) dispatchOne(tx Tx, id string, now time.Time) error {
 	}
 	switch {
 	case w.State == workload.Planned && placed:
-		delete(l.later, id)
 		if until := l.notBefore(attempts); now.Before(until) {
 			if l.later == nil {
 				l.later = map[string]time.Time{}

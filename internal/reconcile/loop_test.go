@@ -34,13 +34,13 @@ func crowd(n, held int) plan.World {
 	return w
 }
 
-// A site gets what starts soonest, as much as it can report on; another site
-// has hands of its own.
+// A site gets what starts soonest, as much as it can hold for later beside what
+// is promised to run; another site has hands of its own.
 func TestDueBounds(t *testing.T) {
 	l := &Loop{OfferFor: 90 * time.Second}
 	due := l.due(crowd(1000, 56), noon)
-	if len(due) != inHand-56+1 {
-		t.Fatalf("%d are offered, want %d", len(due), inHand-56+1)
+	if len(due) != ahead-56+1 {
+		t.Fatalf("%d are offered, want %d", len(due), ahead-56+1)
 	}
 	want := 0
 	for _, id := range due {
@@ -53,23 +53,44 @@ func TestDueBounds(t *testing.T) {
 		want++
 	}
 
-	// A full site takes what starts soon all the same, and nothing else.
-	w := crowd(300, inHand)
-	soon := noon.Add(2*l.OfferFor - time.Second)
-	for i := range w.Placements[:40] {
-		w.Placements[i].Spans[0].Start = soon
+	// All that may be promised to start now gets a hand, however much is held
+	// for later; and what runs leaves as much as ever to be held.
+	now := func(w *plan.World, n int, s workload.State) {
+		for i := range n {
+			id := fmt.Sprintf("%s%04d", s, i)
+			w.Open = append(w.Open, workload.Workload{ID: id, State: s})
+			w.Placements = append(w.Placements, plan.Placement{Workload: id, Site: "a", Latest: noon, Spans: []plan.Span{{Start: noon, End: noon.Add(8 * time.Hour)}}})
+			if s == workload.Running {
+				w.Attempts = append(w.Attempts, workload.Attempt{Workload: id, Site: "a", State: workload.AttemptRunning})
+			}
+		}
 	}
-	if due := l.due(w, noon); len(due) != 41 {
-		t.Errorf("a full site is offered %d, want the 40 that start soon, and 1 elsewhere", len(due))
+	w := crowd(1000, ahead)
+	now(&w, plan.MostAtOnce, workload.Planned)
+	if due := l.due(w, noon); len(due) != plan.MostAtOnce+1 || slices.Contains(due, "p0000") {
+		t.Errorf("%d of %d that must start now are offered", len(due)-1, plan.MostAtOnce)
 	}
-	if due := l.due(crowd(3000, inHandSoon), noon); len(due) != 1 {
+	w = crowd(1000, 0)
+	now(&w, plan.MostAtOnce, workload.Running)
+	if due := l.due(w, noon); len(due) != ahead+1 {
+		t.Errorf("a site that runs all it may is offered %d for later, want %d", len(due)-1, ahead)
+	}
+	// A site that can report on no more is offered nothing, though it be late.
+	w = crowd(1000, 0)
+	now(&w, inHand, workload.Running)
+	now(&w, 10, workload.Planned)
+	if due := l.due(w, noon); len(due) != 1 {
 		t.Errorf("a site that can report on no more is offered %d", len(due)-1)
 	}
 
 	// What its site keeps refusing takes nobody's place meanwhile.
 	l.later = map[string]time.Time{"p0000": noon.Add(time.Minute)}
-	if due := l.due(crowd(1000, 0), noon); slices.Contains(due, "p0000") || !slices.Contains(due, "p0256") || len(due) != inHand+1 {
+	if due := l.due(crowd(1000, 0), noon); slices.Contains(due, "p0000") || !slices.Contains(due, fmt.Sprintf("p%04d", ahead)) || len(due) != ahead+1 {
 		t.Errorf("offered are %d, and among them what the site keeps refusing: %t", len(due), slices.Contains(due, "p0000"))
+	}
+	// When its time is over, it is offered, and nothing is left to remember.
+	if due := l.due(crowd(10, 0), noon.Add(time.Minute)); !slices.Contains(due, "p0000") || len(l.later) > 0 {
+		t.Errorf("offered are %v, remembered %v", due, l.later)
 	}
 	// To take back goes before to offer.
 	w = crowd(10, 0)
