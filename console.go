@@ -79,15 +79,15 @@ type BaselineBar struct {
 // Savings is what the ledger comes to.
 type Savings struct {
 	SavingsSum
-	First  time.Time    `json:"first,omitzero" doc:"The first hour booked."`
-	Last   time.Time    `json:"last,omitzero" doc:"The last hour booked."`
-	ByDay  []SavingsSum `json:"byDay"`
-	ByZone []SavingsSum `json:"byZone"`
-	By     []SavingsSum `json:"byGrade"`
-	Method string       `json:"method,omitempty" doc:"Of accounting, of all that is added up here."`
-	Basis  string       `json:"basis,omitempty" doc:"Of the intensities, as average/lifecycle."`
-	Apart  int          `json:"apart" doc:"Entries of another method or basis: they do not add up with these and are left out."`
-	AsOf   int64        `json:"asOf"`
+	First   time.Time    `json:"first,omitzero" doc:"The first hour booked."`
+	Last    time.Time    `json:"last,omitzero" doc:"The last hour booked."`
+	ByDay   []SavingsSum `json:"byDay"`
+	ByZone  []SavingsSum `json:"byZone"`
+	ByGrade []SavingsSum `json:"byGrade"`
+	Method  string       `json:"method,omitempty" doc:"Of accounting, of all that is added up here."`
+	Basis   string       `json:"basis,omitempty" doc:"Of the intensities, as average/lifecycle."`
+	Apart   int          `json:"apart" doc:"Entries of another method or basis: they do not add up with these and are left out."`
+	AsOf    int64        `json:"asOf"`
 }
 
 // SavingsSum is what some ledger entries come to.

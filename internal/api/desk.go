@@ -435,7 +435,7 @@ func (d *desk) open(s *Server, tx SystemTx, now time.Time) error {
 		// fail, the next transaction must not begin behind that gap.
 		d.book = nil
 	}
-	w, err := tx.World(now)
+	w, err := world(tx, now)
 	if err != nil {
 		return err
 	}
@@ -454,6 +454,13 @@ func (d *desk) open(s *Server, tx SystemTx, now time.Time) error {
 		d.book.Put(e.planned(), nil, e.place)
 	}
 	return nil
+}
+
+// world is what is on record, with the sites as work may be promised on them.
+func world(tx SystemTx, now time.Time) (plan.World, error) {
+	w, err := tx.World(now)
+	w.Sites = plan.InHands(w.Sites, plan.MostAtOnce)
+	return w, err
 }
 
 func (d *desk) readKeys(tx SystemTx) error {
@@ -552,11 +559,13 @@ func (d *desk) catchUp(tx SystemTx, now time.Time) (bool, error) {
 // pageOfChanges is how many changes one read brings at most.
 const pageOfChanges = 1000
 
+// sitesOf returns the sites as work may be promised on them: as the control loop
+// plans on them, too.
 func sitesOf(stations []plan.Station) (out []plan.Site) {
 	for _, st := range stations {
 		out = append(out, st.Site)
 	}
-	return out
+	return plan.InHands(out, plan.MostAtOnce)
 }
 
 // reread writes down anew how a workload stands.

@@ -50,7 +50,7 @@ func (s *Server) savings(ctx context.Context, in *savingsIn) (*body[clusy.Saving
 	}{
 		{&out.ByDay, func(p ledger.Part) string { return p.Day.Format(time.DateOnly) }},
 		{&out.ByZone, func(p ledger.Part) string { return string(p.Zone) }},
-		{&out.By, func(p ledger.Part) string { return string(p.Grade) }},
+		{&out.ByGrade, func(p ledger.Part) string { return string(p.Grade) }},
 	} {
 		if err == nil {
 			*by.to, err = sums(t, inside, by.key)

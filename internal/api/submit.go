@@ -139,7 +139,7 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 	}
 	var out clusy.DryRun
 	err := s.Store.ViewAll(ctx, func(sys SystemTx) error {
-		world, err := sys.World(now)
+		world, err := world(sys, now)
 		if err != nil {
 			return err
 		}

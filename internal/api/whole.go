@@ -52,7 +52,7 @@ func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
 	var snap plan.Snapshot
 	var next plan.Plan
 	err := s.Store.ViewAll(ctx, func(tx SystemTx) error {
-		world, err := tx.World(now)
+		world, err := world(tx, now)
 		if err != nil {
 			return err
 		}
