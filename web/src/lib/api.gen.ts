@@ -1006,10 +1006,17 @@ export interface components {
             sealed?: string;
         };
         Savings: {
+            /**
+             * Format: int64
+             * @description Entries of another method or basis: they do not add up with these and are left out.
+             */
+            apart: number;
             /** Format: int64 */
             asOf: number;
             /** Format: double */
             baselineGrams: number;
+            /** @description Of the intensities, as average/lifecycle. */
+            basis?: string;
             byDay: components["schemas"]["SavingsSum"][] | null;
             byGrade: components["schemas"]["SavingsSum"][] | null;
             byZone: components["schemas"]["SavingsSum"][] | null;
@@ -1036,6 +1043,8 @@ export interface components {
              * @description The last hour booked.
              */
             last?: string;
+            /** @description Of accounting, of all that is added up here. */
+            method?: string;
             /**
              * Format: double
              * @description Signed. Of the entries that claim their saving.
@@ -2276,7 +2285,7 @@ export interface operations {
             query?: {
                 /** @description Leave out what was over before. Default: nothing is. */
                 from?: string;
-                /** @description Leave out what begins later. Default: nothing does. */
+                /** @description Leave out what was submitted then or later. Default: nothing is. */
                 to?: string;
                 /** @description States wanted, with commas between them. Default: all. */
                 state?: string;
