@@ -20,7 +20,9 @@ export function browser() {
 }
 
 export function scratch() {
-  return fs.mkdtempSync(path.join(os.tmpdir(), 'clusy-e2e-'))
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'clusy-e2e-'))
+  process.on('exit', () => fs.rmSync(dir, { recursive: true, force: true }))
+  return dir
 }
 
 export async function freePort() {
