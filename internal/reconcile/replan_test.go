@@ -192,7 +192,7 @@ func TestReplanMoves(t *testing.T) {
 			a := storetest.Attempt(x, 1)
 			return errors.Join(tx.For("acme").InsertAttempt(a, storetest.Event("")), tx.For("acme").MoveWorkload(&x, workload.Offered, storetest.Event("")))
 		}, "berlin", ""},
-		"much happens, and it begins": {func(tx store.SystemTx, x workload.Workload) error {
+		"much happens, it begins": {func(tx store.SystemTx, x workload.Workload) error {
 			for range store.MaxPage {
 				if _, err := tx.Append(storetest.Event(audit.SignalRefused)); err != nil {
 					return err
@@ -211,23 +211,25 @@ func TestReplanMoves(t *testing.T) {
 			return errors.Join(err, tx.PutSite(s, storetest.Event("")))
 		}, "madrid", ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			l, m := newLoop(t, newMemory(t), 1, 1000)
-			update(t, m, func(tx store.SystemTx) error {
-				return errors.Join(enter(tx, "", x, at(x, "berlin", 0)), enter(tx, "plan-of-x", n, nil))
-			})
-			m.after = func(tx store.SystemTx, w plan.World) error {
-				m.after = nil
-				if c.meanwhile == nil {
-					return nil
+		for _, view := range []string{"while it is planned", "before the commit"} {
+			t.Run(name+" "+view, func(t *testing.T) {
+				l, m := newLoop(t, newMemory(t), 1, 1000)
+				update(t, m, func(tx store.SystemTx) error {
+					return errors.Join(enter(tx, "", x, at(x, "berlin", 0)), enter(tx, "plan-of-x", n, nil))
+				})
+				views := 0
+				m.after = func(tx store.SystemTx, w plan.World) error {
+					if views++; c.meanwhile == nil || views == 1 != (view == "while it is planned") {
+						return nil
+					}
+					return c.meanwhile(tx, w.Open[1])
 				}
-				return c.meanwhile(tx, w.Open[1])
-			}
-			replan(t, l)
-			if p := places(t, m); p["x"].Site != c.x || p["n"].Site != c.n {
-				t.Errorf("x is at %q, n at %q; want %q and %q", p["x"].Site, p["n"].Site, c.x, c.n)
-			}
-		})
+				replan(t, l)
+				if p := places(t, m); p["x"].Site != c.x || p["n"].Site != c.n || views != 2 {
+					t.Errorf("x is at %q, n at %q; want %q and %q", p["x"].Site, p["n"].Site, c.x, c.n)
+				}
+			})
+		}
 	}
 }
 
@@ -288,7 +290,7 @@ func TestReplanBesideSubmissions(t *testing.T) {
 	if err := l.replan(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	if p := places(t, m); submitted != 1 || p["n0"].Site != "madrid" || p["x0"].Site != "madrid" || p["x3"].Site != "madrid" {
+	if p := places(t, m); submitted != 2 || p["n0"].Site != "madrid" || p["x0"].Site != "madrid" || p["x3"].Site != "madrid" {
 		t.Errorf("of %d submitted while it was planned, one is at %q; x0 is at %q and x3 at %q", submitted, p["n0"].Site, p["x0"].Site, p["x3"].Site)
 	}
 }
@@ -325,7 +327,7 @@ func TestReplanInside(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if p := places(t, m); p["x"].Site != "madrid" || rivals != behindMost+1 || l.behind != 0 {
+	if p := places(t, m); p["x"].Site != "madrid" || rivals != 2*behindMost+1 || l.behind != 0 {
 		t.Errorf("x is at %q beside %d rivals, %d behind", p["x"].Site, rivals, l.behind)
 	}
 	// All is as it must be: the next plan has nothing to change.
