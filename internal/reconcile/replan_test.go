@@ -233,6 +233,67 @@ func TestReplanMoves(t *testing.T) {
 	}
 }
 
+// If more happens in no time than others can be let wait for, the plan is made
+// again.
+func TestReplanTooLate(t *testing.T) {
+	l, m := newLoop(t, newMemory(t), 1, 1)
+	x := hours("x", 2, 12, "madrid")
+	update(t, m, func(tx store.SystemTx) error { return enter(tx, "", x, nil) })
+	views := 0
+	m.after = func(tx store.SystemTx, _ plan.World) (err error) {
+		if views++; views != 2 {
+			return nil
+		}
+		for range store.MaxPage {
+			if _, err := tx.Append(storetest.Event(audit.SignalRefused)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	replan(t, l)
+	if p := places(t, m); len(p) != 0 || l.behind != 1 {
+		t.Errorf("%d have a place, %d behind", len(p), l.behind)
+	}
+	replan(t, l)
+	if p := places(t, m); len(p) != 1 || l.behind != 0 {
+		t.Errorf("%d have a place, %d behind", len(p), l.behind)
+	}
+}
+
+// A plan of very many moves is committed in parts: none rests on what only a
+// later one will do.
+func TestReplanParts(t *testing.T) {
+	for _, begins := range []bool{false, true} {
+		l, m := newLoop(t, newMemory(t), 1, 1000)
+		z, n := hours("z", 2, 3), hours("a", 2, 3, "berlin")
+		update(t, m, func(tx store.SystemTx) error {
+			err := errors.Join(enter(tx, "", z, at(z, "berlin", 0)), enter(tx, "plan-of-z", n, nil))
+			for i := range movesAtOnce {
+				err = errors.Join(err, enter(tx, "plan-of-z", hours(fmt.Sprintf("f%03d", i), 2, 12, "madrid"), nil))
+			}
+			return err
+		})
+		views := 0
+		m.after = func(tx store.SystemTx, w plan.World) error {
+			if views++; begins && views == 3 { // between the parts
+				return begin(tx, w.Open[len(w.Open)-1], "berlin")
+			}
+			return nil
+		}
+		replan(t, l)
+		p := places(t, m)
+		if begins && (len(p) != movesAtOnce+1 || p["z"].Site != "berlin") || !begins && (len(p) != movesAtOnce+1 || p["z"].Site != "madrid") {
+			t.Errorf("%d have a place, z at %q (begins: %t)", len(p), p["z"].Site, begins)
+		}
+		m.after = nil
+		replan(t, l)
+		if p := places(t, m); !begins && p["a"].Site != "berlin" {
+			t.Errorf("the next plan has %q for it", p["a"].Site)
+		}
+	}
+}
+
 // The end of what a plan moves does not keep the rest from being done in one go:
 // only as a whole is a ceiling broken, for what would be late otherwise.
 func TestReplanWhole(t *testing.T) {
