@@ -219,15 +219,17 @@ func (l *Loop) world(tx Tx, now time.Time) (plan.World, error) {
 	if err != nil {
 		return w, err
 	}
-	w.Sites = plan.InHands(w.Sites, plan.MostAtOnce)
-	for i, s := range w.Sites {
-		st, err := tx.Site(s.ID)
-		if err != nil {
-			return w, err
-		}
-		w.Sites[i].Down = now.Sub(st.Seen) > l.Silence
+	w.Sites, err = l.sites(tx, now)
+	return w, err
+}
+
+func (l *Loop) sites(tx Tx, now time.Time) (out []plan.Site, err error) {
+	stations, err := tx.Sites()
+	for _, st := range stations {
+		st.Down = now.Sub(st.Seen) > l.Silence
+		out = append(out, st.Site)
 	}
-	return w, nil
+	return plan.InHands(out, plan.MostAtOnce), err
 }
 
 const (

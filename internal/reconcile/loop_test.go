@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,10 +111,11 @@ func TestTurns(t *testing.T) {
 		wake := make(chan struct{}, 1)
 		var begins []time.Duration
 		start := time.Now()
-		takes := time.Second
+		var takes atomic.Int64
+		takes.Store(int64(time.Second))
 		go l.turns(ctx, wake, func(context.Context, time.Time) error {
 			begins = append(begins, time.Since(start))
-			time.Sleep(takes)
+			time.Sleep(time.Duration(takes.Load()))
 			return nil
 		})
 		awake := func(at time.Duration) {
@@ -126,7 +128,7 @@ func TestTurns(t *testing.T) {
 		}
 		awake(2 * time.Second)  // it rests: comes at 10 s
 		awake(15 * time.Second) // it rests from 11 s to 20 s
-		takes = 0
+		takes.Store(0)
 		awake(25 * time.Second) // rested: at once
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"clusy.io/clusy/internal/audit"
@@ -16,6 +20,9 @@ const (
 	behindMost = 3
 	// insideMost is the number of open workloads up to which that is done.
 	insideMost = 256
+	// movesAtOnce is how many placements one transaction changes: others write
+	// too. A plan with more is carried over in parts.
+	movesAtOnce = 256
 	// pageOfChanges is how many changes one read brings at most.
 	pageOfChanges = 1000
 )
@@ -58,6 +65,9 @@ type decision struct {
 	snap    plan.Snapshot
 	next    plan.Plan
 	changed []plan.Placement
+	// moved says that the plan as a whole no longer holds: another one is in
+	// force, a site has changed, or something has happened to what it moves.
+	moved bool
 }
 
 // replan observes, decides, doubts and commits. The plan is made beside the
@@ -101,11 +111,7 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 
 	// 4. Commit. If we crash before this, nothing has happened. If we crash
 	// after it, the next step starts from the new plan: nothing to repair.
-	left := 0
-	err = l.Store.Update(ctx, func(tx Tx) (err error) {
-		left, err = l.commit(tx, d)
-		return err
-	})
+	left, err := l.commit(ctx, d)
 	if err != nil {
 		return fmt.Errorf("commit plan: %w", err)
 	}
@@ -141,24 +147,48 @@ func (l *Loop) refuse(tx Tx, d decision, broken error) error {
 	})
 }
 
-// commit brings into force what holds of a plan in the world as it is in this
-// transaction, and returns how many moves that should have been made were not.
-func (l *Loop) commit(tx Tx, d decision) (left int, err error) {
-	if err := tx.CheckLead(lease, l.Epoch()); err != nil {
-		return 0, err
-	}
-	next, holds, err := l.holds(tx, d)
-	if err != nil {
-		return 0, err
-	}
-	if !holds {
-		w, err := l.world(tx, d.world.Now)
+// commit brings into force what holds of a plan in the world as it is by now,
+// and returns how many moves that should have been made were not.
+func (l *Loop) commit(ctx context.Context, d decision) (left int, err error) {
+	all := d.changed
+	d.moved = len(all) > movesAtOnce
+	for d.changed = range slices.Chunk(all, movesAtOnce) {
+		// Most of what has happened is read before others have to wait.
+		err := l.Store.View(ctx, func(tx Tx) (err error) {
+			d, err = l.catchUp(tx, d, math.MaxInt)
+			return err
+		})
 		if err != nil {
-			return 0, err
+			return left, err
 		}
-		w.Forecasts = d.world.Forecasts // what it was decided on; what is newer is the next plan's
-		p, rest := plan.Carry(plan.Observe(w, l.Rules), next.Placements)
-		next, left = p, len(rest)
+		var rest []plan.Placement
+		err = l.Store.Update(ctx, func(tx Tx) (err error) {
+			rest, err = l.commitPart(tx, d)
+			return err
+		})
+		if errors.Is(err, plan.ErrStale) {
+			rest = d.changed // too much happened in no time
+		} else if err != nil {
+			return left, err
+		}
+		left += len(rest)
+	}
+	return left, nil
+}
+
+// commitPart is the transaction of commit. It returns what was not moved.
+func (l *Loop) commitPart(tx Tx, d decision) (left []plan.Placement, err error) {
+	if err := tx.CheckLead(lease, l.Epoch()); err != nil {
+		return nil, err
+	}
+	if d, err = l.catchUp(tx, d, 1); err != nil {
+		return nil, err
+	}
+	next := d.next
+	next.Placements = d.changed
+	if d.moved {
+		// On the forecasts that it was decided on: newer ones are the next plan's.
+		next, left = plan.Carry(plan.Observe(d.world, l.Rules), d.changed)
 	}
 	if len(next.Placements) == 0 {
 		return left, nil
@@ -166,40 +196,100 @@ func (l *Loop) commit(tx Tx, d decision) (left int, err error) {
 	return left, l.put(tx, next, d.world.Now)
 }
 
-// holds returns the changes of a plan without what has ended since it was begun,
-// and whether they hold: whether it still follows the plan in force, the sites
-// are as they were, and nothing has happened to what it moves but its end.
-func (l *Loop) holds(tx Tx, d decision) (plan.Plan, bool, error) {
-	p := d.next
-	p.Placements = d.changed
-	news, err := tx.Changes(d.looked.last + 1)
-	if err != nil || len(news) >= pageOfChanges {
-		return p, false, err
-	}
+// catchUp returns a decision with its world as it is by now, at the cost of what
+// has happened since; plan.ErrStale, if that is more than so many pages.
+func (l *Loop) catchUp(tx Tx, d decision, pages int) (decision, error) {
 	touched := map[string]bool{}
-	for _, c := range news {
-		switch c.Kind {
-		case audit.PlanCommitted, audit.SiteRegistered, audit.SiteSeen:
-			return p, false, nil
+	sites := false
+	for n := pageOfChanges; n == pageOfChanges; pages-- {
+		if pages == 0 {
+			return d, plan.ErrStale
 		}
-		touched[c.Workload] = true
-	}
-	p.Placements = nil
-	for _, pl := range d.changed {
-		if touched[pl.Workload] {
-			w, err := tx.Workload(pl.Workload)
-			if err != nil {
-				return p, false, err
-			}
-			if w.State.Terminal() {
-				continue // its place is free
-			}
-			p.Placements = d.changed
-			return p, false, nil
+		news, err := tx.Changes(d.looked.last + 1)
+		if err != nil {
+			return d, err
 		}
-		p.Placements = append(p.Placements, pl)
+		n = len(news)
+		for _, c := range news {
+			d.looked.last = c.Index
+			switch c.Kind {
+			case audit.PlanCommitted:
+				d.world.Parent, d.moved = strings.TrimPrefix(c.Object, "plan:"), true
+			case audit.SiteRegistered, audit.SiteSeen:
+				sites, d.moved = true, true
+			}
+			if c.Workload != "" && c.Kind != audit.LedgerEntry {
+				touched[c.Workload] = true
+			}
+		}
 	}
-	return p, true, nil
+	if sites {
+		var err error
+		if d.world.Sites, err = l.sites(tx, d.world.Now); err != nil {
+			return d, err
+		}
+	}
+	if len(touched) == 0 {
+		return d, nil
+	}
+	return l.reread(tx, d, touched)
+}
+
+// reread returns a decision in whose world these workloads are as they are now.
+func (l *Loop) reread(tx Tx, d decision, touched map[string]bool) (decision, error) {
+	var w plan.World
+	for _, wl := range d.world.Open {
+		if !touched[wl.ID] {
+			w.Open = append(w.Open, wl)
+		}
+	}
+	for _, a := range d.world.Attempts {
+		if !touched[a.Workload] {
+			w.Attempts = append(w.Attempts, a)
+		}
+	}
+	for _, p := range d.world.Placements {
+		if !touched[p.Workload] {
+			w.Placements = append(w.Placements, p)
+		}
+	}
+	ended := map[string]bool{}
+	for _, id := range slices.Sorted(maps.Keys(touched)) {
+		wl, err := tx.Workload(id)
+		if err != nil {
+			return d, err
+		}
+		if ended[id] = wl.State.Terminal(); ended[id] {
+			continue
+		}
+		t := tx.For(wl.Tenant)
+		attempts, err := t.Attempts(id)
+		if err != nil {
+			return d, err
+		}
+		p, placed, err := t.Placement(id)
+		if err != nil {
+			return d, err
+		}
+		w.Open = append(w.Open, wl)
+		if n := len(attempts); n > 0 && attempts[n-1].State.Live() {
+			w.Attempts = append(w.Attempts, attempts[n-1])
+		}
+		if placed {
+			w.Placements = append(w.Placements, p)
+		}
+	}
+	d.world.Open, d.world.Attempts, d.world.Placements = w.Open, w.Attempts, w.Placements
+	changed := d.changed
+	d.changed = nil
+	for _, p := range changed {
+		if ended[p.Workload] {
+			continue // its place is free
+		}
+		d.changed = append(d.changed, p)
+		d.moved = d.moved || touched[p.Workload]
+	}
+	return d, nil
 }
 
 // put brings a plan into force, and with it the placements that it changes.

@@ -192,7 +192,7 @@ func TestReplanMoves(t *testing.T) {
 			a := storetest.Attempt(x, 1)
 			return errors.Join(tx.For("acme").InsertAttempt(a, storetest.Event("")), tx.For("acme").MoveWorkload(&x, workload.Offered, storetest.Event("")))
 		}, "berlin", ""},
-		"much happens, and it begins": {func(tx store.SystemTx, x workload.Workload) error {
+		"much happens, it begins": {func(tx store.SystemTx, x workload.Workload) error {
 			for range store.MaxPage {
 				if _, err := tx.Append(storetest.Event(audit.SignalRefused)); err != nil {
 					return err
@@ -211,23 +211,86 @@ func TestReplanMoves(t *testing.T) {
 			return errors.Join(err, tx.PutSite(s, storetest.Event("")))
 		}, "madrid", ""},
 	} {
-		t.Run(name, func(t *testing.T) {
-			l, m := newLoop(t, newMemory(t), 1, 1000)
-			update(t, m, func(tx store.SystemTx) error {
-				return errors.Join(enter(tx, "", x, at(x, "berlin", 0)), enter(tx, "plan-of-x", n, nil))
-			})
-			m.after = func(tx store.SystemTx, w plan.World) error {
-				m.after = nil
-				if c.meanwhile == nil {
-					return nil
+		for _, view := range []string{"while it is planned", "before the commit"} {
+			t.Run(name+" "+view, func(t *testing.T) {
+				l, m := newLoop(t, newMemory(t), 1, 1000)
+				update(t, m, func(tx store.SystemTx) error {
+					return errors.Join(enter(tx, "", x, at(x, "berlin", 0)), enter(tx, "plan-of-x", n, nil))
+				})
+				views := 0
+				m.after = func(tx store.SystemTx, w plan.World) error {
+					if views++; c.meanwhile == nil || views == 1 != (view == "while it is planned") {
+						return nil
+					}
+					return c.meanwhile(tx, w.Open[1])
 				}
-				return c.meanwhile(tx, w.Open[1])
+				replan(t, l)
+				if p := places(t, m); p["x"].Site != c.x || p["n"].Site != c.n || views != 2 {
+					t.Errorf("x is at %q, n at %q; want %q and %q", p["x"].Site, p["n"].Site, c.x, c.n)
+				}
+			})
+		}
+	}
+}
+
+// If more happens in no time than others can be let wait for, the plan is made
+// again.
+func TestReplanTooLate(t *testing.T) {
+	l, m := newLoop(t, newMemory(t), 1, 1)
+	x := hours("x", 2, 12, "madrid")
+	update(t, m, func(tx store.SystemTx) error { return enter(tx, "", x, nil) })
+	views := 0
+	m.after = func(tx store.SystemTx, _ plan.World) (err error) {
+		if views++; views != 2 {
+			return nil
+		}
+		for range store.MaxPage {
+			if _, err := tx.Append(storetest.Event(audit.SignalRefused)); err != nil {
+				return err
 			}
-			replan(t, l)
-			if p := places(t, m); p["x"].Site != c.x || p["n"].Site != c.n {
-				t.Errorf("x is at %q, n at %q; want %q and %q", p["x"].Site, p["n"].Site, c.x, c.n)
+		}
+		return nil
+	}
+	replan(t, l)
+	if p := places(t, m); len(p) != 0 || l.behind != 1 {
+		t.Errorf("%d have a place, %d behind", len(p), l.behind)
+	}
+	replan(t, l)
+	if p := places(t, m); len(p) != 1 || l.behind != 0 {
+		t.Errorf("%d have a place, %d behind", len(p), l.behind)
+	}
+}
+
+// A plan of very many moves is committed in parts: none rests on what only a
+// later one will do.
+func TestReplanParts(t *testing.T) {
+	for _, begins := range []bool{false, true} {
+		l, m := newLoop(t, newMemory(t), 1, 1000)
+		z, n := hours("z", 2, 3), hours("a", 2, 3, "berlin")
+		update(t, m, func(tx store.SystemTx) error {
+			err := errors.Join(enter(tx, "", z, at(z, "berlin", 0)), enter(tx, "plan-of-z", n, nil))
+			for i := range movesAtOnce {
+				err = errors.Join(err, enter(tx, "plan-of-z", hours(fmt.Sprintf("f%03d", i), 2, 12, "madrid"), nil))
 			}
+			return err
 		})
+		views := 0
+		m.after = func(tx store.SystemTx, w plan.World) error {
+			if views++; begins && views == 3 { // between the parts
+				return begin(tx, w.Open[len(w.Open)-1], "berlin")
+			}
+			return nil
+		}
+		replan(t, l)
+		p := places(t, m)
+		if begins && (len(p) != movesAtOnce+1 || p["z"].Site != "berlin") || !begins && (len(p) != movesAtOnce+1 || p["z"].Site != "madrid") {
+			t.Errorf("%d have a place, z at %q (begins: %t)", len(p), p["z"].Site, begins)
+		}
+		m.after = nil
+		replan(t, l)
+		if p := places(t, m); !begins && p["a"].Site != "berlin" {
+			t.Errorf("the next plan has %q for it", p["a"].Site)
+		}
 	}
 }
 
@@ -288,7 +351,7 @@ func TestReplanBesideSubmissions(t *testing.T) {
 	if err := l.replan(t.Context(), now); err != nil {
 		t.Fatal(err)
 	}
-	if p := places(t, m); submitted != 1 || p["n0"].Site != "madrid" || p["x0"].Site != "madrid" || p["x3"].Site != "madrid" {
+	if p := places(t, m); submitted != 2 || p["n0"].Site != "madrid" || p["x0"].Site != "madrid" || p["x3"].Site != "madrid" {
 		t.Errorf("of %d submitted while it was planned, one is at %q; x0 is at %q and x3 at %q", submitted, p["n0"].Site, p["x0"].Site, p["x3"].Site)
 	}
 }
@@ -325,7 +388,7 @@ func TestReplanInside(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if p := places(t, m); p["x"].Site != "madrid" || rivals != behindMost+1 || l.behind != 0 {
+	if p := places(t, m); p["x"].Site != "madrid" || rivals != 2*behindMost+1 || l.behind != 0 {
 		t.Errorf("x is at %q beside %d rivals, %d behind", p["x"].Site, rivals, l.behind)
 	}
 	// All is as it must be: the next plan has nothing to change.
