@@ -63,10 +63,21 @@ func (p *Problem) Error() string {
 }
 
 // Submit asks for an intent to be carried out. The same key with the same
-// submission gives the same workload, however often it is sent.
+// submission gives the same workload, however often it is sent; so a server that
+// says it cannot tell just now (503) is asked again, for some seconds.
 func (c *Client) Submit(ctx context.Context, key string, s Submission) (Workload, error) {
-	var w Workload
-	return w, c.do(ctx, "POST", "/v1/workloads", http.Header{"Idempotency-Key": {key}}, s, &w)
+	for pause := 200 * time.Millisecond; ; pause *= 2 {
+		var w Workload
+		err := c.do(ctx, "POST", "/v1/workloads", http.Header{"Idempotency-Key": {key}}, s, &w)
+		if StatusOf(err) != http.StatusServiceUnavailable || pause > 2*time.Second {
+			return w, err
+		}
+		select {
+		case <-ctx.Done():
+			return w, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 // Plan asks what would become of a shape, and changes nothing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -77,5 +78,24 @@ func TestWatchGivesUp(t *testing.T) {
 		if err := c.Watch(ctx, "", -1, func(Change) error { return nil }); err == nil || ctx.Err() != nil {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// A submission that could not be settled is sent again, the very same.
+func TestSubmitAgain(t *testing.T) {
+	var keys, bodies []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		keys, bodies = append(keys, r.Header.Get("Idempotency-Key")), append(bodies, string(b))
+		w.Header().Set("Content-Type", "application/json")
+		if len(keys) < 3 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = w.Write([]byte(`{"id":"wl_1"}`))
+	}))
+	defer s.Close()
+	w, err := (&Client{URL: s.URL}).Submit(t.Context(), "k", Submission{Enclave: "ek"})
+	if err != nil || w.ID != "wl_1" || len(keys) != 3 || keys[0] != "k" || keys[2] != "k" || bodies[0] != bodies[2] {
+		t.Errorf("%+v, %v after %q with %q", w, err, keys, bodies)
 	}
 }
