@@ -7,10 +7,10 @@ import "time"
 
 // Session is who the caller is to the server, and until when.
 type Session struct {
-	Principal   string    `json:"principal"`
-	Tenant      string    `json:"tenant"`
-	Role        string    `json:"role"`
-	Until       time.Time `json:"until" doc:"When the grant ends. It can be ended before."`
+	Principal   string    `json:"principal,omitempty" doc:"Absent: the caller is nobody."`
+	Tenant      string    `json:"tenant,omitempty"`
+	Role        string    `json:"role,omitempty"`
+	Until       time.Time `json:"until,omitzero" doc:"When the grant ends. It can be ended before."`
 	Permissions []string  `json:"permissions" doc:"What the role may do."`
 	Browser     bool      `json:"browser" doc:"True if a browser carries it in a cookie."`
 }

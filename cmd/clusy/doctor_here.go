@@ -176,6 +176,8 @@ func (d *doctor) token(ctx context.Context) {
 	switch {
 	case err != nil:
 		d.say("token", fine, "the server takes it; until when it does not say: "+firstLine(err))
+	case s.Role == "":
+		d.say("token", broken, "its grant is over").so("Every command is refused.", "clusy serve --new-admin-token prints another one")
 	case d.status.Demo:
 		d.say("token", fine, "the server takes it as "+s.Role+"; it ends with the demo")
 	case left < 14*24*time.Hour:

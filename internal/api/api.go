@@ -230,6 +230,8 @@ func (s *Server) lock(r Route) func(huma.Context, func(huma.Context)) {
 		case !ok:
 			ctx.SetHeader("WWW-Authenticate", `Bearer realm="clusy"`)
 			s.refuse(ctx, http.StatusUnauthorized, "This needs a token: send Authorization: Bearer clsy_…")
+		case caller.Browser && !alive(caller):
+			s.refuse(ctx, http.StatusUnauthorized, "This session is over. `clusy console` prints a link to another one.")
 		case !access.May(caller.Grants, caller.Principal, r.Permission, caller.Tenant, time.Now()):
 			// Grants run on real time, also where workloads run on a replayed clock.
 			s.refuse(ctx, http.StatusForbidden, "This token has no live grant with the permission "+string(r.Permission)+".")

@@ -16,7 +16,7 @@ var Routes = []Route{
 	door("GET", "/v1/status", access.StatusRead, "status", "What server this is and what time it goes by", (*Server).status),
 
 	door("POST", "/v1/sessions", access.Public, "sessions", "Exchange a one-time sign-in code for a browser's session", (*Server).openSession),
-	door("GET", "/v1/session", access.SessionRead, "sessions", "Who the caller is, and what it may do until when", (*Server).session),
+	door("GET", "/v1/session", access.Public, "sessions", "Who the caller is, and what it may do until when; nobody, without a principal", (*Server).session),
 	door("DELETE", "/v1/session", access.SessionRead, "sessions", "Sign the browser out", (*Server).closeSession),
 	door("POST", "/v1/session-links", access.SessionLink, "sessions", "Make a one-time link that signs a browser in as the caller", (*Server).linkSession),
 

@@ -77,9 +77,20 @@ func sessionOut(c wire.Caller) clusy.Session {
 	return out
 }
 
+// session says who the caller is. To be nobody, or nobody any more, is an
+// answer: a page asks this before it knows.
 func (s *Server) session(ctx context.Context, _ *none) (*body[clusy.Session], error) {
-	caller, _ := wire.CallerOf(ctx)
+	caller, known := wire.CallerOf(ctx)
+	if !known || !alive(caller) {
+		caller = wire.Caller{}
+	}
 	return ok(sessionOut(caller))
+}
+
+// alive reports whether any grant of the caller's is in force.
+func alive(c wire.Caller) bool {
+	now := time.Now()
+	return slices.ContainsFunc(c.Grants, func(g access.Grant) bool { return g.Live(now) })
 }
 
 type signedOut struct {

@@ -64,12 +64,14 @@ func TestSession(t *testing.T) {
 		{"the same from an old browser's other origin", "POST", "/v1/session-links", []string{"Origin", "http://evil.example"}, 403},
 		{"signing out from another site's page", "DELETE", "/v1/session", []string{"Sec-Fetch-Site", "cross-site"}, 403},
 		{"signing out", "DELETE", "/v1/session", []string{"Sec-Fetch-Site", "same-origin"}, 204},
-		{"the session after it", "GET", "/v1/session", nil, 403},
-		{"a read after it", "GET", "/v1/workloads", nil, 403},
+		{"a read after it", "GET", "/v1/workloads", nil, 401},
 	} {
 		if code, b := get(t, h, c.method, c.path, "", "", append(c.headers, "Cookie", cookie)...); code != c.want {
 			t.Errorf("%s: %d %.200s, want %d", c.what, code, b, c.want)
 		}
+	}
+	if _, b := get(t, h, "GET", "/v1/session", "", "", "Cookie", cookie); strings.Contains(string(b), "viewer") || strings.Contains(string(b), "principal") {
+		t.Errorf("after signing out it is still %s", b)
 	}
 	// A token of one's own is not signed out of.
 	if code, _ := get(t, h, "DELETE", "/v1/session", viewer, ""); code != http.StatusConflict {

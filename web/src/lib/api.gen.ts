@@ -181,7 +181,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who the caller is, and what it may do until when */
+        /** Who the caller is, and what it may do until when; nobody, without a principal */
         get: operations["get-session"];
         put?: never;
         post?: never;
@@ -1088,14 +1088,15 @@ export interface components {
             browser: boolean;
             /** @description What the role may do. */
             permissions: string[] | null;
-            principal: string;
-            role: string;
-            tenant: string;
+            /** @description Absent: the caller is nobody. */
+            principal?: string;
+            role?: string;
+            tenant?: string;
             /**
              * Format: date-time
              * @description When the grant ends. It can be ended before.
              */
-            until: string;
+            until?: string;
         };
         SessionLink: {
             /**
@@ -1906,26 +1907,8 @@ export interface operations {
                     "application/json": components["schemas"]["Session"];
                 };
             };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Failure"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Failure"];
-                };
-            };
-            /** @description Internal Server Error */
-            500: {
+            /** @description Error */
+            default: {
                 headers: {
                     [name: string]: unknown;
                 };

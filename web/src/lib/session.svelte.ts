@@ -7,10 +7,8 @@ export const session = $state<{ is?: Session; asked: boolean }>({ asked: false }
 
 export async function findSession() {
   try {
-    session.is = await api.session()
-  } catch (e) {
-    if (!(e instanceof api.Problem) || e.status !== 401) throw e
-    session.is = undefined
+    const s = await api.session()
+    session.is = s.principal ? s : undefined // to be nobody is an answer, too
   } finally {
     session.asked = true
   }
