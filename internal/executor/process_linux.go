@@ -138,7 +138,7 @@ func brought(shim identity, main int, suspended bool) (bool, error) {
 	}
 	found := false
 	for _, p := range tree {
-		found = found || p.PID == main
+		found = found || p.PID == main && !p.gone() // a dead one obeys nobody
 		if !p.gone() && p.stopped() != suspended {
 			return false, nil
 		}
