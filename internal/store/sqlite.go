@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -71,6 +72,14 @@ func (h *handle) exec(ctx context.Context, statement string) error {
 }
 
 func (h *handle) close() { _ = errors.Join(h.q.Close(), h.conn.Close()) }
+
+// drop closes the connection itself: close gives it back to a pool, which would
+// hand it out again.
+func (h *handle) drop() {
+	_ = h.q.Close()
+	_ = h.conn.Raw(func(any) error { return driver.ErrBadConn })
+	_ = h.conn.Close()
+}
 
 // Open opens the store in a directory, makes it if there is none, and keeps
 // every other process from doing the same.
@@ -267,26 +276,29 @@ func (s *SQLite) view(ctx context.Context, f func(*tx) error) (err error) {
 		return ctx.Err()
 	}
 	defer func() { s.views <- h }()
+	// Only f is called off with ctx: what comes before is short.
+	steady := context.WithoutCancel(ctx)
 	if h == nil {
-		if h, err = s.handle(ctx); err != nil {
+		if h, err = s.handle(steady); err != nil {
 			return failed("reading", err)
 		}
-		if err := h.exec(ctx, "PRAGMA query_only(ON)"); err != nil {
-			h.close()
+		if err := h.exec(steady, "PRAGMA query_only(ON)"); err != nil {
+			h.drop()
 			h = nil
 			return failed("reading", err)
 		}
 	}
-	if err := h.exec(ctx, "BEGIN"); err != nil {
-		h.close()
+	if err := h.exec(steady, "BEGIN"); err != nil {
+		h.drop()
 		h = nil
 		return failed("reading", err)
 	}
-	// A read that was cancelled half way must not leave its snapshot open
-	// under the next reader: a connection that cannot roll back is dropped.
+	// A read that was called off must not leave its snapshot open under the
+	// next reader, nor its interruption on the way, which the driver sends by
+	// a goroutine of its own and may be late with: the connection is dropped.
 	defer func() {
-		if h.exec(context.WithoutCancel(ctx), "ROLLBACK") != nil {
-			h.close()
+		if h.exec(steady, "ROLLBACK") != nil || ctx.Err() != nil {
+			h.drop()
 			h = nil
 		}
 	}()
