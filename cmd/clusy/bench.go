@@ -67,10 +67,12 @@ events in the log, the control loop, and four sites in four grid zones whose
 agents sync, accept and hold what they are offered. The clients run in the same
 process, so that their share of the machine is in the figures.
 
-Two things are made easy. The sites have room for everything. And no work is
-due before an hour from now, so that no program runs while it measures; each
-client sends intents that were sealed beforehand, which in real life costs the
-client a millisecond each.
+Two things are made easy. The sites have processors and memory without limit,
+though like any site they are promised 384 workloads at once: after ten thousand
+or so they are full, and refusals are counted. And no work is due before an hour
+from now, so that no program runs while it measures; each client sends intents
+that were sealed beforehand, which in real life costs the client a millisecond
+each.
 
 At the end every intent that was answered for is looked for: in the store, with
 its event, and the log is verified as by clusy ledger verify. If one is
