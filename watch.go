@@ -118,6 +118,7 @@ func (c *Client) watchOnce(ctx context.Context, id string, after *int64, opened 
 func readStream(r io.Reader, heard func(), after *int64, f func(Change) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
+	lines.Split(wholeLines)
 	var kind string
 	var data []byte
 	index := int64(-1)
@@ -150,6 +151,15 @@ func readStream(r io.Reader, heard func(), after *int64, f func(Change) error) e
 		return stopWatch{fmt.Errorf("a line of the stream is over %d bytes", maxLine)}
 	}
 	return lines.Err()
+}
+
+// wholeLines splits at line ends, and drops what a broken connection leaves of
+// a line: half of "id: 17" says something else.
+func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if atEOF && bytes.IndexByte(data, '\n') < 0 {
+		return len(data), nil, nil
+	}
+	return bufio.ScanLines(data, atEOF)
 }
 
 func deliver(kind string, index int64, data []byte, after *int64, f func(Change) error) error {

@@ -59,6 +59,27 @@ func TestWatchReadsStreams(t *testing.T) {
 }
 
 // What can never become a stream is said at once, and not tried for ever.
+// Wherever a connection breaks, in the middle of a name, a number or a line
+// end, what came is told once and the rest after it.
+func TestWatchBrokenAnywhere(t *testing.T) {
+	whole := "id: 17\nevent: event\ndata: {\"index\":17}\n\nid: 18\r\nevent: event\r\ndata: {\"index\":18}\r\n\r\n"
+	for cut := range len(whole) {
+		after, got := int64(16), []int64(nil)
+		for _, text := range []string{whole[:cut], whole} {
+			err := readStream(strings.NewReader(text), func() {}, &after, func(c Change) error {
+				got = append(got, c.Index)
+				return nil
+			})
+			if err != nil {
+				t.Errorf("cut after %q: %v", whole[:cut], err)
+			}
+		}
+		if !slices.Equal(got, []int64{17, 18}) {
+			t.Errorf("cut after %q: saw %v", whole[:cut], got)
+		}
+	}
+}
+
 func TestWatchGivesUp(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
 	defer stop()

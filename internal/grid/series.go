@@ -33,6 +33,16 @@ const (
 	Direct    Scope  = "direct"
 )
 
+// Flow is how an average was reckoned: of what is consumed in the zone, imports
+// traced to where they come from, or of what is produced there. Two series of
+// different flows may differ by a fifth; each says which it is.
+type Flow string
+
+const (
+	Consumption Flow = "consumption"
+	Production  Flow = "production"
+)
+
 // AverageLifecycle is the basis of inventories and of the bundled data.
 var AverageLifecycle = Basis{Average, Lifecycle}
 
@@ -60,7 +70,8 @@ type Provenance struct {
 	Issued    time.Time `json:"issued"`   // when the provider said it; a plan may only use what was issued before it
 	Revision  int       `json:"revision"` // 0 for the first issue, more for re-estimates of the same time
 	Basis     Basis     `json:"basis"`
-	Estimated bool      `json:"estimated"` // modelled by the provider, not measured
+	Flow      Flow      `json:"flow,omitempty"` // "" if the provider does not say
+	Estimated bool      `json:"estimated"`      // modelled by the provider, not measured
 	Grade     Grade     `json:"grade"`
 	Ref       string    `json:"ref,omitempty"` // the Digest of the stored series that a value came from
 }
@@ -117,6 +128,8 @@ func (s Series) Validate() error {
 		return fmt.Errorf("series has zone %q, want 1 to 64 letters, digits and -_.:/", s.Zone)
 	case s.Basis.Signal != Average && s.Basis.Signal != Marginal || s.Basis.Scope != Lifecycle && s.Basis.Scope != Direct:
 		return fmt.Errorf("series of %s has basis %q, want average or marginal, lifecycle or direct", s.Zone, s.Basis)
+	case s.Flow != "" && s.Flow != Consumption && s.Flow != Production:
+		return fmt.Errorf("series of %s has flow %q, want consumption or production", s.Zone, s.Flow)
 	case s.Step < time.Minute || s.Step > 24*time.Hour:
 		return fmt.Errorf("series of %s has a step of %s, want 1 min to 24 h", s.Zone, s.Step)
 	case s.Issued.IsZero():
@@ -176,6 +189,9 @@ func (s Series) Digest() string {
 	}
 	_ = binary.Write(h, binary.BigEndian, []int64{s.Issued.UnixMicro(), int64(s.Revision), s.Start.UnixMicro(), int64(s.Step)})
 	_ = binary.Write(h, binary.BigEndian, s.Estimated)
+	if s.Flow != "" { // older series, which do not say, keep their names
+		text(string(s.Flow))
+	}
 	for _, vs := range [][]Intensity{s.Values, s.Low, s.High} {
 		_ = binary.Write(h, binary.BigEndian, uint32(len(vs)))
 		_ = binary.Write(h, binary.BigEndian, vs)

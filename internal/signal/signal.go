@@ -40,6 +40,53 @@ type Provider interface {
 	History(ctx context.Context, zone grid.Zone, from, to, now time.Time) (grid.Series, error)
 }
 
+// Forecaster is a Provider that also says what it expects.
+type Forecaster interface {
+	Provider
+
+	// Forecast returns the newest forecast of a zone that the provider had
+	// issued at or before now: Issued is when it was issued, and the first
+	// step may lie before now. A series without values means that it has none,
+	// which is no error. For a zone that it does not have: ErrNoZone.
+	Forecast(ctx context.Context, zone grid.Zone, now time.Time) (grid.Series, error)
+}
+
+// Pricer tells wholesale prices of electricity. Most also are a Provider.
+type Pricer interface {
+	Name() string
+
+	// Prices returns the prices of a zone whose steps overlap [from, to), as
+	// known at now: prices of the next day are known before it begins. No
+	// values means that none are published yet. For a zone that it does not
+	// have: ErrNoZone.
+	Prices(ctx context.Context, zone grid.Zone, from, to, now time.Time) (grid.Prices, error)
+}
+
+// Metered is a source that may be asked only so often.
+type Metered interface {
+	Budget(now time.Time) Budget
+}
+
+// Budget says how far the requests of a source are used up.
+type Budget struct {
+	Limit    int           // requests in a Window; 0: none is known
+	Window   time.Duration // rolling
+	Used     int           // in the Window that ends now
+	Exhausts time.Time     // when, at the pace of the last Window, the Limit is reached; zero: not within a day
+	NotUntil time.Time     // the source asked not to be asked before; zero: it may be asked
+}
+
+// Wait is the error of a source that is not asked now, because it said so, its
+// budget is used up, or it failed a moment ago: nothing was sent.
+type Wait struct {
+	Until time.Time
+	Why   string
+}
+
+func (w *Wait) Error() string {
+	return fmt.Sprintf("not asked again before %s: %s", w.Until.UTC().Format(time.RFC3339), w.Why)
+}
+
 // ErrNoZone says that a provider does not have a zone. It is a problem of kind
 // NotFound.
 var ErrNoZone error = problem.Errorf(problem.NotFound, "no such zone")
