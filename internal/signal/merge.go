@@ -19,7 +19,7 @@ const mostMerged = 62 * 24 * 60
 // worst: it is a view, not a thing to store or to book on.
 func Merge(zone grid.Zone, basis grid.Basis, series []grid.Series) grid.Series {
 	out := grid.Series{Provenance: grid.Provenance{Zone: zone, Basis: basis}}
-	var parts grid.Outlook
+	var parts []grid.Series
 	var end time.Time
 	for _, s := range series {
 		if s.Zone != zone || s.Basis != basis || s.Step <= 0 || len(s.Values) == 0 {

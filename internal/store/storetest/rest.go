@@ -37,7 +37,7 @@ func entryOf(t *testing.T, w workload.Workload) ledger.Entry {
 	}
 	base := w.Baseline
 	base.Start = Noon.Add(-2 * time.Hour)
-	e, err := ledger.Account(m, "DE", 1200, grid.Outlook{s}, base, grid.Outlook{s}, Noon.Add(time.Hour))
+	e, err := ledger.Account(m, "DE", 1200, grid.Believe(s.Zone, s.Basis, s), base, grid.Believe(s.Zone, s.Basis, s), Noon.Add(time.Hour))
 	ok(t, err)
 	return e
 }
