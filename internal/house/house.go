@@ -294,8 +294,9 @@ func (h *House) StopWork(ctx context.Context) {
 // What is kept no longer than this: a key that may be sent again, and a series
 // that nothing on record refers to.
 const (
-	keepKeys    = 7 * 24 * time.Hour
-	keepSignals = 60 * 24 * time.Hour
+	keepKeys      = 7 * 24 * time.Hour
+	keepMeasured  = 60 * 24 * time.Hour
+	keepForecasts = 35 * 24 * time.Hour
 )
 
 func (h *House) prune(ctx context.Context, now time.Time) error {
@@ -303,7 +304,8 @@ func (h *House) prune(ctx context.Context, now time.Time) error {
 		if _, err := tx.PruneIdempotent(now.Add(-keepKeys)); err != nil {
 			return err
 		}
-		_, err := tx.PruneSignals(now.Add(-keepSignals))
+		measured, expected := now.Add(-keepMeasured), now.Add(-keepForecasts)
+		_, err := tx.PruneSignals(store.Retention{Measured: measured, Prices: measured, Forecasts: expected, Issued: expected})
 		return err
 	})
 }

@@ -37,7 +37,7 @@ var (
 func schema(t *testing.T) map[string][]string {
 	t.Helper()
 	tables := map[string][]string{}
-	for _, m := range createTable.FindAllStringSubmatch(read(t, "sql/migration/0001_tables.sql"), -1) {
+	for _, m := range createTable.FindAllStringSubmatch(read(t, "sql/migration/0001_tables.sql")+read(t, "sql/migration/0003_signals.sql"), -1) {
 		for _, line := range strings.Split(m[2], "\n") {
 			first, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 			if first == "" || slices.Contains([]string{"PRIMARY", "UNIQUE", "FOREIGN"}, first) {
@@ -51,7 +51,7 @@ func schema(t *testing.T) map[string][]string {
 			tables[m[1]] = append(tables[m[1]], c[1])
 		}
 	}
-	if len(tables) < 15 {
+	if len(tables) < 17 {
 		t.Fatalf("found %d tables", len(tables))
 	}
 	return tables

@@ -95,8 +95,8 @@ func (d *decoded) placement(text string) (plan.Placement, error) {
 	return remember(d, func(d *decoded) *map[string]plan.Placement { return &d.places }, "a placement", text)
 }
 
-func (d *decoded) one(r db.Series) (grid.Series, error) {
-	s, err := remember(d, func(d *decoded) *map[string]grid.Series { return &d.series }, "a series", r.Body)
+func (d *decoded) one(r db.Signal) (grid.Series, error) {
+	s, err := remember(d, func(d *decoded) *map[string]grid.Series { return &d.series }, "a series", string(r.Body))
 	s.Ref = r.Ref
 	return s, err
 }

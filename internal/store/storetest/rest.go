@@ -254,7 +254,7 @@ func signals(t *testing.T, d store.DB) {
 	_, _, e := metered(t, d, acme, 2)
 	update(t, d, acme, func(tx store.TenantTx) error { _, err := tx.AppendEntry(e); return err })
 	house(t, d, func(tx store.SystemTx) error {
-		n, err := tx.PruneSignals(day(9))
+		n, err := tx.PruneSignals(upTo(day(9)))
 		if n != 4 { // b, FR, f2, other
 			t.Errorf("%d series were dropped, want 4", n)
 		}
