@@ -179,32 +179,22 @@ func (z Zone) plausible() bool {
 // Ref. What is decided or booked on a series keeps its digest, so that a
 // changed input is found.
 func (s Series) Digest() string {
-	b := make([]byte, 0, 128+8*(len(s.Values)+len(s.Low)+len(s.High)))
+	h := sha256.New()
+	text := func(t string) {
+		_ = binary.Write(h, binary.BigEndian, uint32(len(t)))
+		h.Write([]byte(t))
+	}
 	for _, t := range []string{s.Provider, string(s.Zone), string(s.Basis.Signal), string(s.Basis.Scope), string(s.Grade)} {
-		b = digestText(b, t)
+		text(t)
 	}
-	for _, n := range []int64{s.Issued.UnixMicro(), int64(s.Revision), s.Start.UnixMicro(), int64(s.Step)} {
-		b = binary.BigEndian.AppendUint64(b, uint64(n))
-	}
-	if s.Estimated {
-		b = append(b, 1)
-	} else {
-		b = append(b, 0)
-	}
+	_ = binary.Write(h, binary.BigEndian, []int64{s.Issued.UnixMicro(), int64(s.Revision), s.Start.UnixMicro(), int64(s.Step)})
+	_ = binary.Write(h, binary.BigEndian, s.Estimated)
 	if s.Flow != "" { // older series, which do not say, keep their names
-		b = digestText(b, string(s.Flow))
+		text(string(s.Flow))
 	}
 	for _, vs := range [][]Intensity{s.Values, s.Low, s.High} {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(vs)))
-		for _, v := range vs {
-			b = binary.BigEndian.AppendUint64(b, uint64(v))
-		}
+		_ = binary.Write(h, binary.BigEndian, uint32(len(vs)))
+		_ = binary.Write(h, binary.BigEndian, vs)
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
-}
-
-// digestText adds a text after its length, so that none runs into the next.
-func digestText(b []byte, t string) []byte {
-	return append(binary.BigEndian.AppendUint32(b, uint32(len(t))), t...)
+	return hex.EncodeToString(h.Sum(nil))
 }

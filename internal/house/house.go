@@ -27,6 +27,7 @@ import (
 	"clusy.io/clusy/internal/audit"
 	"clusy.io/clusy/internal/authn"
 	"clusy.io/clusy/internal/executor"
+	"clusy.io/clusy/internal/forecast"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/intent"
 	"clusy.io/clusy/internal/merkle"
@@ -89,7 +90,7 @@ type House struct {
 	pipe     *pipe
 	server   *http.Server
 	loop     *reconcile.Loop
-	poller   *signal.Poller
+	pollers  []*signal.Poller // one for each basis, that of the plans first
 	agents   []*agent.Agent
 	wake     chan struct{}
 	sessions sessions
@@ -173,11 +174,7 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 		}
 		providers = append(providers, p)
 	}
-	in := sink{h.db, clock.Now}
-	h.poller = &signal.Poller{
-		Providers: providers, Sink: in, Climatology: climatology, Annual: annual, Log: cfg.Log, Refused: in.refused,
-		Wanted: func(context.Context) ([]grid.Zone, error) { return zonesOf(cfg.Sites), nil },
-	}
+	h.pollers = pollers(providers, cfg.Sites, sink{h.db}, climatology, annual, cfg.Log)
 
 	// The margin is real time that starting takes; a replay's clock runs on
 	// meanwhile.
@@ -187,7 +184,7 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 		OfferFor: clock.Scaled(90 * time.Second), Silence: clock.Scaled(2 * time.Minute), Patience: 24 * time.Hour, Holder: newID(),
 	}
 	server := &api.Server{
-		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.poller}, Rules: rules, Now: clock.Now, NewID: newID,
+		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.pollers}, Rules: rules, Now: clock.Now, NewID: newID,
 		Version: cfg.Version, Origin: keys.origin, LogKey: keys.public, Demo: cfg.Replay != nil, Rate: clock.Rate(), Log: cfg.Log,
 		Silence: h.loop.Silence, Changed: h.bell.next, Wake: h.nudge, Stopping: h.stopping,
 		Sessions: h.sessions, Cookie: cookieOf(h.listener, false), Ends: clock.Ends,
@@ -244,7 +241,7 @@ func (h *House) Run(ctx context.Context) error {
 		})
 	}
 	// Signals come first: a plan without them would be made twice.
-	if err := h.poller.Step(ctx, h.Clock.Now()); err != nil && ctx.Err() == nil {
+	if err := h.lookAround(ctx, h.Clock.Now()); err != nil && ctx.Err() == nil {
 		h.cfg.Log.Error("first look at the signals failed", "err", err)
 	}
 	if err := h.loop.Lead(ctx); err != nil && ctx.Err() == nil {
@@ -319,6 +316,36 @@ func serve(s *http.Server, l net.Listener) error {
 	return nil
 }
 
+// pollers returns a poller for each basis that the providers have, that of the
+// plans first: two bases are two sets of signals that never meet.
+func pollers(providers []signal.Provider, sites []Site, in signal.Sink, clim forecast.Climatology, annual []signal.AnnualMean, log *slog.Logger) []*signal.Poller {
+	of := map[grid.Basis][]signal.Provider{}
+	bases := []grid.Basis{grid.AverageLifecycle}
+	for _, p := range providers {
+		b := signal.BasisOf(p)
+		if of[b] = append(of[b], p); !slices.Contains(bases, b) {
+			bases = append(bases, b)
+		}
+	}
+	var all []*signal.Poller
+	for _, b := range bases {
+		all = append(all, &signal.Poller{
+			Providers: of[b], Sink: in, Climatology: clim, Annual: annual, Basis: b, Log: log,
+			Wanted: func(context.Context) ([]grid.Zone, error) { return zonesOf(sites), nil },
+		})
+	}
+	return all
+}
+
+// lookAround has every poller step.
+func (h *House) lookAround(ctx context.Context, now time.Time) error {
+	var errs []error
+	for _, p := range h.pollers {
+		errs = append(errs, p.Step(ctx, now))
+	}
+	return errors.Join(errs...)
+}
+
 // poll steps the poller in the house's own time.
 func (h *House) poll(ctx context.Context) error {
 	pause := time.Minute
@@ -330,7 +357,7 @@ func (h *House) poll(ctx context.Context) error {
 	var pruned time.Time
 	for {
 		now := h.Clock.Now()
-		if err := h.poller.Step(ctx, now); err != nil && ctx.Err() == nil {
+		if err := h.lookAround(ctx, now); err != nil && ctx.Err() == nil {
 			h.cfg.Log.Error("signals", "err", err)
 		}
 		if now.Sub(pruned) > 6*time.Hour {
@@ -451,8 +478,8 @@ func zonesOf(sites []Site) []grid.Zone {
 
 // zones answers the API about zones.
 type zones struct {
-	annual []signal.AnnualMean
-	poller *signal.Poller
+	annual  []signal.AnnualMean
+	pollers []*signal.Poller
 }
 
 func (z zones) Annual() []api.Annual {
@@ -464,7 +491,7 @@ func (z zones) Annual() []api.Annual {
 }
 
 func (z zones) Trouble(zone grid.Zone) string {
-	for _, h := range z.poller.Health() {
+	for _, h := range z.pollers[0].Health() {
 		if h.Zone == zone && h.LastErrorAt.After(h.LastSuccess) {
 			return h.LastError
 		}

@@ -100,6 +100,26 @@ func lastFlat(s grid.Series) (grid.Intensity, time.Time) {
 	return v, s.Start.Add(time.Duration(i) * s.Step)
 }
 
+// tail is the last known value before something, and since when it has held.
+type tail struct {
+	value grid.Intensity
+	since time.Time
+}
+
+func tailOf(s grid.Series) (t tail) {
+	t.value, t.since = lastFlat(s)
+	return t
+}
+
+// until returns the part of s whose steps end by a time.
+func until(s grid.Series, end time.Time) grid.Series {
+	if s.Step <= 0 || !end.Before(s.End()) {
+		return s
+	}
+	s.Values = s.Values[:max(0, int(end.Sub(s.Start)/s.Step))]
+	return s
+}
+
 // trimmed returns s without the unknown values at its ends.
 func trimmed(s grid.Series) grid.Series {
 	i, j := 0, len(s.Values)
