@@ -108,8 +108,8 @@ func TestAnnual(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(means) != 352 {
-		t.Errorf("%d zones, want 352", len(means))
+	if len(means) != 355 {
+		t.Errorf("%d zones, want 355", len(means))
 	}
 	if !slices.IsSortedFunc(means, func(a, b signal.AnnualMean) int { return strings.Compare(string(a.Zone), string(b.Zone)) }) {
 		t.Error("the zones are not sorted")
@@ -126,13 +126,16 @@ func TestAnnual(t *testing.T) {
 			t.Errorf("%+v cannot be a forecast: %v", m, s.Validate())
 		}
 	}
-	if m := seen["PL"]; m.Mean != 565_000 || m.Name != "Poland" {
+	if m := seen["DE-LU"]; m.Of != "DE" || m.Mean != seen["DE"].Mean || m.Name != "Germany and Luxembourg" {
+		t.Errorf("Germany with Luxembourg is %+v", m)
+	}
+	if m := seen["PL"]; m.Of != "PL" || m.Mean != 565_000 || m.Name != "Poland" {
 		t.Errorf("Poland is %+v", m)
 	}
 }
 
 func TestNotice(t *testing.T) {
-	for _, want := range []string{"Electricity Maps", "Open Database License", "trace.csv", "climatology.csv", "annual.csv", "share", "@tgwf/co2"} {
+	for _, want := range []string{"Electricity Maps", "Open Database License", "trace.csv", "climatology.csv", "../tables/NOTICE.md", "share"} {
 		if want == "share" {
 			want = "under the ODbL too" // share-alike, in words
 		}

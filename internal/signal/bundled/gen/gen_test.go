@@ -92,7 +92,7 @@ func TestThinCellsTakeInTheirNeighbours(t *testing.T) {
 	}
 }
 
-func TestTraceAndMeans(t *testing.T) {
+func TestTrace(t *testing.T) {
 	h := table(traceFrom.Add(-time.Hour), traceUntil.Add(time.Hour), func(at time.Time) string { return at.Format("02") })
 	if _, err := trace(h); err == nil {
 		t.Error("zones that the source has not were taken")
@@ -104,13 +104,6 @@ func TestTraceAndMeans(t *testing.T) {
 	rows, err := trace(h)
 	if err != nil || len(rows) != 1+70*24 || rows[1][0] != "2023-05-01T00:00Z" || rows[1680][0] != "2023-07-09T23:00Z" {
 		t.Errorf("%d rows, %v", len(rows), err)
-	}
-	rows, err = means([][]string{{"zone", "name", "g", "year", "source"}, {"DE", "Germany", "342", "2025", "long text"}})
-	if err != nil || len(rows) != 2 || !slices.Equal(rows[1], []string{"DE", "Germany", "342", "2025"}) {
-		t.Errorf("%v, %v", rows, err)
-	}
-	if _, err := means([][]string{{"zone"}, {"DE"}}); err == nil {
-		t.Error("a short row was taken")
 	}
 }
 

@@ -1,11 +1,10 @@
 // Command gen makes the data files of package bundled from public ones, which
 // the product itself never reads:
 //
-//	go run ./internal/signal/bundled/gen -traces DIR -signals DIR [-out DIR]
+//	go run ./internal/signal/bundled/gen -traces DIR [-out DIR]
 //
-// DIR of -traces holds carbon/ci_hourly_lca_2021_2023.csv, that of -signals
-// zones-annual.csv. What is done to them is told in NOTICE.md beside the
-// results. The same input gives the same bytes.
+// DIR of -traces holds carbon/ci_hourly_lca_2021_2023.csv. What is done to it is
+// told in NOTICE.md beside the results. The same input gives the same bytes.
 package main
 
 import (
@@ -42,24 +41,18 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("gen: ")
 	traces := flag.String("traces", "", "folder with carbon/ci_hourly_lca_2021_2023.csv")
-	signals := flag.String("signals", "", "folder with zones-annual.csv")
 	out := flag.String("out", filepath.Join("internal", "signal", "bundled"), "folder to write to")
 	flag.Parse()
-	if *traces == "" || *signals == "" {
-		log.Fatal("say where the data is: -traces DIR -signals DIR")
+	if *traces == "" {
+		log.Fatal("say where the data is: -traces DIR")
 	}
 	hours, err := readHours(filepath.Join(*traces, "carbon", "ci_hourly_lca_2021_2023.csv"))
-	if err != nil {
-		log.Fatal(err)
-	}
-	annual, err := readCSV(filepath.Join(*signals, "zones-annual.csv"))
 	if err != nil {
 		log.Fatal(err)
 	}
 	for name, write := range map[string]func() ([][]string, error){
 		"trace.csv":       func() ([][]string, error) { return trace(hours) },
 		"climatology.csv": func() ([][]string, error) { return climatology(hours) },
-		"annual.csv":      func() ([][]string, error) { return means(annual) },
 	} {
 		rows, err := write()
 		if err != nil {
@@ -115,19 +108,6 @@ func trace(h hours) ([][]string, error) {
 		rows = append(rows, row)
 	}
 	return rows, nil
-}
-
-// means keeps of the yearly means what is used, and drops the column that
-// repeats the source on each row: NOTICE.md says it once.
-func means(rows [][]string) ([][]string, error) {
-	out := [][]string{{"zone", "name", "g_per_kwh", "year"}}
-	for _, r := range rows[1:] {
-		if len(r) < 4 {
-			return nil, fmt.Errorf("row of zone %s has %d cells", r[0], len(r))
-		}
-		out = append(out, r[:4])
-	}
-	return out, nil
 }
 
 func readCSV(path string) ([][]string, error) {
