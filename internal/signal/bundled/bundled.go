@@ -71,11 +71,34 @@ func Trace() (map[grid.Zone]grid.Series, error) {
 // Climatology returns what is usual, learnt from 2021 until the bundled weeks
 // begin, so that a forecast of them was not learnt from them.
 func Climatology() (forecast.Climatology, error) {
+	t, err := tables.Embedded()
+	if err != nil {
+		return forecast.Climatology{}, err
+	}
+	return ClimatologyOf(t)
+}
+
+// ClimatologyOf returns the same, where a zone of t and the one that it is an
+// alias of stand in for each other.
+func ClimatologyOf(t *tables.Tables) (forecast.Climatology, error) {
 	rows, err := read(files, "climatology.csv", 4+forecast.HoursOfWeek)
 	if err != nil {
 		return forecast.Climatology{}, err
 	}
-	return climatology(rows)
+	c, err := climatology(rows)
+	if err != nil {
+		return forecast.Climatology{}, err
+	}
+	for _, z := range t.Zones() {
+		switch own, of := c.Zones[z.Zone], c.Zones[z.AliasOf]; {
+		case z.AliasOf == "":
+		case own == nil && of != nil:
+			c.Zones[z.Zone] = of
+		case own != nil && of == nil:
+			c.Zones[z.AliasOf] = own
+		}
+	}
+	return c, nil
 }
 
 func climatology(rows [][]string) (forecast.Climatology, error) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"clusy.io/clusy/internal/forecast"
@@ -11,6 +12,7 @@ import (
 	"clusy.io/clusy/internal/signal"
 	"clusy.io/clusy/internal/signal/bundled"
 	"clusy.io/clusy/internal/signal/signaltest"
+	"clusy.io/clusy/internal/signal/tables"
 )
 
 func TestContract(t *testing.T) {
@@ -71,6 +73,14 @@ func TestClimatology(t *testing.T) {
 	if clim.Basis != grid.AverageLifecycle {
 		t.Errorf("basis %s", clim.Basis)
 	}
+	if len(clim.Zones) != 22 {
+		t.Errorf("%d zones, want all 19 of the source and the three that stand behind an alias", len(clim.Zones))
+	}
+	for alias, of := range map[grid.Zone]grid.Zone{"DE-LU": "DE", "BR-SP": "BR-CS", "CL-SIC": "CL-SEN"} {
+		if clim.Zones[of] == nil || clim.Zones[of] != clim.Zones[alias] {
+			t.Errorf("%s does not stand in for %s", alias, of)
+		}
+	}
 	for zone, s := range trace {
 		if clim.Until.IsZero() || clim.Until.After(s.Start) {
 			t.Errorf("%s: learnt until %s, the trace begins at %s", zone, clim.Until, s.Start)
@@ -100,6 +110,18 @@ func TestClimatology(t *testing.T) {
 	night, _, _ := clim.At("US-CAL-CISO", time.Date(2026, 5, 14, 4, 0, 0, 0, time.UTC))
 	if 3*noon > 2*night {
 		t.Errorf("California at noon %s, at night %s", noon, night)
+	}
+}
+
+// An operator's zone that is an alias has the climatology of what it stands for.
+func TestClimatologyOfAnAlias(t *testing.T) {
+	all, err := tables.Load(fstest.MapFS{"zones.csv": {Data: []byte("zone,name,country,alias_of\nXX-ME,Mine,XX,GB\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clim, err := bundled.ClimatologyOf(all)
+	if err != nil || clim.Zones["XX-ME"] == nil || clim.Zones["XX-ME"] != clim.Zones["GB"] {
+		t.Errorf("no climatology: %v", err)
 	}
 }
 

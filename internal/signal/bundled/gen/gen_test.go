@@ -40,10 +40,10 @@ func TestLearnsFromThePastOnly(t *testing.T) {
 	if len(a) != 1+24 || !slices.EqualFunc(a, b, slices.Equal) {
 		t.Errorf("%d rows; what came later changed them", len(a))
 	}
-	if mean := a[1]; mean[0] != "XX" || mean[2] != "mean" || mean[4] != "100.0" || mean[4+23] != "123.0" {
+	if mean := a[1]; mean[0] != "XX" || mean[2] != "mean" || mean[4] != "100" || mean[4+23] != "123" {
 		t.Errorf("means: %v", mean[:8])
 	}
-	if spread := a[2]; spread[2] != "spread" || spread[4] != "0.0" {
+	if spread := a[2]; spread[2] != "spread" || spread[4] != "0" {
 		t.Errorf("spreads: %v", spread[:8])
 	}
 	if _, err := climatology(table(january, january.AddDate(0, 3, 0), func(time.Time) string { return "1" })); err == nil {
@@ -51,6 +51,17 @@ func TestLearnsFromThePastOnly(t *testing.T) {
 	}
 	if _, err := climatology(table(january, traceFrom, func(time.Time) string { return "x" })); err == nil {
 		t.Error("a word is a value")
+	}
+}
+
+func TestFigures(t *testing.T) {
+	for f, want := range map[float64]string{487.23: "487", 31.449: "31.4", 30.02: "30", 7.126: "7.13", 0.0456: "0.046", 1234.5: "1234", 99.96: "100", 0: "0", 9.5: "9.5", 600: "600"} {
+		if got := figures(f, 3); got != want {
+			t.Errorf("%g is %s, want %s", f, got, want)
+		}
+	}
+	if got := figures(109.9, 2); got != "110" {
+		t.Errorf("109.9 is %s", got)
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -24,9 +23,6 @@ import (
 // (US-CAL-CISO, AU-NSW, ES), wind (GB, DE-LU, US-TEX-ERCO), nuclear and gas
 // (CA-ON), water (NO), and two that hardly move (IN-WE, SG).
 var traceZones = []string{"AU-NSW", "CA-ON", "DE-LU", "ES", "GB", "IN-WE", "NO", "SG", "US-CAL-CISO", "US-TEX-ERCO"}
-
-// Zones of the source whose keys are no longer in use at Electricity Maps.
-var retired = []string{"BR-SP", "CL-SIC"}
 
 // The ten weeks of the trace: Monday to Monday. The climatology is learnt from
 // what lies before them, and from nothing else.
@@ -134,5 +130,3 @@ func writeCSV(path string, rows [][]string) error {
 	}
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
-
-func decimal(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) }
