@@ -2,6 +2,7 @@ package tables
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
@@ -18,6 +19,11 @@ const (
 	mostBytes = 4 << 20
 	mostRows  = 20_000
 	mostCell  = 1_000 // bytes
+)
+
+var (
+	errTooBig = errors.New("it is too big for a table")
+	errNoFile = errors.New("it is no file")
 )
 
 // layout is what a table's file looks like.
@@ -105,6 +111,10 @@ func (l layout) read(from fs.FS, name string) (*sheet, error) {
 
 // text reads the whole file, if it is text and not too much of it.
 func (l layout) text(from fs.FS, name string) ([]byte, error) {
+	// A pipe of that name would be waited for.
+	if info, err := fs.Stat(from, l.file); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read %s: %w", name, cmp.Or(err, errNoFile))
+	}
 	f, err := from.Open(l.file)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)

@@ -8,7 +8,6 @@ package tables
 
 import (
 	"embed"
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -195,5 +194,3 @@ func (t *Tables) relate() error {
 	}
 	return nil
 }
-
-var errTooBig = errors.New("it is too big for a table")

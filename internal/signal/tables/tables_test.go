@@ -298,6 +298,9 @@ func TestSpoiltOverride(t *testing.T) {
 	if _, err := tables.Load(os.DirFS(t.TempDir() + "/not")); err == nil {
 		t.Error("a folder that is not there was read")
 	}
+	if _, err := tables.Load(fstest.MapFS{"zones.csv": {Mode: fs.ModeNamedPipe}}); err == nil || !strings.Contains(err.Error(), "zones.csv: it is no file") {
+		t.Errorf("a pipe: %v", err)
+	}
 	var many strings.Builder
 	many.WriteString("zone,name,country\n")
 	for i := range 20_001 {
