@@ -13,6 +13,9 @@ import (
 // old, when a source has issued another, and when what came is another thing
 // than what was expected.
 func (v *visit) expect(ctx context.Context, issued []grid.Series) error {
+	if v.surprised() {
+		v.doubt()
+	}
 	age := v.now.Sub(v.st.forecasted)
 	if len(issued) == 0 && age >= 0 && age < Refresh && !v.surprised() && !v.better() {
 		return nil
@@ -52,6 +55,15 @@ func (v *visit) surprised() bool {
 		return false
 	}
 	return v.st.last < s.Low[i] || v.st.last > s.High[i]
+}
+
+// doubt has the sources compared soon: a surprise may be a lie.
+func (v *visit) doubt() {
+	for rank := range v.st.source {
+		if st := &v.st.source[rank]; st.opinionDue.After(v.now) {
+			st.opinionDue = v.now
+		}
+	}
 }
 
 // forecast makes the best forecast that there is.

@@ -78,6 +78,7 @@ type zoneState struct {
 	source []sourceState // by rank
 
 	expected   grid.Series // the forecast in use
+	undisputed grid.Series // the one that was in use when the sources last agreed
 	forecasted time.Time
 	health     Health
 }
@@ -96,6 +97,7 @@ type sourceState struct {
 
 	opinions   []float64 // how far it lay from the first source, as logarithms, the newest last
 	opinionDue time.Time
+	apart      int    // how often in a row it was apart from the first
 	quarantine string // why it is not believed; "" if it is
 	agreed     int    // how often in a row it agreed while in quarantine
 }
