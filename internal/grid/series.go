@@ -179,7 +179,7 @@ func (z Zone) plausible() bool {
 // Ref. What is decided or booked on a series keeps its digest, so that a
 // changed input is found.
 func (s Series) Digest() string {
-	b := make([]byte, 0, 128+8*(len(s.Values)+len(s.Low)+len(s.High)))
+	b := make([]byte, 0, 160+len(s.Provider)+len(s.Zone)+8*(len(s.Values)+len(s.Low)+len(s.High)))
 	for _, t := range []string{s.Provider, string(s.Zone), string(s.Basis.Signal), string(s.Basis.Scope), string(s.Grade)} {
 		b = digestText(b, t)
 	}
@@ -196,8 +196,10 @@ func (s Series) Digest() string {
 	}
 	for _, vs := range [][]Intensity{s.Values, s.Low, s.High} {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(vs)))
-		for _, v := range vs {
-			b = binary.BigEndian.AppendUint64(b, uint64(v))
+		at := len(b)
+		b = append(b, make([]byte, 8*len(vs))...)
+		for i, v := range vs {
+			binary.BigEndian.PutUint64(b[at+8*i:], uint64(v))
 		}
 	}
 	sum := sha256.Sum256(b)
