@@ -135,6 +135,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.moveAttemptStmt, err = db.PrepareContext(ctx, moveAttempt); err != nil {
 		return nil, fmt.Errorf("error preparing query MoveAttempt: %w", err)
 	}
+	if q.newestRefsStmt, err = db.PrepareContext(ctx, newestRefs); err != nil {
+		return nil, fmt.Errorf("error preparing query NewestRefs: %w", err)
+	}
 	if q.newestSignalsStmt, err = db.PrepareContext(ctx, newestSignals); err != nil {
 		return nil, fmt.Errorf("error preparing query NewestSignals: %w", err)
 	}
@@ -484,6 +487,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing moveAttemptStmt: %w", cerr)
 		}
 	}
+	if q.newestRefsStmt != nil {
+		if cerr := q.newestRefsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing newestRefsStmt: %w", cerr)
+		}
+	}
 	if q.newestSignalsStmt != nil {
 		if cerr := q.newestSignalsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing newestSignalsStmt: %w", cerr)
@@ -825,6 +833,7 @@ type Queries struct {
 	metersStmt                   *sql.Stmt
 	metersBetweenStmt            *sql.Stmt
 	moveAttemptStmt              *sql.Stmt
+	newestRefsStmt               *sql.Stmt
 	newestSignalsStmt            *sql.Stmt
 	placementStmt                *sql.Stmt
 	placementsBetweenStmt        *sql.Stmt
@@ -921,6 +930,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		metersStmt:                   q.metersStmt,
 		metersBetweenStmt:            q.metersBetweenStmt,
 		moveAttemptStmt:              q.moveAttemptStmt,
+		newestRefsStmt:               q.newestRefsStmt,
 		newestSignalsStmt:            q.newestSignalsStmt,
 		placementStmt:                q.placementStmt,
 		placementsBetweenStmt:        q.placementsBetweenStmt,

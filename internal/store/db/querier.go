@@ -48,6 +48,7 @@ type Querier interface {
 	Meters(ctx context.Context, arg MetersParams) ([]Meter, error)
 	MetersBetween(ctx context.Context, arg MetersBetweenParams) ([]Meter, error)
 	MoveAttempt(ctx context.Context, arg MoveAttemptParams) (int64, error)
+	NewestRefs(ctx context.Context) ([]string, error)
 	NewestSignals(ctx context.Context) ([]Signal, error)
 	Placement(ctx context.Context, arg PlacementParams) (string, error)
 	PlacementsBetween(ctx context.Context, arg PlacementsBetweenParams) ([]PlacementsBetweenRow, error)

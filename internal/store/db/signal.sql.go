@@ -56,6 +56,33 @@ func (q *Queries) InsertSignal(ctx context.Context, arg InsertSignalParams) erro
 	return err
 }
 
+const newestRefs = `-- name: NewestRefs :many
+SELECT ref FROM signal_newest ORDER BY zone, provider, basis
+`
+
+func (q *Queries) NewestRefs(ctx context.Context) ([]string, error) {
+	rows, err := q.query(ctx, q.newestRefsStmt, newestRefs)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var ref string
+		if err := rows.Scan(&ref); err != nil {
+			return nil, err
+		}
+		items = append(items, ref)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const newestSignals = `-- name: NewestSignals :many
 SELECT signal.ref, signal.kind, signal.zone, signal.provider, signal.basis, signal.start_at, signal.end_at, signal.issued, signal.revision, signal.idx, signal.body FROM signal_newest JOIN signal ON signal.ref = signal_newest.ref
 ORDER BY signal_newest.zone, signal_newest.provider, signal_newest.basis
