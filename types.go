@@ -282,6 +282,29 @@ type ZoneSignal struct {
 	LastError     string       `json:"lastError,omitempty"`
 	LastErrorAt   time.Time    `json:"lastErrorAt,omitzero"`
 	Quarantined   []Quarantine `json:"quarantined,omitempty"`
+	Verdict       *Verdict     `json:"verdict,omitempty" doc:"What the forecast in use rests on; absent: there is none."`
+}
+
+// Verdict says what a forecast rests on, and how good that has been.
+type Verdict struct {
+	Why   string          `json:"why"`
+	Days  int             `json:"days" doc:"Of the zone's own past that it rests on."`
+	Parts []ForecasterSay `json:"parts"`
+}
+
+// ForecasterSay is one forecaster's part in a forecast.
+type ForecasterSay struct {
+	Forecaster string        `json:"forecaster"`
+	Issued     time.Time     `json:"issued,omitzero"`
+	Issues     int           `json:"issues" doc:"How many of its forecasts its record rests on."`
+	Regret     *float64      `json:"regretPercent,omitempty" doc:"Of what perfect foresight would save: the part that its forecasts alone would have lost. Absent: not known."`
+	Days       []ForecastDay `json:"days" doc:"By day ahead."`
+}
+
+// ForecastDay is a forecaster's weight and record some days ahead.
+type ForecastDay struct {
+	Weight float64  `json:"weight"`
+	MAPE   *float64 `json:"mapePercent,omitempty" doc:"Mean absolute percentage error. Absent: not known."`
 }
 
 // Quarantine is a source that is not believed for a zone.

@@ -523,11 +523,28 @@ func (z zones) Signals(now time.Time) clusy.Signals {
 				Zone: string(h.Zone), Basis: p.Basis.String(), Provider: h.Provider, Grade: string(h.Grade), MeasuredUntil: h.MeasuredUntil, Forecast: h.ForecastIssued,
 				LastSuccess: h.LastSuccess, LastError: h.LastError, LastErrorAt: h.LastErrorAt,
 			}
+			o.Verdict = verdictOut(h)
 			for _, name := range slices.Sorted(maps.Keys(h.Quarantined)) {
 				o.Quarantined = append(o.Quarantined, clusy.Quarantine{Provider: name, Reason: h.Quarantined[name]})
 			}
 			out.Zones = append(out.Zones, o)
 		}
+	}
+	return out
+}
+
+// verdictOut says what a zone's forecast rests on, nil if it has none.
+func verdictOut(h signal.Health) *clusy.Verdict {
+	if h.Grade == "" {
+		return nil
+	}
+	out := &clusy.Verdict{Why: h.Verdict.Why, Days: h.Verdict.Days, Parts: []clusy.ForecasterSay{}}
+	for _, p := range h.Verdict.Parts {
+		say := clusy.ForecasterSay{Forecaster: p.Forecaster, Issued: p.Issued, Issues: p.Issues, Regret: p.Regret, Days: []clusy.ForecastDay{}}
+		for _, d := range p.Days {
+			say.Days = append(say.Days, clusy.ForecastDay{Weight: d.Weight, MAPE: d.MAPE})
+		}
+		out.Parts = append(out.Parts, say)
 	}
 	return out
 }

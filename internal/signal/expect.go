@@ -57,6 +57,16 @@ func (v *visit) surprised() bool {
 	return v.st.last < s.Low[i] || v.st.last > s.High[i]
 }
 
+// stepOf is the step of the forecast in use: an hour, or that of the provider's
+// newest forecast if it is finer.
+func stepOf(issued []grid.Series) time.Duration {
+	step := time.Hour
+	if n := len(issued); n > 0 && issued[n-1].Step < step && time.Hour%issued[n-1].Step == 0 {
+		step = max(5*time.Minute, issued[n-1].Step)
+	}
+	return step
+}
+
 // doubt has the sources compared soon: a surprise may be a lie.
 func (v *visit) doubt() {
 	for rank := range v.st.source {
@@ -78,7 +88,11 @@ func (v *visit) forecast(ctx context.Context, fresh []grid.Series) (grid.Series,
 	issued = append(issued, fresh...)
 	have := v.have()
 	v.st.limits = limitsOf(v.zone, v.p.basis(), v.p.Climatology, have)
-	if s, ok := forecast.Anchored(have, v.p.Climatology, v.now, time.Hour, Ahead); ok {
+	step := stepOf(issued)
+	past := forecast.Past{Zone: v.zone, Basis: v.p.basis(), Measured: have, Issued: issued}
+	s, why, ok := forecast.Make(past, v.p.Climatology, v.now, step, int(Ahead*time.Hour/step))
+	v.st.health.Verdict = why
+	if ok {
 		return s, s.Validate() == nil, nil
 	}
 	for _, a := range v.p.Annual {

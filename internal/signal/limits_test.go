@@ -204,7 +204,9 @@ func TestByDay(t *testing.T) {
 
 func TestDue(t *testing.T) {
 	now := midnight.Add(10 * time.Hour)
-	at := func(end time.Time, step time.Duration) time.Duration { return afterValue("Z", "p", end, step, now).Sub(now) }
+	at := func(end time.Time, step time.Duration) time.Duration {
+		return afterValue("Z", "p", end, step, now).Sub(now)
+	}
 	if d := at(now, time.Hour); d < time.Hour || d > 63*time.Minute {
 		t.Errorf("the next hourly value in %s", d)
 	}
