@@ -58,6 +58,7 @@ type TenantTx interface {
 	Counts() (states map[workload.State]int, late int, err error)
 	EndToken(id string, at time.Time, e audit.Event) error
 	Entries(workload string, after int64, limit int) ([]ledger.Line, error)
+	AppendEntry(e ledger.Entry) (index int64, err error)
 	Meters(workload string) ([]ledger.Meter, error)
 }
 
