@@ -1,0 +1,2 @@
+// Package provider x
+package provider
