@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -9,16 +8,16 @@ import (
 
 // dataset is what differs between the datasets of Energi Data Service.
 type dataset struct {
-	name  string
-	step  time.Duration
-	price bool
+	name   string
+	column string // of times, by which it is sorted
+	step   time.Duration
 }
 
 var (
-	danishCO2      = dataset{"CO2Emis", 5 * time.Minute, false}
-	danishForecast = dataset{"CO2EmisProg", 5 * time.Minute, false}
-	danishPrices   = dataset{"DayAheadPrices", 15 * time.Minute, true} // from 2025-10-01
-	danishSpot     = dataset{"Elspotprices", time.Hour, true}          // before
+	danishCO2      = dataset{"CO2Emis", "Minutes5UTC", 5 * time.Minute}
+	danishForecast = dataset{"CO2EmisProg", "Minutes5UTC", 5 * time.Minute}
+	danishPrices   = dataset{"DayAheadPrices", "TimeUTC", 15 * time.Minute} // from 2025-10-01
+	danishSpot     = dataset{"Elspotprices", "HourUTC", time.Hour}          // before
 )
 
 // quarterHours is since when Danish prices are of quarter hours: the first
@@ -47,7 +46,7 @@ func decodeEnerginet(body []byte, d dataset, area string) (samples []sample, tot
 		return nil, 0, fmt.Errorf("dataset is %s, want %s", clip(doc.Dataset), d.name)
 	}
 	if doc.Total < len(doc.Records) {
-		return nil, 0, fmt.Errorf("total is %d, and there are %d records", doc.Total, len(doc.Records))
+		return nil, 0, partial(doc.Total, len(doc.Records))
 	}
 	for i, r := range doc.Records {
 		when, value := r.Minutes, r.CO2
@@ -70,8 +69,10 @@ func decodeEnerginet(body []byte, d dataset, area string) (samples []sample, tot
 		}
 		samples = append(samples, s)
 	}
-	if len(samples) < doc.Total && len(samples) == 0 {
-		return nil, 0, errors.New("there is a total and no record")
-	}
 	return samples, doc.Total, nil
+}
+
+// partial is the error of an answer that holds less than it says there is.
+func partial(total, got int) error {
+	return fmt.Errorf("total is %d, and there are %d records", total, got)
 }

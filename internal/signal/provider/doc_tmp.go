@@ -1,2 +1,0 @@
-// Package provider x
-package provider
