@@ -34,6 +34,24 @@ type Declaration struct {
 	Zones    Zones  `yaml:"zones" json:"zones,omitempty"`       // ours to theirs
 	Limit    string `yaml:"limit" json:"limit,omitempty"`       // 50/1h
 	Demo     bool   `yaml:"demo" json:"demo,omitempty"`         // take data that the source marks as not real
+
+	// Of sources whose intensity is reckoned from what generates.
+	UnknownShare string `yaml:"unknownShare" json:"unknownShare,omitempty"` // of a step's generation that may be in doubt: 0.1
+	Settle       string `yaml:"settle" json:"settle,omitempty"`             // after a step until it is whole: 2h
+
+	// Of kind http, which is described rather than known.
+	Request    string `yaml:"request" json:"request,omitempty"`       // path and query under url, with {zone}, {from}, {to}
+	Tells      string `yaml:"tells" json:"tells,omitempty"`           // history, forecast or price
+	Rows       string `yaml:"rows" json:"rows,omitempty"`             // path to the list of rows: data[*]
+	Time       string `yaml:"time" json:"time,omitempty"`             // path to the start of a step
+	Value      string `yaml:"value" json:"value,omitempty"`           // path to the value
+	Estimated  string `yaml:"estimated" json:"estimated,omitempty"`   // path to true where a value is modelled
+	Modelled   string `yaml:"modelled" json:"modelled,omitempty"`     // true: all of them are
+	Unit       string `yaml:"unit" json:"unit,omitempty"`             // g/kWh, EUR/MWh
+	Flow       string `yaml:"flow" json:"flow,omitempty"`             // consumption or production
+	TimeFormat string `yaml:"timeFormat" json:"timeFormat,omitempty"` // rfc3339, unix, unix-ms, or a layout
+	AskFormat  string `yaml:"askFormat" json:"askFormat,omitempty"`   // the same, of the question
+	Timezone   string `yaml:"timezone" json:"timezone,omitempty"`     // of times without an offset
 }
 
 // Zones maps the zones that are asked of a source to its own names for them.
@@ -138,6 +156,8 @@ func (d Declaration) check() error {
 	given := map[string]string{
 		"key": d.Key, "user": d.User, "header": d.Header, "version": d.Version, "scope": d.Scope, "signal": d.Signal,
 		"step": d.Step, "horizon": d.Horizon, "currency": d.Currency,
+		"unknownShare": d.UnknownShare, "settle": d.Settle, "request": d.Request, "tells": d.Tells, "rows": d.Rows, "time": d.Time, "value": d.Value,
+		"estimated": d.Estimated, "modelled": d.Modelled, "unit": d.Unit, "flow": d.Flow, "timeFormat": d.TimeFormat, "askFormat": d.AskFormat, "timezone": d.Timezone,
 	}
 	if d.Demo {
 		given["demo"] = "true"
@@ -206,6 +226,29 @@ func (d Declaration) zones(without zoneMap) zoneMap {
 		m[grid.Zone(ours)] = theirs
 	}
 	return m
+}
+
+// split is zones for a source that calls a zone by one name for what it
+// generates and by another for its prices: "de/DE-LU" has both, and one name
+// alone is both.
+func (d Declaration) split(carbon, price zoneMap) (zoneMap, zoneMap) {
+	if len(d.Zones) == 0 {
+		return carbon, price
+	}
+	carbon, price = zoneMap{}, zoneMap{}
+	for ours, theirs := range d.Zones {
+		made, priced, two := strings.Cut(theirs, "/")
+		if !two {
+			priced = made
+		}
+		if made != "" {
+			carbon[grid.Zone(ours)] = made
+		}
+		if priced != "" {
+			price[grid.Zone(ours)] = priced
+		}
+	}
+	return carbon, price
 }
 
 // rate is so many requests in a window; the zero value is no limit.

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -23,28 +22,28 @@ type eiaRow struct {
 
 // decodeEIA reads one page of generation by fuel, and how many rows there are
 // on all pages.
-func decodeEIA(body []byte, respondent string, from, to time.Time) (rows []eiaRow, total int, err error) {
+func decodeEIA(a answer, respondent string, from, to time.Time) (rows []eiaRow, total int, err error) {
 	var doc struct {
 		Response *struct {
-			Total     json.RawMessage `json:"total"`
-			Frequency string          `json:"frequency"`
+			Total     looseNumber `json:"total"`
+			Frequency string      `json:"frequency"`
 			Data      []struct {
-				Period     string          `json:"period"`
-				Respondent string          `json:"respondent"`
-				Fuel       string          `json:"fueltype"`
-				Value      json.RawMessage `json:"value"`
-				Units      string          `json:"value-units"`
+				Period     string      `json:"period"`
+				Respondent string      `json:"respondent"`
+				Fuel       string      `json:"fueltype"`
+				Value      looseNumber `json:"value"`
+				Units      string      `json:"value-units"`
 			} `json:"data"`
 		} `json:"response"`
 	}
-	if err := decodeJSON(body, &doc); err != nil {
+	if err := decode(a, &doc); err != nil {
 		return nil, 0, err
 	}
 	if doc.Response == nil {
 		return nil, 0, errors.New(`the answer has no "response"`)
 	}
 	r := doc.Response
-	if total, err = strconv.Atoi(unquoted(r.Total)); err != nil || total < 0 {
+	if total, err = strconv.Atoi(string(r.Total)); err != nil || total < 0 {
 		return nil, 0, fmt.Errorf("total is %s, want the number of rows", clip(string(r.Total)))
 	}
 	if total > mostEIARows {
@@ -72,7 +71,7 @@ func decodeEIA(body []byte, respondent string, from, to time.Time) (rows []eiaRo
 		if d.Units != "megawatthours" {
 			return nil, 0, where(fmt.Errorf("value-units is %s, want megawatthours", clip(d.Units)))
 		}
-		if text := unquoted(d.Value); text != "" && text != "null" {
+		if text := string(d.Value); text != "" {
 			if row.mwh, err = decimal(text); err != nil || math.Abs(row.mwh) > mostMegawatt {
 				return nil, 0, where(fmt.Errorf("value is %s, want a number of MWh of at most %g", clip(text), mostMegawatt))
 			}
@@ -81,10 +80,6 @@ func decodeEIA(body []byte, respondent string, from, to time.Time) (rows []eiaRo
 	}
 	return rows, total, nil
 }
-
-// unquoted returns a JSON number, or the text of a JSON string without its
-// quotes: this source has used both.
-func unquoted(raw json.RawMessage) string { return strings.Trim(string(raw), `"`) }
 
 // byHour makes a mix of rows. Pages may overlap when the source grows between
 // them, so a row may come twice; two that disagree are an error.

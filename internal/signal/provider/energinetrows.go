@@ -25,7 +25,7 @@ var (
 var quarterHours = time.Date(2025, 9, 30, 22, 0, 0, 0, time.UTC)
 
 // decodeEnerginet reads one answer. Its times are in UTC and do not say so.
-func decodeEnerginet(body []byte, d dataset, area string) (samples []sample, total int, err error) {
+func decodeEnerginet(a answer, d dataset, area string) (samples []sample, total int, err error) {
 	var doc struct {
 		Total   int    `json:"total"`
 		Dataset string `json:"dataset"`
@@ -39,7 +39,7 @@ func decodeEnerginet(body []byte, d dataset, area string) (samples []sample, tot
 			Spot    *float64 `json:"SpotPriceEUR"`
 		} `json:"records"`
 	}
-	if err := decodeJSON(body, &doc); err != nil {
+	if err := decode(a, &doc); err != nil {
 		return nil, 0, err
 	}
 	if doc.Dataset != d.name {

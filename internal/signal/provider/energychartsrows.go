@@ -21,10 +21,13 @@ type charts struct {
 // 1973 in milliseconds.
 const firstMillis = 100_000_000_000
 
-func decodeCharts(body []byte) (charts, error) {
+func decodeCharts(a answer) (charts, error) {
 	var c charts
-	if err := decodeJSON(body, &c); err != nil {
+	if err := decode(a, &c); err != nil {
 		return charts{}, err
+	}
+	if len(c.Seconds) == 0 && len(c.Measured)+len(c.Forecast)+len(c.Price) > 0 {
+		return charts{}, errors.New("there are values and no unix_seconds")
 	}
 	for i, s := range c.Seconds {
 		if s <= 0 {
@@ -70,12 +73,4 @@ func (c charts) prices() ([]sample, error) {
 		return nil, fmt.Errorf("unit is %s, want EUR / MWh", clip(c.Unit))
 	}
 	return c.column("price", c.Price)
-}
-
-// intact says whether the columns fit together at all, whichever is asked for.
-func (c charts) intact() error {
-	if len(c.Seconds) == 0 && len(c.Measured)+len(c.Forecast)+len(c.Price) > 0 {
-		return errors.New("there are values and no unix_seconds")
-	}
-	return nil
 }

@@ -349,12 +349,7 @@ func decimal(s string) (float64, error) {
 }
 
 // clip quotes what a source says for an error message, cut to a line's length.
-func clip(s string) string {
-	if len(s) > 80 {
-		s = s[:80] + "…"
-	}
-	return strconv.Quote(s)
-}
+func clip(s string) string { return strconv.Quote(printable(s, 80)) }
 
 // board is values of several periods on one line of equal steps.
 type board struct {

@@ -13,6 +13,7 @@ import (
 	"clusy.io/clusy/internal/dial"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/signal"
+	"clusy.io/clusy/internal/signal/tables"
 )
 
 // Kind is one sort of source that can be declared.
@@ -42,6 +43,11 @@ type Field struct {
 // kinds is every kind there is, by name.
 var kinds = []Kind{
 	ukCarbonIntensity,
+	entsoeKind,
+	eiaKind,
+	energyChartsKind,
+	energinetKind,
+	httpKind,
 }
 
 // Kinds returns every kind that can be declared, sorted by name.
@@ -65,6 +71,9 @@ func kindOf(name string) (Kind, error) {
 // Deps are what drivers need of the house.
 type Deps struct {
 	Dial *dial.Exchange
+	// Tables name zones and fuels elsewhere, and what a fuel emits; nil: those
+	// that ship with Clusy.
+	Tables *tables.Tables
 }
 
 // Opened is a declared source, ready to be asked. One of Provider and Pricer is
@@ -91,7 +100,8 @@ func Open(d Declaration, deps Deps) (Opened, error) {
 		if o.Provider, err = k.open(d, s); err == nil {
 			o.Pricer, _ = o.Provider.(signal.Pricer)
 		}
-	} else {
+	}
+	if o.Provider == nil && err == nil { // it tells prices, or this declaration of it does
 		o.Pricer, err = k.price(d, s)
 	}
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 )
 
 func TestEIARowsOfASample(t *testing.T) {
-	rows, total, err := decodeEIA(golden(t, "eia_fuel_type_data.json"), "CISO", ten.Add(-3*time.Hour), ten)
+	rows, total, err := decodeEIA(answer{body: golden(t, "eia_fuel_type_data.json")}, "CISO", ten.Add(-3*time.Hour), ten)
 	if err != nil || len(rows) != 8 || total != 16 {
 		t.Fatalf("%d of %d rows, %v", len(rows), total, err)
 	}
@@ -35,7 +35,7 @@ func eiaLine(period, fuel, value string) string {
 func TestEIARows(t *testing.T) {
 	from, to := ten, ten.Add(4*time.Hour)
 	read := func(body string) (mix, error) {
-		rows, _, err := decodeEIA([]byte(body), "CISO", from, to)
+		rows, _, err := decodeEIA(answer{body: []byte(body)}, "CISO", from, to)
 		if err != nil {
 			return mix{}, err
 		}
@@ -66,7 +66,7 @@ func eiaRefused() map[string]refusedDoc {
 		"EIA: words for a value":     {eia(1, eiaLine("2026-09-14T11", "NG", `"Not Available"`)), "Not Available"},
 		"EIA: NaN for a value":       {eia(1, eiaLine("2026-09-14T11", "NG", `"NaN"`)), "NaN"},
 		"EIA: 1e999":                 {eia(1, eiaLine("2026-09-14T11", "NG", `1e999`)), "1e999"},
-		"EIA: a list for a value":    {eia(1, eiaLine("2026-09-14T11", "NG", `[1]`)), "value is"},
+		"EIA: a list for a value":    {eia(1, eiaLine("2026-09-14T11", "NG", `[1]`)), "[1] stands where"},
 		"EIA: more than any grid":    {eia(1, eiaLine("2026-09-14T11", "NG", `1e9`)), "1e9"},
 		"EIA: told twice":            {eia(2, row, eiaLine("2026-09-14T11", "NG", "2")), "told twice, as 1 and as 2"},
 		"EIA: total below zero":      {eia(-1, row), "total is"},
@@ -75,14 +75,14 @@ func eiaRefused() map[string]refusedDoc {
 		"EIA: local time":            {strings.Replace(eia(1, row), "hourly", "local-hourly", 1), "want hourly"},
 		"EIA: no response":           {`{"data":[]}`, `no "response"`},
 		"EIA: a list":                {`[]`, "is a array"},
-		"EIA: cut short":             {eia(1, row)[:60], "too early"},
-		"EIA: a web page":            {`<html>`, "not valid JSON"},
+		"EIA: cut short":             {eia(1, row)[:60], "breaks off"},
+		"EIA: a web page":            {`<html>`, "not JSON"},
 		"EIA: two answers":           {eia(1, row) + eia(1, row), "more after the end"},
 	}
 }
 
 func TestEnergyChartsOfASample(t *testing.T) {
-	c, err := decodeCharts(golden(t, "energycharts_co2eq.json"))
+	c, err := decodeCharts(answer{body: golden(t, "energycharts_co2eq.json")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestEnergyChartsOfASample(t *testing.T) {
 	if line[0].value != 325 || line[43].value != 205 || !math.IsNaN(line[44].value) || forecast[44].value != 196 || !math.IsNaN(forecast[43].value) {
 		t.Error("the two halves do not meet where they should")
 	}
-	c, err = decodeCharts(golden(t, "energycharts_price.json"))
+	c, err = decodeCharts(answer{body: golden(t, "energycharts_price.json")})
 	p, err1 := c.prices()
 	if err != nil || err1 != nil || len(p) != 8 || p[0].value != 92.53 {
 		t.Error(p, err, err1)
@@ -114,7 +114,7 @@ func chartsRefused() map[string]refusedDoc {
 		"Energy-Charts: steps of seconds":          {`{"unix_seconds":[1789380000,1789380001],"co2eq":[100,200]}`, "a step of 1s"},
 		"Energy-Charts: off the steps":             {`{"unix_seconds":[1789380000,1789380900,1789382400],"co2eq":[100,200,300]}`, "on no step"},
 		"Energy-Charts: text for numbers":          {`{"unix_seconds":[1789380000,1789380900],"co2eq":["100","200"]}`, "co2eq"},
-		"Energy-Charts: NaN":                       {`{"unix_seconds":[1789380000,1789380900],"co2eq":[NaN,200]}`, "not valid JSON"},
+		"Energy-Charts: NaN":                       {`{"unix_seconds":[1789380000,1789380900],"co2eq":[NaN,200]}`, "not JSON"},
 		"Energy-Charts: 1e999":                     {`{"unix_seconds":[1789380000,1789380900],"co2eq":[1e999,200]}`, "co2eq"},
 		"Energy-Charts: times with a fraction":     {`{"unix_seconds":[1789380000.5],"co2eq":[1]}`, "unix_seconds"},
 		"Energy-Charts: one value alone":           {`{"unix_seconds":[1789380000],"co2eq":[100]}`, "one value does not tell"},
@@ -125,7 +125,7 @@ func chartsRefused() map[string]refusedDoc {
 
 func TestColumnsThatAreRefused(t *testing.T) {
 	for what, c := range chartsRefused() {
-		charts, err := decodeCharts([]byte(c.doc))
+		charts, err := decodeCharts(answer{body: []byte(c.doc)})
 		var s []sample
 		if err == nil {
 			s, err = charts.measured()
@@ -157,7 +157,7 @@ func TestEnerginetOfASample(t *testing.T) {
 		}
 		doc.Records = kept
 		body, _ := json.Marshal(doc)
-		return decodeEnerginet(body, d, area)
+		return decodeEnerginet(answer{body: body}, d, area)
 	}
 	s, total, err := one("energinet_CO2EmisProg.json", danishForecast, "DK1")
 	if err != nil || len(s) != 2 || total != 2304 || s[1].value != 37 || !s[1].at.Equal(ten.Add(5*time.Minute)) {
@@ -167,7 +167,7 @@ func TestEnerginetOfASample(t *testing.T) {
 	if err != nil || len(s) != 2 || s[0].value != 99.269997 || !s[0].at.Equal(ten) {
 		t.Errorf("%v, %v", s, err)
 	}
-	if _, _, err := decodeEnerginet(golden(t, "energinet_CO2EmisProg.json"), danishForecast, "DK1"); err == nil || !strings.Contains(err.Error(), "DK2") {
+	if _, _, err := decodeEnerginet(answer{body: golden(t, "energinet_CO2EmisProg.json")}, danishForecast, "DK1"); err == nil || !strings.Contains(err.Error(), "DK2") {
 		t.Errorf("another area passed: %v", err)
 	}
 }
@@ -191,7 +191,7 @@ func energinetRefused() map[string]refusedDoc {
 
 func TestRecordsThatAreRefused(t *testing.T) {
 	for what, c := range energinetRefused() {
-		if _, _, err := decodeEnerginet([]byte(c.doc), danishCO2, "DK1"); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, _, err := decodeEnerginet(answer{body: []byte(c.doc)}, danishCO2, "DK1"); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", what, err, c.want)
 		}
 	}

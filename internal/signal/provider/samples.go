@@ -1,11 +1,8 @@
 package provider
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"time"
@@ -83,32 +80,4 @@ func spread(samples []sample, step time.Duration, from, to time.Time) (board, []
 func inOrder(samples []sample) []sample {
 	slices.SortStableFunc(samples, func(a, b sample) int { return a.at.Compare(b.at) })
 	return samples
-}
-
-// decodeJSON reads one JSON value and nothing after it. Keys that are not known
-// are let be: sources add some every year.
-func decodeJSON(body []byte, into any) error {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if err := dec.Decode(into); err != nil {
-		return jsonError(body, err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is more after the end of the JSON value")
-	}
-	return nil
-}
-
-// jsonError says where a body is no JSON that can be read, and quotes nothing
-// of it but a name: what a stranger sent is not printed.
-func jsonError(body []byte, err error) error {
-	if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("%s is a %s, want a %s", clip(te.Field), te.Value, te.Type)
-	}
-	if se, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return fmt.Errorf("byte %d: not valid JSON", se.Offset)
-	}
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("the JSON ends too early, after %d bytes", len(body))
-	}
-	return errors.New("not valid JSON")
 }

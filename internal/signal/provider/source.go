@@ -17,6 +17,7 @@ import (
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/secret"
 	"clusy.io/clusy/internal/signal"
+	"clusy.io/clusy/internal/signal/tables"
 )
 
 // source is what every driver is made of: one line to one API, which is asked
@@ -29,10 +30,13 @@ type source struct {
 	// The key goes into this header or, where a source wants that, into this
 	// field of the query. One of them is set, or neither.
 	keyHeader, keyQuery string
+	keyPrefix           string // in the header: "Bearer "
 	accept              string // "application/json" if it is not given
 	// judge explains an answer that is an error in the source's own words; nil
 	// where the usual reading will do.
 	judge func(answer) *fault
+
+	tables *tables.Tables
 
 	turn chan struct{} // holds one: who has it may ask
 
@@ -63,6 +67,9 @@ type question struct {
 	empty bool
 	// keyless leaves the key out.
 	keyless bool
+	// also says that an answer is one although its status says it is an error;
+	// nil: none is.
+	also func(answer) bool
 }
 
 // answer is what came, checked to be text in UTF-8 of the type that was asked
@@ -106,6 +113,11 @@ func newSource(d Declaration, k Kind, deps Deps) (*source, error) {
 	if d.Key != "" {
 		if s.keyRef, err = reference(d.Key); err != nil {
 			return nil, fmt.Errorf("key %w", err)
+		}
+	}
+	if s.tables = deps.Tables; s.tables == nil {
+		if s.tables, err = tables.Embedded(); err != nil {
+			return nil, err
 		}
 	}
 	s.meter.rate, err = d.limit(k)
@@ -249,7 +261,11 @@ func (s *source) send(ctx context.Context, q question, key secret.Secret) (answe
 		known.ask(r.Header)
 	}
 	if key != "" && s.keyHeader != "" {
-		r.Header.Set(s.keyHeader, key.Reveal())
+		value := key.Reveal()
+		if !strings.Contains(value, " ") { // else it says itself what it is: Basic …
+			value = s.keyPrefix + value
+		}
+		r.Header.Set(s.keyHeader, value)
 	}
 	if key != "" && s.keyQuery != "" {
 		if r.Query == nil {
@@ -269,7 +285,7 @@ func (s *source) send(ctx context.Context, q question, key secret.Secret) (answe
 		return a, &fault{kind: problem.Invalid, why: "it answers 304, not changed, to a question that was not asked before"}
 	case a.status == http.StatusNoContent && q.empty:
 		return a, nil
-	case a.status != http.StatusOK:
+	case a.status != http.StatusOK && (q.also == nil || !q.also(a)):
 		if s.judge != nil {
 			if f := s.judge(a); f != nil {
 				return a, f

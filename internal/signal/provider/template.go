@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"net/url"
 	"slices"
@@ -15,16 +14,17 @@ import (
 )
 
 // request is a path and a query with places for the question: {zone}, {from},
-// {to}, {date} and, in the query alone, {key}.
+// {to} and {date}. One parameter of the query may be {key}.
 type request struct {
 	path  string
 	query []pair
+	key   string // the parameter that the key is put into; empty: none
 	uses  map[string]bool
 }
 
 type pair struct{ name, value string }
 
-var places = []string{"zone", "from", "to", "date", "key"}
+var places = []string{"zone", "from", "to", "date"}
 
 // parseRequest reads "/v1/series/{zone}?from={from}&to={to}".
 func parseRequest(s string) (request, error) {
@@ -75,17 +75,27 @@ func parseRequest(s string) (request, error) {
 			rest = after
 		}
 	}
+	if strings.Contains(r.path, "{key}") {
+		return bad("{key} stands in the path, where servers log it; put it into the query or a header")
+	}
 	if err := in(r.path); err != nil {
 		return bad(err.Error())
 	}
-	if r.uses["key"] {
-		return bad("{key} stands in the path, where servers log it; put it into the query or a header")
-	}
+	plain := r.query[:0]
 	for _, p := range r.query {
+		switch {
+		case p.value == "{key}" && r.key == "":
+			r.key = p.name
+			continue
+		case strings.Contains(p.value, "{key}"):
+			return bad("{key} is the whole of one parameter, as ?token={key}")
+		}
 		if err := in(p.value); err != nil {
 			return bad(err.Error())
 		}
+		plain = append(plain, p)
 	}
+	r.query = plain
 	if r.uses["date"] && (r.uses["from"] || r.uses["to"]) {
 		return bad("it has {date} and {from} or {to}; a source is asked for days or for times")
 	}
@@ -198,15 +208,15 @@ type fields struct {
 
 // decode reads the values of an answer, in the order of time. A null, and in
 // rows a value that is not there, is not known.
-func (f fields) decode(body []byte) ([]sample, error) {
-	dec := json.NewDecoder(bytes.NewReader(body))
+func (f fields) decode(a answer) ([]sample, error) {
+	if err := checkJSON(a.body); err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(a.body))
 	dec.UseNumber()
 	var doc any
 	if err := dec.Decode(&doc); err != nil {
-		return nil, jsonError(body, err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is more after the end of the JSON value")
+		return nil, unfitf("its answer cannot be read: %s", printable(err.Error(), 120))
 	}
 	var times, values, marks []any
 	if f.byRow {

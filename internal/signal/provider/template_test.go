@@ -49,13 +49,16 @@ func TestRequestsAreEscaped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, query, err := r.fill(map[string]string{"zone": "DE?a=1&b={key}#", "from": "2026-09-14T10:00:00+00:00", "to": "t", "key": "hush&hush"})
+	path, query, err := r.fill(map[string]string{"zone": "DE?a=1&b={key}#", "from": "2026-09-14T10:00:00+00:00", "to": "t"})
 	if err != nil || path != "/v1/DE?a=1&b={key}#/series" { // the line escapes it
 		t.Errorf("%s, %v", path, err)
 	}
-	want := "area=x+DE%3Fa%3D1%26b%3D%7Bkey%7D%23&fixed=a%26b&from=2026-09-14T10%3A00%3A00%2B00%3A00&to=t&token=hush%26hush"
+	want := "area=x+DE%3Fa%3D1%26b%3D%7Bkey%7D%23&fixed=a%26b&from=2026-09-14T10%3A00%3A00%2B00%3A00&to=t"
 	if got := query.Encode(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if r.key != "token" { // it is put in where the answer's echo is scrubbed of it
+		t.Errorf("the key goes into %q", r.key)
 	}
 	for _, zone := range []string{"../admin", "a/b", "..", ".", `a\b`} {
 		if _, _, err := r.fill(map[string]string{"zone": zone}); err == nil {
@@ -64,7 +67,7 @@ func TestRequestsAreEscaped(t *testing.T) {
 	}
 	for s, want := range map[string]string{
 		"v1/x": "begin with /", "/x#y": "fragment", "/%zz": "its path", "/x?a=%zz": "its query", "/{zoned}": "{zoned} is none of", "/x?a={zone": "is none of",
-		"/x}": "a } has no {", "/{key}": "{key} stands in the path", "/x?{zone}=1": "name of a parameter", "/x?=1": "its query", "/{date}?f={from}": "for days or for times",
+		"/x}": "a } has no {", "/{key}": "{key} stands in the path", "/x?a=Bearer%20{key}": "{key} is the whole", "/x?a={key}&b={key}": "{key} is the whole", "/x?{zone}=1": "name of a parameter", "/x?=1": "its query", "/{date}?f={from}": "for days or for times",
 		"/x?a=" + strings.Repeat("a", 2000): "longer than 2000",
 	} {
 		if _, err := parseRequest(s); err == nil || !strings.Contains(err.Error(), want) {
@@ -134,23 +137,23 @@ func mustFields(t *testing.T, rows, at, value, estimated, form string) fields {
 
 func TestAnswersOfOthersAreRead(t *testing.T) {
 	f := mustFields(t, "multiAreaEntries[*]", "deliveryStart", "entryPerArea.SE3", "", "")
-	s, err := f.decode(golden(t, "nordpool_DayAheadPrices.json"))
+	s, err := f.decode(answer{body: golden(t, "nordpool_DayAheadPrices.json")})
 	if err != nil || len(s) != 96 || s[0].value != 33 || !s[0].at.Equal(ten.Add(-12*time.Hour)) {
 		t.Errorf("Nord Pool: %d, %v", len(s), err)
 	}
 	f = mustFields(t, "data[*]", "start_timestamp", "marketprice", "", "unix-ms")
-	s, err = f.decode(golden(t, "awattar_marketdata.json"))
+	s, err = f.decode(answer{body: golden(t, "awattar_marketdata.json")})
 	if err != nil || len(s) != 2 || s[1].value != 48.75 || !s[1].at.Equal(ten.Add(time.Hour)) {
 		t.Errorf("aWATTar: %v, %v", s, err)
 	}
 	f = mustFields(t, "", "unix_seconds[*]", "co2eq[*]", "", "unix")
-	s, err = f.decode(golden(t, "energycharts_co2eq.json"))
+	s, err = f.decode(answer{body: golden(t, "energycharts_co2eq.json")})
 	if err != nil || len(s) != 96 || s[0].value != 325 || !math.IsNaN(s[95].value) {
 		t.Errorf("Energy-Charts by columns: %d, %v", len(s), err)
 	}
 	// Lists in lists, text for numbers, marks, any order, a value left out.
 	f = mustFields(t, "$[*]", "[0]", "[1]", "[2]", "")
-	s, err = f.decode([]byte(`[["2026-09-14T11:00Z","7.5",true],["2026-09-14T10:00:00+00:00",5,false],["2026-09-14T12:00Z"]]`))
+	s, err = f.decode(answer{body: []byte(`[["2026-09-14T11:00Z","7.5",true],["2026-09-14T10:00:00+00:00",5,false],["2026-09-14T12:00Z"]]`)})
 	if err != nil || len(s) != 3 || s[0].value != 5 || s[1].value != 7.5 || !s[1].estimated || s[0].estimated || !math.IsNaN(s[2].value) {
 		t.Errorf("%v, %v", s, err)
 	}
@@ -185,17 +188,17 @@ func templateRefused(t *testing.T) map[string]struct {
 		"http: lists of unequal length":  {lists, `{"t":[1789380000,1789383600],"v":[1]}`, "time leads to 2 entries, value to 1"},
 		"http: milliseconds for seconds": {lists, `{"t":[1789380000000],"v":[1]}`, "is timeFormat unix-ms?"},
 		"http: time zero":                {lists, `{"t":[0],"v":[1]}`, "no count since 1970"},
-		"http: a web page":               {lists, `<html>`, "not valid JSON"},
-		"http: nothing":                  {lists, ``, "ends too early"},
+		"http: a web page":               {lists, `<html>`, "not JSON"},
+		"http: nothing":                  {lists, ``, "cannot be read"},
 		"http: two answers":              {lists, `{"t":[],"v":[]}{}`, "more after the end"},
-		"http: a deep one":               {lists, strings.Repeat(`[`, 20_000), "not valid JSON"},
+		"http: a deep one":               {lists, strings.Repeat(`[`, 20_000), "nests deeper"},
 		"http: more than is read":        {lists, `{"v":[],"t":[` + strings.Repeat("1,", mostSteps) + `1]}`, "leads to more than"},
 	}
 }
 
 func TestAnswersThatAreRefused(t *testing.T) {
 	for what, c := range templateRefused(t) {
-		if s, err := c.f.decode([]byte(c.doc)); err == nil || !strings.Contains(err.Error(), c.want) {
+		if s, err := c.f.decode(answer{body: []byte(c.doc)}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, %v, want %q", what, s, err, c.want)
 		} else if len(err.Error()) > 300 {
 			t.Errorf("%s: an error of %d bytes", what, len(err.Error()))

@@ -71,5 +71,8 @@ func (u unit) rate(v float64) (grid.Rate, error) {
 	return grid.Rate(math.Round(r)), nil
 }
 
-// gramUnit is the unit that most sources tell.
-var gramUnit = unit{times: 1e3, name: "g/kWh"}
+// The units that most sources tell.
+var (
+	gramUnit = unit{times: 1e3, name: "g/kWh"}
+	euroUnit = unit{times: 1e3, currency: "EUR", name: "EUR/MWh"}
+)
