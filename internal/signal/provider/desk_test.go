@@ -8,11 +8,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,53 +19,15 @@ import (
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/signal"
 	"clusy.io/clusy/internal/signal/signaltest"
+	"clusy.io/clusy/internal/signal/signaltest/fake"
 )
-
-// A desk is a source of ours on this machine: it answers as one of the sources
-// does, for a day and a half, and can be told to misbehave.
-type desk struct {
-	url string
-
-	mu    sync.Mutex
-	asked []url.Values
-	odd   http.HandlerFunc // answers instead; nil: as it should
-}
 
 const deskKey = "s3cr3t+token/with=signs"
 
 var (
-	monday = time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	monday = at("2026-03-02T00:00Z")
 	opened = signaltest.Window{From: monday, To: monday.Add(36 * time.Hour)}
 )
-
-func newDesk(t *testing.T, answers http.HandlerFunc) *desk {
-	d := &desk{}
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.mu.Lock()
-		d.asked = append(d.asked, r.URL.Query())
-		odd := d.odd
-		d.mu.Unlock()
-		if odd == nil {
-			odd = answers
-		}
-		odd(w, r)
-	}))
-	t.Cleanup(s.Close)
-	d.url = s.URL
-	return d
-}
-
-func (d *desk) misbehave(h http.HandlerFunc) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.odd = h
-}
-
-func (d *desk) requests() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.asked)
-}
 
 func exchange(t *testing.T, o dial.Options) *dial.Exchange {
 	t.Helper()
@@ -78,7 +38,8 @@ func exchange(t *testing.T, o dial.Options) *dial.Exchange {
 	return x
 }
 
-// sourceCase is one kind of source and a desk that is like it.
+// sourceCase is one kind of source and a desk that answers as it does, for the
+// day and a half of opened.
 type sourceCase struct {
 	d       Declaration
 	desk    http.HandlerFunc
@@ -87,11 +48,11 @@ type sourceCase struct {
 	needKey bool
 }
 
-func (c sourceCase) open(t *testing.T, o dial.Options) (Opened, *desk) {
+func (c sourceCase) open(t *testing.T, o dial.Options) (Opened, *fake.Server) {
 	t.Helper()
-	k := newDesk(t, c.desk)
+	k := fake.New(t, c.desk)
 	d := c.d
-	d.URL = k.url + d.URL
+	d.URL = k.URL + d.URL
 	if c.needKey {
 		t.Setenv("CLUSY_TEST_KEY", deskKey)
 		d.Key = "env:CLUSY_TEST_KEY"
@@ -126,6 +87,11 @@ func sourceCases() map[string]sourceCase {
 			Kind: "http", Name: "own", URL: "/v1", Request: "/areas/{zone}/co2?from={from}&to={to}&token={key}", Tells: "history",
 			Rows: "points[*]", Time: "at", Value: "g", Estimated: "guess", Unit: "kg/MWh", Step: "30m", Signal: "average", Scope: "direct",
 			Flow: "consumption", AskFormat: "unix", Zones: Zones{"DE-LU": "north & south"},
+		}, ownDesk, "DE-LU", jsonType, true},
+		"http forecast": {Declaration{
+			Kind: "http", Name: "own/forecast", URL: "/v1", Request: "/areas/{zone}/co2?from={from}&to={to}", Tells: "forecast", Header: "Authorization",
+			Time: "points[*].at", Value: "points[*].g", Unit: "g/kWh", Step: "30m", Signal: "marginal", Scope: "direct",
+			AskFormat: "unix", Zones: Zones{"DE-LU": "north & south"},
 		}, ownDesk, "DE-LU", jsonType, true},
 		"http price": {Declaration{
 			Kind: "http", Name: "market", URL: "/v1", Request: "/prices?day={date}&area={zone}", Tells: "price", Timezone: "Europe/Oslo",
@@ -333,7 +299,7 @@ func ownDesk(w http.ResponseWriter, r *http.Request) {
 	from, err1 := strconv.ParseInt(q.Get("from"), 10, 64)
 	to, err2 := strconv.ParseInt(q.Get("to"), 10, 64)
 	switch {
-	case q.Get("token") != deskKey:
+	case q.Get("token") != deskKey && r.Header.Get("Authorization") != "Bearer "+deskKey:
 		w.WriteHeader(401)
 		_, _ = fmt.Fprintf(w, `{"error":"no such token: %s"}`, q.Get("token"))
 		return
@@ -343,7 +309,7 @@ func ownDesk(w http.ResponseWriter, r *http.Request) {
 	}
 	var rows []string
 	for t := time.Unix(from, 0).UTC().Truncate(30 * time.Minute); t.Unix() < to; t = t.Add(30 * time.Minute) {
-		if within(t) {
+		if within(t) || q.Get("token") == "" && within(t.Add(-24*time.Hour)) { // the forecast of tomorrow
 			rows = append(rows, fmt.Sprintf(`{"at":"%s","g":%d.25,"guess":%v}`, t.Format(time.RFC3339), 300+t.Hour(), t.Hour() == 5))
 		}
 	}
@@ -372,19 +338,48 @@ func marketDesk(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, `{"multiAreaEntries":[%s]}`, strings.Join(rows, ","))
 }
 
+// Every kind keeps the promises of what it tells.
 func TestContracts(t *testing.T) {
 	for name, c := range sourceCases() {
-		if c.d.Tells == "price" {
-			continue
-		}
 		w := opened
 		w.Zone = c.zone
-		t.Run(name, func(t *testing.T) {
-			signaltest.Test(t, w, func(t *testing.T) signal.Provider {
-				o, _ := c.open(t, dial.Options{})
-				return o.Provider
+		tells := 0
+		open := func(t *testing.T) Opened {
+			o, _ := c.open(t, dial.Options{})
+			return o
+		}
+		one := open(t)
+		if _, ok := one.Provider.(httpForecast); one.Provider != nil && !ok {
+			tells++
+			t.Run(name, func(t *testing.T) {
+				signaltest.Test(t, w, func(t *testing.T) signal.Provider { return open(t).Provider })
 			})
-		})
+		}
+		if _, ok := one.Provider.(signal.Forecaster); ok {
+			tells++
+			t.Run(name+" forecast", func(t *testing.T) {
+				signaltest.TestForecast(t, signaltest.Moment{Zone: c.zone, Now: opened.To.Add(7 * time.Minute)}, func(t *testing.T) signal.Forecaster {
+					return open(t).Provider.(signal.Forecaster)
+				})
+			})
+		}
+		if one.Pricer != nil {
+			tells++
+			w := w
+			w.To = w.From.Add(21 * time.Hour) // the market day of one desk ends at 23
+			t.Run(name+" prices", func(t *testing.T) {
+				signaltest.TestPrices(t, w, func(t *testing.T) signal.Pricer { return open(t).Pricer })
+			})
+		}
+		k, _ := kindOf(c.d.Kind)
+		if c.d.Kind != "http" && tells != len(k.Tells) {
+			t.Errorf("%s tells %v, and %d of them were tried", name, k.Tells, tells)
+		}
+		if one.Provider != nil {
+			if _, ok := one.Provider.(signal.Metered); !ok {
+				t.Errorf("%s does not say how far its budget is used up", name)
+			}
+		}
 	}
 }
 
@@ -452,22 +447,22 @@ func TestTroubleIsExplained(t *testing.T) {
 				if what != "slow drip" {
 					o, k = c.open(t, dial.Options{MostBytes: 100_000})
 				}
-				k.misbehave(trouble.h)
+				k.Trouble(trouble.h)
 				err := c.ask(t.Context(), o, now)
 				if err == nil || !strings.Contains(err.Error(), trouble.want) || !problem.Is(err, trouble.kind) {
 					t.Fatalf("got %v, want %q of kind %v", err, trouble.want, trouble.kind)
 				}
 				keyless(t, err)
-				before := k.requests()
+				k.Asked()
 				wait, ok := errors.AsType[*signal.Wait](c.ask(t.Context(), o, now.Add(time.Second)))
-				if !ok || k.requests() != before {
-					t.Fatalf("asked again after a second: %v, %d requests", wait, k.requests()-before)
+				if n := len(k.Asked()); !ok || n != 0 {
+					t.Fatalf("asked again after a second: %v, %d requests", wait, n)
 				}
 				if trouble.wait > 0 && !wait.Until.Equal(now.Add(trouble.wait)) {
 					t.Errorf("waits until %s, want %s", wait.Until, now.Add(trouble.wait))
 				}
 				keyless(t, wait)
-				k.misbehave(nil)
+				k.Trouble(nil)
 				if err := c.ask(t.Context(), o, wait.Until.Add(time.Second)); err != nil {
 					t.Errorf("well again: %v", err)
 				}

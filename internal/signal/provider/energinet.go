@@ -57,7 +57,7 @@ func (e *energinet) History(ctx context.Context, zone grid.Zone, from, to, now t
 	}
 	for _, c := range chunks(from, earlier(to, now), danishSpan) {
 		s := o.series()
-		err := e.ask(ctx, now, danishCO2, area, c, func(_ board, line []sample) error {
+		err := e.ask(ctx, now, danishCO2, area, c, func(_ board, line []told) error {
 			ps, err := pointsOf(line, gramUnit)
 			if err == nil {
 				s, err = o.history(ps, c.from, c.to, now)
@@ -81,7 +81,7 @@ func (e *energinet) Forecast(ctx context.Context, zone grid.Zone, now time.Time)
 		return s, signal.NoZone(e.name, zone)
 	}
 	hour := now.Truncate(time.Hour)
-	err := e.ask(ctx, now, danishForecast, area, chunk{hour, hour.Add(48 * time.Hour)}, func(_ board, line []sample) error {
+	err := e.ask(ctx, now, danishForecast, area, chunk{hour, hour.Add(48 * time.Hour)}, func(_ board, line []told) error {
 		ps, err := pointsOf(line, gramUnit)
 		if err == nil {
 			s, err = o.forecast(ahead(ps, o.step, now), now, now)
@@ -104,7 +104,7 @@ func (e *energinet) Prices(ctx context.Context, zone grid.Zone, from, to, now ti
 		if c.from.Before(quarterHours) {
 			set, c.to = danishSpot, earlier(c.to, quarterHours)
 		}
-		err := e.ask(ctx, now, set, area, c, func(b board, line []sample) (err error) {
+		err := e.ask(ctx, now, set, area, c, func(b board, line []told) (err error) {
 			p, err = priceOf(b, valuesOf(line), euroUnit, e.name, zone, c.from, c.to, now)
 			return err
 		})
@@ -119,7 +119,7 @@ func (e *energinet) Prices(ctx context.Context, zone grid.Zone, from, to, now ti
 // are read as Danish time, which is an hour or two ahead of UTC: three hours
 // more are asked for at the end, and what is too much is left out, so that no
 // table of time zones is needed.
-func (e *energinet) ask(ctx context.Context, now time.Time, d dataset, area string, c chunk, take func(board, []sample) error) error {
+func (e *energinet) ask(ctx context.Context, now time.Time, d dataset, area string, c chunk, take func(board, []told) error) error {
 	filter, err := json.Marshal(map[string][]string{"PriceArea": {area}})
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func (e *energinet) ask(ctx context.Context, now time.Time, d dataset, area stri
 			err = partial(total, len(samples))
 		}
 		var b board
-		var line []sample
+		var line []told
 		if err == nil {
 			b, line, err = spread(inOrder(samples), d.step, c.from, c.to)
 		}

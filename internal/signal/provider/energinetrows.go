@@ -25,7 +25,7 @@ var (
 var quarterHours = time.Date(2025, 9, 30, 22, 0, 0, 0, time.UTC)
 
 // decodeEnerginet reads one answer. Its times are in UTC and do not say so.
-func decodeEnerginet(a answer, d dataset, area string) (samples []sample, total int, err error) {
+func decodeEnerginet(a answer, d dataset, area string) (samples []told, total int, err error) {
 	var doc struct {
 		Total   int    `json:"total"`
 		Dataset string `json:"dataset"`
@@ -63,7 +63,7 @@ func decodeEnerginet(a answer, d dataset, area string) (samples []sample, total 
 		if r.Area != area {
 			return nil, 0, fmt.Errorf("record %d: PriceArea is %s, want %s", i+1, clip(r.Area), area)
 		}
-		s := sample{at: at, value: math.NaN()}
+		s := told{at: at, value: math.NaN()}
 		if value != nil {
 			s.value = *value
 		}

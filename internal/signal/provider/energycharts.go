@@ -52,7 +52,7 @@ func (e *energyCharts) History(ctx context.Context, zone grid.Zone, from, to, no
 	}
 	for _, c := range chunks(from, earlier(to, now), chartsSpan) {
 		err := e.ask(ctx, now, question{topic: "history/" + country, path: "co2eq", query: url.Values{"country": {country}}}, c, charts.measured,
-			func(b board, line []sample) error {
+			func(b board, line []told) error {
 				ps, err := pointsOf(line, gramUnit)
 				if err == nil {
 					s, err = e.origin(zone, b.step).history(ps, c.from, c.to, now)
@@ -76,7 +76,7 @@ func (e *energyCharts) Forecast(ctx context.Context, zone grid.Zone, now time.Ti
 	}
 	hour := now.Truncate(time.Hour)
 	q := question{topic: "forecast/" + country, path: "co2eq", query: url.Values{"country": {country}}}
-	err := e.ask(ctx, now, q, chunk{hour, hour.Add(48 * time.Hour)}, charts.forecast, func(b board, line []sample) error {
+	err := e.ask(ctx, now, q, chunk{hour, hour.Add(48 * time.Hour)}, charts.forecast, func(b board, line []told) error {
 		ps, err := pointsOf(line, gramUnit)
 		if err == nil {
 			s, err = e.origin(zone, b.step).forecast(ahead(ps, b.step, now), now, now)
@@ -95,7 +95,7 @@ func (e *energyCharts) Prices(ctx context.Context, zone grid.Zone, from, to, now
 	}
 	for _, c := range chunks(from, to, chartsSpan) {
 		err := e.ask(ctx, now, question{topic: "price/" + bzn, path: "price", query: url.Values{"bzn": {bzn}}}, c, charts.prices,
-			func(b board, line []sample) (err error) {
+			func(b board, line []told) (err error) {
 				p, err = priceOf(b, valuesOf(line), euroUnit, e.name, zone, c.from, c.to, now)
 				return err
 			})
@@ -107,7 +107,7 @@ func (e *energyCharts) Prices(ctx context.Context, zone grid.Zone, from, to, now
 }
 
 // ask sends one question and has take make sense of a column of the answer.
-func (e *energyCharts) ask(ctx context.Context, now time.Time, q question, c chunk, column func(charts) ([]sample, error), take func(board, []sample) error) error {
+func (e *energyCharts) ask(ctx context.Context, now time.Time, q question, c chunk, column func(charts) ([]told, error), take func(board, []told) error) error {
 	// An hour more on each side: one value alone does not tell its step.
 	q.query.Set("start", stamp(c.from.Add(-time.Hour)))
 	q.query.Set("end", stamp(c.to.Add(time.Hour)))

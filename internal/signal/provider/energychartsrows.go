@@ -41,13 +41,13 @@ func decodeCharts(a answer) (charts, error) {
 }
 
 // column pairs the times with one of the columns.
-func (c charts) column(name string, values []*float64) ([]sample, error) {
+func (c charts) column(name string, values []*float64) ([]told, error) {
 	if len(values) != len(c.Seconds) {
 		return nil, fmt.Errorf("unix_seconds has %d entries, %s has %d", len(c.Seconds), name, len(values))
 	}
-	var samples []sample
+	var samples []told
 	for i, v := range values {
-		s := sample{at: time.Unix(c.Seconds[i], 0).UTC(), value: math.NaN()}
+		s := told{at: time.Unix(c.Seconds[i], 0).UTC(), value: math.NaN()}
 		if v != nil {
 			s.value = *v
 		}
@@ -56,16 +56,16 @@ func (c charts) column(name string, values []*float64) ([]sample, error) {
 	return samples, nil
 }
 
-func (c charts) measured() ([]sample, error) { return c.column("co2eq", c.Measured) }
+func (c charts) measured() ([]told, error) { return c.column("co2eq", c.Measured) }
 
-func (c charts) forecast() ([]sample, error) {
+func (c charts) forecast() ([]told, error) {
 	if len(c.Forecast) == 0 { // some countries have none
 		return nil, nil
 	}
 	return c.column("co2eq_forecast", c.Forecast)
 }
 
-func (c charts) prices() ([]sample, error) {
+func (c charts) prices() ([]told, error) {
 	if c.Unit != "EUR / MWh" && c.Unit != "EUR/MWh" {
 		if len(c.Seconds) == 0 {
 			return nil, nil

@@ -22,7 +22,7 @@ func finland() entsoeQuestion {
 }
 
 func TestGenerationOfASample(t *testing.T) {
-	periods, err := decodeEntsoe(golden(t, "entsoe_A75.xml"), finland())
+	periods, err := decodeEntsoe(sample(t, "entsoe/A75.xml"), finland())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestGenerationOfASample(t *testing.T) {
 
 func TestPricesOfASample(t *testing.T) {
 	q := entsoeQuestion{"A44", "10Y1001A1001A82H", ten, ten.Add(4 * time.Hour)}
-	periods, err := decodeEntsoe(golden(t, "entsoe_A44.xml"), q)
+	periods, err := decodeEntsoe(sample(t, "entsoe/A44.xml"), q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestPricesAreRead(t *testing.T) {
 }
 
 func TestDocumentsThatAreRefused(t *testing.T) {
-	_, err := decodeEntsoe(golden(t, "entsoe_no_matching_data.xml"), finland())
+	_, err := decodeEntsoe(sample(t, "entsoe/no_matching_data.xml"), finland())
 	if !errors.Is(err, errNoData) {
 		t.Errorf("no matching data: got %v", err)
 	}

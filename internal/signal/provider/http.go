@@ -230,7 +230,7 @@ func (h *declared) chunks(from, to time.Time) []chunk {
 
 // fetch sends one request and lays what comes on a line. Without samples there
 // is nothing, or nothing yet.
-func (h *declared) fetch(ctx context.Context, now time.Time, zone grid.Zone, c chunk) (line []sample, err error) {
+func (h *declared) fetch(ctx context.Context, now time.Time, zone grid.Zone, c chunk) (line []told, err error) {
 	path, query, err := h.request.fill(map[string]string{
 		"zone": h.zones[zone], "from": h.ask.write(c.from), "to": h.ask.write(c.to), "date": c.from.In(h.loc).Format(time.DateOnly),
 	})
@@ -260,7 +260,7 @@ func (h *declared) fetch(ctx context.Context, now time.Time, zone grid.Zone, c c
 
 // fits makes sure that every value can be one, so that a bad answer counts
 // against the source.
-func (h *declared) fits(line []sample) (err error) {
+func (h *declared) fits(line []told) (err error) {
 	for _, s := range line {
 		if h.unit.currency != "" {
 			_, err = h.unit.rate(s.value)
@@ -277,11 +277,11 @@ func (h *declared) fits(line []sample) (err error) {
 // gather asks for [from, to) and lays what comes on one line: of a source that
 // is asked for days all of them, of another what the first request brings that
 // brings anything.
-func (h *declared) gather(ctx context.Context, now time.Time, zone grid.Zone, from, to time.Time) (board, []sample, error) {
+func (h *declared) gather(ctx context.Context, now time.Time, zone grid.Zone, from, to time.Time) (board, []told, error) {
 	if _, ok := h.zones[zone]; !ok {
 		return board{}, nil, signal.NoZone(h.name, zone)
 	}
-	var all []sample
+	var all []told
 	for _, c := range h.chunks(from, to) {
 		line, err := h.fetch(ctx, now, zone, c)
 		if err != nil {
@@ -304,7 +304,7 @@ func (h *declared) gather(ctx context.Context, now time.Time, zone grid.Zone, fr
 
 // once drops what two answers say alike of the same time: days overlap at some
 // sources. What they say differently stays, and is refused.
-func once(samples []sample) []sample {
+func once(samples []told) []told {
 	kept := samples[:0]
 	for _, s := range samples {
 		if n := len(kept); n > 0 && kept[n-1] == s {

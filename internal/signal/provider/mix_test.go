@@ -2,7 +2,6 @@ package provider
 
 import (
 	"math"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -84,13 +83,4 @@ func TestDoubtIsTheOperators(t *testing.T) {
 	if _, err := m.intensities(lifecycle, 0.39); err == nil {
 		t.Error("40 % of unknown fuel passed a limit of 39 %")
 	}
-}
-
-func golden(t *testing.T, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
 }

@@ -227,3 +227,22 @@ func fit(s grid.Series) error {
 	}
 	return nil
 }
+
+// steps returns the whole steps that overlap [from, to) and are over at now:
+// what is worth asking for. If there are none, from is not before to.
+func steps(from, to, now time.Time, step time.Duration) (time.Time, time.Time) {
+	from, last := from.UTC().Truncate(step), now.UTC().Truncate(step)
+	if end := to.UTC().Truncate(step); end.Before(to) {
+		to = end.Add(step)
+	} else {
+		to = end
+	}
+	return from, earlier(to, last)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestEIARowsOfASample(t *testing.T) {
-	rows, total, err := decodeEIA(answer{body: golden(t, "eia_fuel_type_data.json")}, "CISO", ten.Add(-3*time.Hour), ten)
+	rows, total, err := decodeEIA(answer{body: sample(t, "eia/fuel_type_data.json")}, "CISO", ten.Add(-3*time.Hour), ten)
 	if err != nil || len(rows) != 8 || total != 16 {
 		t.Fatalf("%d of %d rows, %v", len(rows), total, err)
 	}
@@ -82,7 +82,7 @@ func eiaRefused() map[string]refusedDoc {
 }
 
 func TestEnergyChartsOfASample(t *testing.T) {
-	c, err := decodeCharts(answer{body: golden(t, "energycharts_co2eq.json")})
+	c, err := decodeCharts(answer{body: sample(t, "energycharts/co2eq.json")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,7 @@ func TestEnergyChartsOfASample(t *testing.T) {
 	if line[0].value != 325 || line[43].value != 205 || !math.IsNaN(line[44].value) || forecast[44].value != 196 || !math.IsNaN(forecast[43].value) {
 		t.Error("the two halves do not meet where they should")
 	}
-	c, err = decodeCharts(answer{body: golden(t, "energycharts_price.json")})
+	c, err = decodeCharts(answer{body: sample(t, "energycharts/price.json")})
 	p, err1 := c.prices()
 	if err != nil || err1 != nil || len(p) != 8 || p[0].value != 92.53 {
 		t.Error(p, err, err1)
@@ -126,7 +126,7 @@ func chartsRefused() map[string]refusedDoc {
 func TestColumnsThatAreRefused(t *testing.T) {
 	for what, c := range chartsRefused() {
 		charts, err := decodeCharts(answer{body: []byte(c.doc)})
-		var s []sample
+		var s []told
 		if err == nil {
 			s, err = charts.measured()
 		}
@@ -140,13 +140,13 @@ func TestColumnsThatAreRefused(t *testing.T) {
 }
 
 func TestEnerginetOfASample(t *testing.T) {
-	one := func(name string, d dataset, area string) ([]sample, int, error) {
+	one := func(name string, d dataset, area string) ([]told, int, error) {
 		var doc struct {
 			Total   int              `json:"total"`
 			Dataset string           `json:"dataset"`
 			Records []map[string]any `json:"records"`
 		}
-		if err := json.Unmarshal(golden(t, name), &doc); err != nil {
+		if err := json.Unmarshal(sample(t, name), &doc); err != nil {
 			t.Fatal(err)
 		}
 		kept := doc.Records[:0]
@@ -159,15 +159,15 @@ func TestEnerginetOfASample(t *testing.T) {
 		body, _ := json.Marshal(doc)
 		return decodeEnerginet(answer{body: body}, d, area)
 	}
-	s, total, err := one("energinet_CO2EmisProg.json", danishForecast, "DK1")
+	s, total, err := one("energinet/CO2EmisProg.json", danishForecast, "DK1")
 	if err != nil || len(s) != 2 || total != 2304 || s[1].value != 37 || !s[1].at.Equal(ten.Add(5*time.Minute)) {
 		t.Errorf("%v, %d, %v", s, total, err)
 	}
-	s, _, err = one("energinet_DayAheadPrices.json", danishPrices, "DK2")
+	s, _, err = one("energinet/DayAheadPrices.json", danishPrices, "DK2")
 	if err != nil || len(s) != 2 || s[0].value != 99.269997 || !s[0].at.Equal(ten) {
 		t.Errorf("%v, %v", s, err)
 	}
-	if _, _, err := decodeEnerginet(answer{body: golden(t, "energinet_CO2EmisProg.json")}, danishForecast, "DK1"); err == nil || !strings.Contains(err.Error(), "DK2") {
+	if _, _, err := decodeEnerginet(answer{body: sample(t, "energinet/CO2EmisProg.json")}, danishForecast, "DK1"); err == nil || !strings.Contains(err.Error(), "DK2") {
 		t.Errorf("another area passed: %v", err)
 	}
 }

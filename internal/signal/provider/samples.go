@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// sample is one value of a source and the start of the step that it holds for.
-type sample struct {
+// told is one value of a source and the start of the step that it holds for.
+type told struct {
 	at        time.Time
 	value     float64 // in the source's unit; NaN: not told
 	estimated bool
@@ -23,7 +23,7 @@ const mostSteps = 20_000
 // known. Samples must rise; step 0 means the smallest distance between two of
 // them. What lies far from the time asked for is an error, as is a distance
 // that is no whole number of steps.
-func spread(samples []sample, step time.Duration, from, to time.Time) (board, []sample, error) {
+func spread(samples []told, step time.Duration, from, to time.Time) (board, []told, error) {
 	if len(samples) == 0 {
 		return board{}, nil, errNoData
 	}
@@ -62,9 +62,9 @@ func spread(samples []sample, step time.Duration, from, to time.Time) (board, []
 	if b.steps > mostSteps {
 		return board{}, nil, fmt.Errorf("%d steps of %s with gaps filled, want at most %d", b.steps, step, mostSteps)
 	}
-	line := make([]sample, b.steps)
+	line := make([]told, b.steps)
 	for i := range line {
-		line[i] = sample{at: first.Add(time.Duration(i) * step), value: math.NaN()}
+		line[i] = told{at: first.Add(time.Duration(i) * step), value: math.NaN()}
 	}
 	for i, s := range samples {
 		d := s.at.Sub(first)
@@ -77,7 +77,7 @@ func spread(samples []sample, step time.Duration, from, to time.Time) (board, []
 }
 
 // inOrder sorts samples by time, for sources that promise no order.
-func inOrder(samples []sample) []sample {
-	slices.SortStableFunc(samples, func(a, b sample) int { return a.at.Compare(b.at) })
+func inOrder(samples []told) []told {
+	slices.SortStableFunc(samples, func(a, b told) int { return a.at.Compare(b.at) })
 	return samples
 }

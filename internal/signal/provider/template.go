@@ -208,7 +208,7 @@ type fields struct {
 
 // decode reads the values of an answer, in the order of time. A null, and in
 // rows a value that is not there, is not known.
-func (f fields) decode(a answer) ([]sample, error) {
+func (f fields) decode(a answer) ([]told, error) {
 	if err := checkJSON(a.body); err != nil {
 		return nil, err
 	}
@@ -269,9 +269,9 @@ func (f fields) decode(a answer) ([]sample, error) {
 			return nil, fmt.Errorf("time leads to %d entries, value to %d and estimated to %d; with rows they are found row by row", len(times), len(values), len(marks))
 		}
 	}
-	samples := make([]sample, 0, len(times))
+	samples := make([]told, 0, len(times))
 	for i := range times {
-		s := sample{value: math.NaN()}
+		s := told{value: math.NaN()}
 		var err error
 		if s.at, err = f.times.read(times[i]); err != nil {
 			return nil, fmt.Errorf("time %d: %w", i+1, err)

@@ -137,17 +137,17 @@ func mustFields(t *testing.T, rows, at, value, estimated, form string) fields {
 
 func TestAnswersOfOthersAreRead(t *testing.T) {
 	f := mustFields(t, "multiAreaEntries[*]", "deliveryStart", "entryPerArea.SE3", "", "")
-	s, err := f.decode(answer{body: golden(t, "nordpool_DayAheadPrices.json")})
+	s, err := f.decode(answer{body: sample(t, "nordpool/DayAheadPrices.json")})
 	if err != nil || len(s) != 96 || s[0].value != 33 || !s[0].at.Equal(ten.Add(-12*time.Hour)) {
 		t.Errorf("Nord Pool: %d, %v", len(s), err)
 	}
 	f = mustFields(t, "data[*]", "start_timestamp", "marketprice", "", "unix-ms")
-	s, err = f.decode(answer{body: golden(t, "awattar_marketdata.json")})
+	s, err = f.decode(answer{body: sample(t, "awattar/marketdata.json")})
 	if err != nil || len(s) != 2 || s[1].value != 48.75 || !s[1].at.Equal(ten.Add(time.Hour)) {
 		t.Errorf("aWATTar: %v, %v", s, err)
 	}
 	f = mustFields(t, "", "unix_seconds[*]", "co2eq[*]", "", "unix")
-	s, err = f.decode(answer{body: golden(t, "energycharts_co2eq.json")})
+	s, err = f.decode(answer{body: sample(t, "energycharts/co2eq.json")})
 	if err != nil || len(s) != 96 || s[0].value != 325 || !math.IsNaN(s[95].value) {
 		t.Errorf("Energy-Charts by columns: %d, %v", len(s), err)
 	}

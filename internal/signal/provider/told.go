@@ -23,7 +23,7 @@ func taking(err error) error {
 
 // pointsOf turns samples on a line into points. One value that no grid can have
 // makes the whole answer one that is not believed.
-func pointsOf(line []sample, u unit) ([]point, error) {
+func pointsOf(line []told, u unit) ([]point, error) {
 	ps := make([]point, len(line))
 	for i, s := range line {
 		v, err := u.intensity(s.value)
@@ -76,7 +76,7 @@ func priceOf(b board, perUnit []float64, u unit, who string, zone grid.Zone, fro
 func noPrices(who string, zone grid.Zone) grid.Prices { return grid.Prices{Provider: who, Zone: zone} }
 
 // valuesOf returns the numbers of a line.
-func valuesOf(line []sample) []float64 {
+func valuesOf(line []told) []float64 {
 	v := make([]float64, len(line))
 	for i, s := range line {
 		v[i] = s.value

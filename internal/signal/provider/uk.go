@@ -22,7 +22,7 @@ var ukCarbonIntensity = Kind{
 	open:  openUK,
 }
 
-// ukZones are the regions by their number. Only GB has what was measured; of a
+// ukRegions are the regions by their number. Only GB has what was measured; of a
 // region there are forecasts alone, as its own history is the last forecast.
 var ukRegions = []string{
 	"North Scotland", "South Scotland", "North West England", "North East England", "Yorkshire", "North Wales",
@@ -81,7 +81,7 @@ func (u *uk) origin(zone grid.Zone) origin {
 	return origin{provider: u.name, zone: zone, basis: grid.Basis{Signal: grid.Average, Scope: grid.Direct}, step: 30 * time.Minute}
 }
 
-// History tells what was measured, nation by nation: of a region none is.
+// History tells what was measured, for the whole nation: of a region nothing is.
 func (u *uk) History(ctx context.Context, zone grid.Zone, from, to, now time.Time) (grid.Series, error) {
 	theirs, ok := u.zones[zone]
 	o := u.origin(zone)
@@ -91,7 +91,7 @@ func (u *uk) History(ctx context.Context, zone grid.Zone, from, to, now time.Tim
 	if !ok {
 		return grid.Series{}, signal.NoZone(u.name, zone)
 	}
-	from, to = ukTime(from), earlier(to, now)
+	from, to = steps(from, to, now, o.step)
 	if theirs != "GB" || !from.Before(to) {
 		return o.series(), nil
 	}
@@ -197,10 +197,3 @@ func (u *uk) read(a answer, zone grid.Zone, theirs string, value func(ukSlot) nu
 func ukTime(t time.Time) time.Time { return t.UTC().Truncate(30 * time.Minute) }
 
 func ukStamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04Z") }
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
