@@ -343,6 +343,9 @@ func TestContracts(t *testing.T) {
 	for name, c := range sourceCases() {
 		w := opened
 		w.Zone = c.zone
+		if c.d.Kind == "energinet" { // 12 values an hour: a third of the time will do
+			w.To = w.From.Add(12 * time.Hour)
+		}
 		tells := 0
 		open := func(t *testing.T) Opened {
 			o, _ := c.open(t, dial.Options{})
