@@ -46,7 +46,7 @@ type Declaration struct {
 	Time       string `yaml:"time" json:"time,omitempty"`             // path to the start of a step
 	Value      string `yaml:"value" json:"value,omitempty"`           // path to the value
 	Estimated  string `yaml:"estimated" json:"estimated,omitempty"`   // path to true where a value is modelled
-	Modelled   string `yaml:"modelled" json:"modelled,omitempty"`     // true: all of them are
+	Modelled   bool   `yaml:"modelled" json:"modelled,omitempty"`     // all of them are
 	Unit       string `yaml:"unit" json:"unit,omitempty"`             // g/kWh, EUR/MWh
 	Flow       string `yaml:"flow" json:"flow,omitempty"`             // consumption or production
 	TimeFormat string `yaml:"timeFormat" json:"timeFormat,omitempty"` // rfc3339, unix, unix-ms, or a layout
@@ -157,10 +157,13 @@ func (d Declaration) check() error {
 		"key": d.Key, "user": d.User, "header": d.Header, "version": d.Version, "scope": d.Scope, "signal": d.Signal,
 		"step": d.Step, "horizon": d.Horizon, "currency": d.Currency,
 		"unknownShare": d.UnknownShare, "settle": d.Settle, "request": d.Request, "tells": d.Tells, "rows": d.Rows, "time": d.Time, "value": d.Value,
-		"estimated": d.Estimated, "modelled": d.Modelled, "unit": d.Unit, "flow": d.Flow, "timeFormat": d.TimeFormat, "askFormat": d.AskFormat, "timezone": d.Timezone,
+		"estimated": d.Estimated, "unit": d.Unit, "flow": d.Flow, "timeFormat": d.TimeFormat, "askFormat": d.AskFormat, "timezone": d.Timezone,
 	}
 	if d.Demo {
 		given["demo"] = "true"
+	}
+	if d.Modelled {
+		given["modelled"] = "true"
 	}
 	for _, f := range k.Fields {
 		v := given[f.Name]

@@ -32,7 +32,7 @@ var httpKind = Kind{
 		{Name: "signal", About: "what carbon values count; must be given for them", Only: []string{"average", "marginal"}},
 		{Name: "scope", About: "what carbon values count; must be given for them", Only: []string{"lifecycle", "direct"}},
 		{Name: "flow", About: "how an average was reckoned", Only: []string{"consumption", "production"}},
-		{Name: "modelled", About: "true if every value is modelled and none measured", Only: []string{"true", "false"}},
+		{Name: "modelled", About: "true if every value is modelled and none measured", Only: []string{"true"}},
 		{Name: "timeFormat", About: "how times are written in the answer: rfc3339, unix, unix-ms, or as 2 January 2006, 15:04:05 would be"},
 		{Name: "askFormat", About: "how {from} and {to} are written, like timeFormat"},
 		{Name: "timezone", About: "of times without an offset and of the days of {date}; UTC if not given"},
@@ -86,7 +86,7 @@ func openHTTP(d Declaration, s *source) (signal.Provider, error) {
 			return nil, fmt.Errorf("%s is missing: say what the source's values count, as nobody else can", name)
 		}
 	}
-	h.basis, h.flow, h.modelled = grid.Basis{Signal: grid.Signal(d.Signal), Scope: grid.Scope(d.Scope)}, grid.Flow(d.Flow), d.Modelled == "true"
+	h.basis, h.flow, h.modelled = grid.Basis{Signal: grid.Signal(d.Signal), Scope: grid.Scope(d.Scope)}, grid.Flow(d.Flow), d.Modelled
 	if d.Tells == "forecast" {
 		return httpForecast{h}, nil
 	}
@@ -102,10 +102,13 @@ func openHTTPPrice(d Declaration, s *source) (signal.Pricer, error) {
 	if h.unit, err = priceUnit(d.Unit); err != nil {
 		return nil, err
 	}
-	for name, v := range map[string]string{"signal": d.Signal, "scope": d.Scope, "flow": d.Flow, "modelled": d.Modelled, "estimated": d.Estimated} {
+	for name, v := range map[string]string{"signal": d.Signal, "scope": d.Scope, "flow": d.Flow, "estimated": d.Estimated} {
 		if v != "" {
 			return nil, fmt.Errorf("%s is given, and a price has none; leave it out", name)
 		}
+	}
+	if d.Modelled {
+		return nil, errors.New("modelled is given, and a price has none; leave it out")
 	}
 	return httpPrice{h}, nil
 }
@@ -299,7 +302,16 @@ func (h *declared) gather(ctx context.Context, now time.Time, zone grid.Zone, fr
 	if err := ctx.Err(); err != nil {
 		return board{}, nil, err
 	}
-	return spread(once(inOrder(all)), h.step, from, to)
+	b, line, err := spread(once(inOrder(all)), h.step, from, to)
+	return b, line, h.refuse(now, zone, err)
+}
+
+// refuse holds a topic back whose answers came well and do not fit together.
+func (h *declared) refuse(now time.Time, zone grid.Zone, err error) error {
+	if err == nil || errors.Is(err, errNoData) {
+		return err
+	}
+	return h.hold(now, h.tells+"/"+string(zone), "", taking(err))
 }
 
 // once drops what two answers say alike of the same time: days overlap at some
@@ -345,7 +357,8 @@ func (h httpHistory) History(ctx context.Context, zone grid.Zone, from, to, now 
 	if err != nil || len(ps) == 0 {
 		return o.series(), err
 	}
-	return o.history(ps, from, to, now)
+	s, err := o.history(ps, from, to, now)
+	return s, h.refuse(now, zone, err)
 }
 
 // httpForecast tells what is expected, and nothing that was measured.
@@ -366,7 +379,8 @@ func (h httpForecast) Forecast(ctx context.Context, zone grid.Zone, now time.Tim
 	if err != nil || len(ps) == 0 {
 		return o.series(), err
 	}
-	return o.forecast(ps, now, now)
+	s, err := o.forecast(ps, now, now)
+	return s, h.refuse(now, zone, err)
 }
 
 // httpPrice tells prices.
@@ -380,5 +394,6 @@ func (h httpPrice) Prices(ctx context.Context, zone grid.Zone, from, to, now tim
 	if err != nil {
 		return noPrices(h.name, zone), err
 	}
-	return priceOf(b, valuesOf(line), h.unit, h.name, zone, from, to, now)
+	p, err := priceOf(b, valuesOf(line), h.unit, h.name, zone, from, to, now)
+	return p, h.refuse(now, zone, err)
 }
