@@ -41,6 +41,7 @@ type Field struct {
 
 // kinds is every kind there is, by name.
 var kinds = []Kind{
+	electricityMaps,
 	ukCarbonIntensity,
 }
 
@@ -82,6 +83,7 @@ func Open(d Declaration, deps Deps) (Opened, error) {
 		return Opened{}, fmt.Errorf("source %s: %w", d.label(), err)
 	}
 	k, _ := kindOf(d.Kind) // check has seen to it
+	d = d.filled(k)
 	s, err := newSource(d, k, deps)
 	if err != nil {
 		return Opened{}, fmt.Errorf("source %s: %w", d.label(), err)
