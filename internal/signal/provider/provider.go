@@ -43,6 +43,7 @@ type Field struct {
 var kinds = []Kind{
 	electricityMaps,
 	ukCarbonIntensity,
+	wattTimeKind,
 }
 
 // Kinds returns every kind that can be declared, sorted by name.
