@@ -206,13 +206,24 @@ func (d Declaration) check() error {
 	return nil
 }
 
+// filled returns d with what holds of each field that is not given.
+func (d Declaration) filled(k Kind) Declaration {
+	into := map[string]*string{
+		"version": &d.Version, "scope": &d.Scope, "signal": &d.Signal, "step": &d.Step, "horizon": &d.Horizon, "currency": &d.Currency,
+	}
+	for name, v := range into {
+		*v = d.or(*v, k, name)
+	}
+	return d
+}
+
 // or returns v, or what holds of the field if it is not given.
 func (d Declaration) or(v string, k Kind, field string) string {
 	if v != "" {
 		return v
 	}
 	for _, f := range k.Fields {
-		if f.Name == field && len(f.Only) > 0 {
+		if f.Name == field && len(f.Only) > 0 && !f.Open {
 			return f.Only[0]
 		}
 	}

@@ -12,19 +12,17 @@ import (
 	"clusy.io/clusy/internal/signal/tables"
 )
 
-var eiaFields = append([]Field{
-	{Name: "key", About: "env:NAME or file:PATH with the API key", Must: true},
-}, reckonedFields("1h")...)
-
 var eiaKind = Kind{
-	Name:   "eia",
-	About:  "The lower 48 United States by form EIA-930: what each fuel generates hour by hour, from which the intensity is reckoned",
-	Tells:  []string{"history"},
-	Key:    "an API key, which the EIA gives on request",
-	URL:    "https://api.eia.gov/v2",
-	Sends:  "the key, the balancing authorities and the times that are asked for",
-	Fields: eiaFields,
-	open:   openEIA,
+	Name:  "eia",
+	About: "The lower 48 United States by form EIA-930: what each fuel generates hour by hour, from which the intensity is reckoned",
+	Tells: []string{"history"},
+	Key:   "an API key, which the EIA gives on request",
+	URL:   "https://api.eia.gov/v2",
+	Sends: "the key, the balancing authorities and the times that are asked for",
+	Fields: append([]Field{
+		{Name: "key", About: "env:NAME or file:PATH with the API key", Must: true},
+	}, reckonedFields("1h")...),
+	open: openEIA,
 }
 
 const (
@@ -42,7 +40,7 @@ type eia930 struct {
 }
 
 func openEIA(d Declaration, s *source) (signal.Provider, error) {
-	r, err := newReckoned(d, eiaFields, s.tables, tables.EIA, time.Hour)
+	r, err := newReckoned(d, s.tables, tables.EIA, time.Hour)
 	if err != nil {
 		return nil, err
 	}

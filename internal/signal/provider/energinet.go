@@ -11,18 +11,16 @@ import (
 	"clusy.io/clusy/internal/signal/tables"
 )
 
-var danishFields = []Field{
-	{Name: "scope", About: "what the source's values count, which its pages leave open", Only: []string{"direct", "lifecycle"}},
-}
-
 var energinetKind = Kind{
-	Name:   "energinet",
-	About:  "Denmark by Energinet's Energi Data Service: the intensity every five minutes, with a forecast until tomorrow, and day-ahead prices",
-	Tells:  []string{"history", "forecast", "prices"},
-	URL:    "https://api.energidataservice.dk",
-	Sends:  "the price areas and the times that are asked for",
-	Fields: danishFields,
-	open:   openEnerginet,
+	Name:  "energinet",
+	About: "Denmark by Energinet's Energi Data Service: the intensity every five minutes, with a forecast until tomorrow, and day-ahead prices",
+	Tells: []string{"history", "forecast", "prices"},
+	URL:   "https://api.energidataservice.dk",
+	Sends: "the price areas and the times that are asked for",
+	Fields: []Field{
+		{Name: "scope", About: "what the source's values count, which its pages leave open", Only: []string{"direct", "lifecycle"}},
+	},
+	open: openEnerginet,
 }
 
 const (
@@ -38,7 +36,7 @@ type energinet struct {
 }
 
 func openEnerginet(d Declaration, s *source) (signal.Provider, error) {
-	return &energinet{s, d.zones(zonesOf(s.tables, tables.Energinet)), grid.Scope(d.or(d.Scope, Kind{Fields: danishFields}, "scope"))}, nil
+	return &energinet{s, d.zones(zonesOf(s.tables, tables.Energinet)), grid.Scope(d.Scope)}, nil
 }
 
 func (e *energinet) Zones(ctx context.Context) ([]grid.Zone, error) {

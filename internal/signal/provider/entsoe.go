@@ -17,20 +17,18 @@ import (
 	"clusy.io/clusy/internal/signal/tables"
 )
 
-var entsoeFields = append([]Field{
-	{Name: "key", About: "env:NAME or file:PATH with the security token", Must: true},
-}, reckonedFields("2h")...)
-
 var entsoeKind = Kind{
-	Name:   "entsoe",
-	About:  "Europe by ENTSO-E's Transparency Platform: what each kind of plant generates, from which the intensity is reckoned, and day-ahead prices",
-	Tells:  []string{"history", "prices"},
-	Key:    "the security token of an account, which ENTSO-E gives on request by e-mail",
-	URL:    "https://web-api.tp.entsoe.eu/api",
-	Sends:  "the token, the areas and the times that are asked for",
-	Limit:  "400/1m",
-	Fields: entsoeFields,
-	open:   openEntsoe,
+	Name:  "entsoe",
+	About: "Europe by ENTSO-E's Transparency Platform: what each kind of plant generates, from which the intensity is reckoned, and day-ahead prices",
+	Tells: []string{"history", "prices"},
+	Key:   "the security token of an account, which ENTSO-E gives on request by e-mail",
+	URL:   "https://web-api.tp.entsoe.eu/api",
+	Sends: "the token, the areas and the times that are asked for",
+	Limit: "400/1m",
+	Fields: append([]Field{
+		{Name: "key", About: "env:NAME or file:PATH with the security token", Must: true},
+	}, reckonedFields("2h")...),
+	open: openEntsoe,
 }
 
 // Times for one request. An area has some 20 kinds of plant, 96 times a day.
@@ -51,7 +49,7 @@ type entsoe struct {
 }
 
 func openEntsoe(d Declaration, s *source) (signal.Provider, error) {
-	r, err := newReckoned(d, entsoeFields, s.tables, tables.ENTSOE, 2*time.Hour)
+	r, err := newReckoned(d, s.tables, tables.ENTSOE, 2*time.Hour)
 	if err != nil {
 		return nil, err
 	}

@@ -38,16 +38,19 @@ type Field struct {
 	About string   `json:"about"`
 	Only  []string `json:"only,omitempty"` // what may stand there; empty: see About. The first is what holds if none is given
 	Must  bool     `json:"must,omitempty"`
+	Open  bool     `json:"open,omitempty"` // nothing holds if none is given
 }
 
 // kinds is every kind there is, by name.
 var kinds = []Kind{
+	electricityMaps,
 	ukCarbonIntensity,
 	entsoeKind,
 	eiaKind,
 	energyChartsKind,
 	energinetKind,
 	httpKind,
+	wattTimeKind,
 }
 
 // Kinds returns every kind that can be declared, sorted by name.
@@ -91,6 +94,7 @@ func Open(d Declaration, deps Deps) (Opened, error) {
 		return Opened{}, fmt.Errorf("source %s: %w", d.label(), err)
 	}
 	k, _ := kindOf(d.Kind) // check has seen to it
+	d = d.filled(k)
 	s, err := newSource(d, k, deps)
 	if err != nil {
 		return Opened{}, fmt.Errorf("source %s: %w", d.label(), err)

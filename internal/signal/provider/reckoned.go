@@ -28,8 +28,8 @@ func reckonedFields(settle string) []Field {
 	}
 }
 
-func newReckoned(d Declaration, fields []Field, t *tables.Tables, system tables.System, settle time.Duration) (reckoned, error) {
-	r := reckoned{tables: t, system: system, scope: grid.Scope(d.or(d.Scope, Kind{Fields: fields}, "scope")), doubt: mostDoubt, lag: settle}
+func newReckoned(d Declaration, t *tables.Tables, system tables.System, settle time.Duration) (reckoned, error) {
+	r := reckoned{tables: t, system: system, scope: grid.Scope(d.Scope), doubt: mostDoubt, lag: settle}
 	if d.UnknownShare != "" {
 		f, err := strconv.ParseFloat(d.UnknownShare, 64)
 		if err != nil || !(f >= 0 && f <= 0.5) {

@@ -35,6 +35,8 @@ type source struct {
 	// judge explains an answer that is an error in the source's own words; nil
 	// where the usual reading will do.
 	judge func(answer) *fault
+	// secrets returns what else must not be printed, as a session's token.
+	secrets func() []secret.Secret
 
 	tables *tables.Tables
 
@@ -65,11 +67,15 @@ type question struct {
 	header http.Header
 	// empty says that an answer without a body (204) is an answer.
 	empty bool
-	// keyless leaves the key out.
-	keyless bool
 	// also says that an answer is one although its status says it is an error;
 	// nil: none is.
 	also func(answer) bool
+	// keyless leaves the key out; fresh wants an answer that was not kept.
+	keyless, fresh bool
+	// auth, if it is set, returns the headers that open the door; again says
+	// that those of the last call did not. It may send something itself.
+	auth  func(ctx context.Context, key secret.Secret, again bool) (http.Header, error)
+	renew bool // auth is to be asked again
 }
 
 // answer is what came, checked to be text in UTF-8 of the type that was asked
@@ -162,6 +168,14 @@ func (s *source) get(ctx context.Context, now time.Time, q question, read func(a
 		return err
 	}
 	a, err := s.send(ctx, q, key)
+	if f, ok := errors.AsType[*fault](err); ok && f.key && f.all && q.auth != nil && a.status != 0 {
+		// The one thing that is tried twice: a session that is over.
+		if wait := s.admit(now, q.topic, key); wait != nil {
+			return wait
+		}
+		q.renew = true
+		a, err = s.send(ctx, q, key)
+	}
 	if err == nil {
 		if err = read(a); errors.Is(err, signal.ErrNoZone) {
 			s.settle(q.topic)
@@ -172,6 +186,8 @@ func (s *source) get(ctx context.Context, now time.Time, q question, read func(a
 	case err == nil:
 		s.settle(q.topic)
 		return nil
+	case errors.As(err, new(*signal.Wait)):
+		return err // a part of it may not be sent now
 	case errors.Is(ctx.Err(), context.Canceled):
 		return ctx.Err() // we were stopped: not the source's doing
 	}
@@ -217,7 +233,7 @@ func (s *source) hold(now time.Time, topic string, key secret.Secret, err error)
 			f.kind, f.all = problem.Unready, true // no answer at all: it is the source that is away
 		}
 	}
-	why := s.scrub(f.why, key)
+	why := s.scrub(f.why, append(s.also(), key)...)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.fails) >= mostTopics || len(s.quiet) >= mostTopics {
@@ -249,6 +265,13 @@ func (s *source) send(ctx context.Context, q question, key secret.Secret) (answe
 	for k, v := range q.header {
 		r.Header[http.CanonicalHeaderKey(k)] = v
 	}
+	if q.auth != nil {
+		h, err := q.auth(ctx, key, q.renew)
+		if err != nil {
+			return answer{}, err
+		}
+		maps.Copy(r.Header, h)
+	}
 	accept := s.accept
 	if accept == "" {
 		accept = jsonType
@@ -257,6 +280,7 @@ func (s *source) send(ctx context.Context, q question, key secret.Secret) (answe
 	s.mu.Lock()
 	known, again := s.keep.find(q)
 	s.mu.Unlock()
+	again = again && !q.fresh
 	if again {
 		known.ask(r.Header)
 	}
@@ -293,7 +317,7 @@ func (s *source) send(ctx context.Context, q question, key secret.Secret) (answe
 		}
 		return a, usual(a)
 	}
-	if err := checkText(&a, accept); err != nil {
+	if err := checkText(&a, accept); err != nil || q.fresh {
 		return a, err
 	}
 	s.mu.Lock()
@@ -355,6 +379,13 @@ func retryAfter(h http.Header) time.Duration {
 		return 0
 	}
 	return min(at.Sub(date), mostAsked)
+}
+
+func (s *source) also() []secret.Secret {
+	if s.secrets == nil {
+		return nil
+	}
+	return s.secrets()
 }
 
 // scrub takes the key out of a text in each form in which it may have been

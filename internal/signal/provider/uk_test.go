@@ -24,7 +24,7 @@ func sample(t testing.TB, name string) []byte {
 }
 
 func at(text string) time.Time {
-	t, err := time.Parse("2006-01-02T15:04Z07:00", text)
+	t, err := instant(text)
 	if err != nil {
 		panic(err)
 	}
