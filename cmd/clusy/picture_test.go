@@ -135,20 +135,24 @@ func (w *stillLife) ViewAll(_ context.Context, f func(api.SystemTx) error) error
 	return f(stillTx{w.SystemTx, w})
 }
 
-func (w *stillLife) PutSignal(_ context.Context, kind grid.Kind, s grid.Series) error {
-	if kind == grid.Measured {
-		w.measured = append(w.measured, s)
-		return nil
+func (w *stillLife) Put(_ context.Context, _ time.Time, b signal.Batch) error {
+	w.forecasts = map[grid.Zone][]grid.Series{}
+	for _, f := range b.Found {
+		if f.Kind == grid.Measured {
+			w.measured = append(w.measured, f.Series)
+			continue
+		}
+		w.forecasts[f.Series.Zone] = append(w.forecasts[f.Series.Zone], f.Series)
 	}
-	if w.forecasts == nil {
-		w.forecasts = map[grid.Zone][]grid.Series{}
-	}
-	w.forecasts[s.Zone] = append(w.forecasts[s.Zone], s)
 	return nil
 }
 
-func (w *stillLife) Measured(_ context.Context, zone grid.Zone, _ time.Time) (grid.Series, error) {
-	return signal.Merge(zone, grid.AverageLifecycle, w.measured), nil
+func (w *stillLife) Measured(_ context.Context, zone grid.Zone, _ time.Time) ([]grid.Series, error) {
+	return stillTx{w: w}.Measured(zone, time.Time{})
+}
+
+func (w *stillLife) Issued(context.Context, grid.Zone, time.Time) ([]grid.Series, error) {
+	return nil, nil
 }
 
 type stillTx struct {

@@ -73,6 +73,8 @@ type SystemTx interface {
 	Sites() ([]plan.Station, error)
 	Measured(zone grid.Zone, since time.Time) ([]grid.Series, error)
 	LatestForecasts() (map[grid.Zone][]grid.Series, error)
+	ForecastAt(zone grid.Zone, at time.Time) (grid.Series, error)
+	Prices(zone grid.Zone, since time.Time) ([]grid.Prices, error)
 	LogSize() (int64, error)
 	Checkpoint() (string, error)
 	Proof(index int64) (leaf []byte, proof string, err error)
@@ -93,6 +95,8 @@ type Zones interface {
 	Annual() []Annual
 	// Trouble returns what is wrong with a zone's signal, "" if nothing is.
 	Trouble(grid.Zone) string
+	// Signals tells how all sources and wanted zones are doing.
+	Signals(now time.Time) clusy.Signals
 }
 
 // Annual is a zone's yearly mean.

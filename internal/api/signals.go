@@ -37,7 +37,7 @@ func (s *Server) zones(ctx context.Context, _ *none) (*body[clusy.Page[clusy.Zon
 			}
 			z := &items[i]
 			z.Problem = s.Zones.Trouble(zone)
-			if r, known := grid.Outlook(series).At(now); known {
+			if r, known := grid.Believe(zone, s.Rules.PlansOn(), series...).At(now); known {
 				z.Now, z.Grade, z.Provider = wire.PerKWh(r.Value), string(r.Grade), r.Provider
 				z.Issued, z.Basis = r.Issued, r.Basis.String()
 			}
@@ -67,7 +67,7 @@ func (s *Server) intensity(ctx context.Context, in *intensityIn) (*body[clusy.Ou
 	err = s.Store.ViewAll(ctx, func(tx SystemTx) error {
 		forecasts, err := tx.LatestForecasts()
 		if err == nil {
-			out, err = outlook(tx, forecasts, grid.Zone(in.Zone), from, to, now)
+			out, err = outlook(tx, s.Rules.PlansOn(), forecasts, grid.Zone(in.Zone), from, to, now)
 		}
 		return err
 	})
@@ -100,7 +100,7 @@ func window(from, to, now time.Time) (time.Time, time.Time, error) {
 
 // band returns the spread of the series that is believed at t.
 func band(o grid.Outlook, t time.Time) (low, high grid.Intensity) {
-	for _, f := range o {
+	for _, f := range o.Series() {
 		if _, known := f.At(t); known {
 			if len(f.Low) == 0 {
 				return grid.Unknown, grid.Unknown

@@ -155,7 +155,7 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 			}
 		}
 		for _, zone := range zonesOf(world.Sites, shape.Where) {
-			o, err := outlook(sys, world.Forecasts, zone, now.Truncate(time.Hour), shape.When.CompleteBy, now)
+			o, err := outlook(sys, s.Rules.PlansOn(), world.Forecasts, zone, now.Truncate(time.Hour), shape.When.CompleteBy, now)
 			if err != nil {
 				return err
 			}

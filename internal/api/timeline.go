@@ -303,7 +303,7 @@ func (s *Server) outlooks(ctx context.Context, in *outlooksIn) (*body[clusy.Page
 			if len(wanted) > 0 && !slices.Contains(wanted, string(zone)) {
 				continue
 			}
-			o, err := outlook(tx, forecasts, zone, from, to, now)
+			o, err := outlook(tx, s.Rules.PlansOn(), forecasts, zone, from, to, now)
 			if err != nil {
 				return err
 			}
@@ -320,15 +320,16 @@ func (s *Server) outlooks(ctx context.Context, in *outlooksIn) (*body[clusy.Page
 
 // outlook draws a zone's intensity over [from, to): what was measured, then
 // what is expected. What is not known is a gap.
-func outlook(tx SystemTx, forecasts map[grid.Zone][]grid.Series, zone grid.Zone, from, to, now time.Time) (clusy.Outlook, error) {
+func outlook(tx SystemTx, basis grid.Basis, forecasts map[grid.Zone][]grid.Series, zone grid.Zone, from, to, now time.Time) (clusy.Outlook, error) {
 	measured, err := tx.Measured(zone, from)
 	if err != nil {
 		return clusy.Outlook{}, err
 	}
 	// A later issue of the same time comes first: it is the better word.
-	past := grid.Outlook(slices.DeleteFunc(measured, func(m grid.Series) bool { return m.Issued.After(now) }))
-	slices.Reverse(past)
-	future := grid.Outlook(forecasts[zone])
+	measured = slices.DeleteFunc(measured, func(m grid.Series) bool { return m.Issued.After(now) })
+	slices.Reverse(measured)
+	past := grid.Believe(zone, basis, measured...)
+	future := grid.Believe(zone, basis, forecasts[zone]...)
 	out := clusy.Outlook{Zone: string(zone)}
 	for t := from; t.Before(to); {
 		end := future.Until(t, past.Until(t, earliest(to, t.Truncate(time.Hour).Add(time.Hour))))

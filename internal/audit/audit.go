@@ -36,6 +36,9 @@ const (
 	SiteSeen          Kind = "site.seen" // a new incarnation of its agent
 	SignalStored      Kind = "signal.stored"
 	SignalRefused     Kind = "signal.refused"
+	SignalQuarantined Kind = "signal.quarantined" // a source is not believed until it agrees with another again
+	SignalReleased    Kind = "signal.released"
+	SignalRevised     Kind = "signal.revised" // a source changed what it had said of the past
 	WorkloadSubmitted Kind = "workload.submitted"
 	WorkloadMoved     Kind = "workload.moved"
 	WorkloadPlaced    Kind = "workload.placed" // decided: Detail names the plan and the decision's digest

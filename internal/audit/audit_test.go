@@ -19,7 +19,7 @@ import (
 // here; none may be changed or removed, as a log cannot be rewritten.
 var stable = []string{
 	"attempt.moved", "leader.elected", "ledger.entry", "log.opened", "plan.committed", "plan.refused",
-	"signal.refused", "signal.stored", "site.registered", "site.seen", "token.created", "token.ended",
+	"signal.quarantined", "signal.refused", "signal.released", "signal.revised", "signal.stored", "site.registered", "site.seen", "token.created", "token.ended",
 	"workload.cancel-requested", "workload.missed", "workload.moved", "workload.placed",
 	"workload.submitted",
 }

@@ -17,11 +17,35 @@ func graded(g Grade, h float64, step time.Duration, values ...Intensity) Series 
 	return s
 }
 
+// believe is Believe for the zone and basis of the first series.
+func believe(series ...Series) Outlook {
+	return Believe(series[0].Zone, series[0].Basis, series...)
+}
+
+// What is of another zone or another basis is no part of an outlook, however
+// much it is trusted: there is no way to a sum over both.
+func TestTwoBasesNeverMeet(t *testing.T) {
+	right := graded(GradeD, 0, time.Hour, 100, 100)
+	marginal, direct, elsewhere := graded(GradeA, 0, time.Hour, 900), graded(GradeA, 0, time.Hour, 10), graded(GradeA, 0, time.Hour, 1)
+	marginal.Basis.Signal, direct.Basis.Scope, elsewhere.Zone = Marginal, Direct, "elsewhere"
+	o := Believe(right.Zone, right.Basis, marginal, direct, elsewhere, right)
+	if mean, grade, ok := o.Mean(hour(0), hour(2)); !ok || mean != 100 || grade != GradeD {
+		t.Errorf("got %d %s %v, want 100 of grade D", mean, grade, ok)
+	}
+	all := BelieveAll(right.Basis, map[Zone][]Series{right.Zone: {marginal, right}, "elsewhere": {elsewhere, direct}, "empty": {marginal}})
+	if len(all.Of(right.Zone).Series()) != 1 || len(all.Of("elsewhere").Series()) != 1 || len(all.Of("empty").Series()) != 0 || len(all.Of("none").Series()) != 0 {
+		t.Errorf("got %+v", all)
+	}
+	if z := all.Zones(); len(z) != 3 || all.Basis() != right.Basis || all.Of("none").Basis() != right.Basis || all.Of("none").Zone() != "none" {
+		t.Errorf("got zones %v of basis %s", z, all.Basis())
+	}
+}
+
 func TestTheMostTrustedIsBelieved(t *testing.T) {
-	o := Outlook{
+	o := believe(
 		graded(GradeA, 1, time.Hour, 100, Unknown, 300),
 		graded(GradeD, 0, time.Hour, 1000, 1001, 1002, 1003, 1004, Unknown),
-	}
+	)
 	for h, want := range []Intensity{1000, 100, 1002, 300, 1004, Unknown, Unknown} {
 		r, ok := o.At(hour(float64(h)))
 		if ok != want.Known() || ok && r.Value != want {
@@ -31,11 +55,11 @@ func TestTheMostTrustedIsBelieved(t *testing.T) {
 }
 
 func TestPiecesEndWhereAnySeriesSteps(t *testing.T) {
-	o := Outlook{
+	o := believe(
 		graded(GradeA, 1.5, 30*time.Minute, 100, Unknown, 300),
 		graded(GradeD, 0, time.Hour, 1000, 1001, 1002, 1003),
-		{Step: 0}, // of no use, and no harm
-	}
+		hourly(), // of no use, and no harm
+	)
 	for _, c := range []struct{ at, limit, want float64 }{
 		{0, 10, 1},
 		{0.25, 10, 1},
@@ -54,10 +78,10 @@ func TestPiecesEndWhereAnySeriesSteps(t *testing.T) {
 }
 
 func TestMean(t *testing.T) {
-	o := Outlook{
+	o := believe(
 		graded(GradeA, 1, time.Hour, 100, Unknown, 300),
 		graded(GradeD, 0, time.Hour, 1000, 1001, 1002, 1003),
-	}
+	)
 	for _, c := range []struct {
 		from, to float64
 		want     Intensity
@@ -97,7 +121,7 @@ func TestMean(t *testing.T) {
 // The mean is the sum over pieces, exactly, whatever the series look like.
 func TestMeanIntegratesExactly(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var o Outlook
+		var told []Series
 		for range rapid.IntRange(1, 3).Draw(t, "series") {
 			step := time.Duration(rapid.SampledFrom([]int{1, 5, 15, 60}).Draw(t, "step")) * time.Minute
 			values := rapid.SliceOfN(rapid.Int64Range(-1, int64(MaxIntensity)), 1, 12).Draw(t, "values")
@@ -106,8 +130,9 @@ func TestMeanIntegratesExactly(t *testing.T) {
 			for _, v := range values {
 				s.Values = append(s.Values, Intensity(v))
 			}
-			o = append(o, s)
+			told = append(told, s)
 		}
+		o := believe(told...)
 		from := midnight.Add(time.Duration(rapid.IntRange(-30, 90).Draw(t, "from")) * time.Minute)
 		length := rapid.IntRange(1, 60).Draw(t, "length")
 		mean, grade, ok := o.Mean(from, from.Add(time.Duration(length)*time.Minute))

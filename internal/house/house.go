@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -27,6 +28,7 @@ import (
 	"clusy.io/clusy/internal/audit"
 	"clusy.io/clusy/internal/authn"
 	"clusy.io/clusy/internal/executor"
+	"clusy.io/clusy/internal/forecast"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/intent"
 	"clusy.io/clusy/internal/merkle"
@@ -91,7 +93,7 @@ type House struct {
 	pipe     *pipe
 	server   *http.Server
 	loop     *reconcile.Loop
-	poller   *signal.Poller
+	pollers  []*signal.Poller // one for each basis, that of the plans first
 	agents   []*agent.Agent
 	wake     chan struct{}
 	sessions sessions
@@ -178,11 +180,7 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 		}
 		providers = append(providers, p)
 	}
-	in := sink{h.db, clock.Now}
-	h.poller = &signal.Poller{
-		Providers: providers, Sink: in, Climatology: climatology, Annual: annual, Log: cfg.Log, Refused: in.refused,
-		Wanted: func(context.Context) ([]grid.Zone, error) { return zonesOf(cfg.Sites), nil },
-	}
+	h.pollers = pollers(providers, cfg.Sites, sink{h.db}, climatology, annual, cfg.Log)
 
 	// The margin is real time that starting takes; a replay's clock runs on
 	// meanwhile.
@@ -192,7 +190,7 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 		OfferFor: clock.Scaled(90 * time.Second), Silence: clock.Scaled(2 * time.Minute), Patience: 24 * time.Hour, Holder: newID(),
 	}
 	server := &api.Server{
-		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.poller}, Rules: rules, Now: clock.Now, NewID: newID,
+		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.pollers}, Rules: rules, Now: clock.Now, NewID: newID,
 		Version: cfg.Version, Origin: keys.origin, LogKey: keys.public, Demo: cfg.Replay != nil, Rate: clock.Rate(), Log: cfg.Log,
 		Silence: h.loop.Silence, Changed: h.bell.next, Wake: h.nudge, Stopping: h.stopping,
 		Sessions: h.sessions, Cookie: cookieOf(h.listener, false), Ends: clock.Ends,
@@ -249,7 +247,7 @@ func (h *House) Run(ctx context.Context) error {
 		})
 	}
 	// Signals come first: a plan without them would be made twice.
-	if err := h.poller.Step(ctx, h.Clock.Now()); err != nil && ctx.Err() == nil {
+	if err := h.lookAround(ctx, h.Clock.Now()); err != nil && ctx.Err() == nil {
 		h.cfg.Log.Error("first look at the signals failed", "err", err)
 	}
 	if err := h.loop.Lead(ctx); err != nil && ctx.Err() == nil {
@@ -299,8 +297,9 @@ func (h *House) StopWork(ctx context.Context) {
 // What is kept no longer than this: a key that may be sent again, and a series
 // that nothing on record refers to.
 const (
-	keepKeys    = 7 * 24 * time.Hour
-	keepSignals = 60 * 24 * time.Hour
+	keepKeys      = 7 * 24 * time.Hour
+	keepMeasured  = 60 * 24 * time.Hour
+	keepForecasts = 35 * 24 * time.Hour
 )
 
 func (h *House) prune(ctx context.Context, now time.Time) error {
@@ -308,7 +307,8 @@ func (h *House) prune(ctx context.Context, now time.Time) error {
 		if _, err := tx.PruneIdempotent(now.Add(-keepKeys)); err != nil {
 			return err
 		}
-		_, err := tx.PruneSignals(now.Add(-keepSignals))
+		measured, expected := now.Add(-keepMeasured), now.Add(-keepForecasts)
+		_, err := tx.PruneSignals(store.Retention{Measured: measured, Prices: measured, Forecasts: expected, Issued: expected})
 		return err
 	})
 }
@@ -322,6 +322,36 @@ func serve(s *http.Server, l net.Listener) error {
 	return nil
 }
 
+// pollers returns a poller for each basis that the providers have, that of the
+// plans first: two bases are two sets of signals that never meet.
+func pollers(providers []signal.Provider, sites []Site, in signal.Sink, clim forecast.Climatology, annual []signal.AnnualMean, log *slog.Logger) []*signal.Poller {
+	of := map[grid.Basis][]signal.Provider{}
+	bases := []grid.Basis{grid.AverageLifecycle}
+	for _, p := range providers {
+		b := signal.BasisOf(p)
+		if of[b] = append(of[b], p); !slices.Contains(bases, b) {
+			bases = append(bases, b)
+		}
+	}
+	var all []*signal.Poller
+	for _, b := range bases {
+		all = append(all, &signal.Poller{
+			Providers: of[b], Sink: in, Climatology: clim, Annual: annual, Basis: b, Log: log,
+			Wanted: func(context.Context) ([]grid.Zone, error) { return zonesOf(sites), nil },
+		})
+	}
+	return all
+}
+
+// lookAround has every poller step.
+func (h *House) lookAround(ctx context.Context, now time.Time) error {
+	var errs []error
+	for _, p := range h.pollers {
+		errs = append(errs, p.Step(ctx, now))
+	}
+	return errors.Join(errs...)
+}
+
 // poll steps the poller in the house's own time.
 func (h *House) poll(ctx context.Context) error {
 	pause := time.Minute
@@ -333,7 +363,7 @@ func (h *House) poll(ctx context.Context) error {
 	var pruned time.Time
 	for {
 		now := h.Clock.Now()
-		if err := h.poller.Step(ctx, now); err != nil && ctx.Err() == nil {
+		if err := h.lookAround(ctx, now); err != nil && ctx.Err() == nil {
 			h.cfg.Log.Error("signals", "err", err)
 		}
 		if now.Sub(pruned) > 6*time.Hour {
@@ -454,8 +484,8 @@ func zonesOf(sites []Site) []grid.Zone {
 
 // zones answers the API about zones.
 type zones struct {
-	annual []signal.AnnualMean
-	poller *signal.Poller
+	annual  []signal.AnnualMean
+	pollers []*signal.Poller
 }
 
 func (z zones) Annual() []api.Annual {
@@ -467,12 +497,56 @@ func (z zones) Annual() []api.Annual {
 }
 
 func (z zones) Trouble(zone grid.Zone) string {
-	for _, h := range z.poller.Health() {
+	for _, h := range z.pollers[0].Health() {
 		if h.Zone == zone && h.LastErrorAt.After(h.LastSuccess) {
 			return h.LastError
 		}
 	}
 	return ""
+}
+
+func (z zones) Signals(now time.Time) clusy.Signals {
+	out := clusy.Signals{AsOf: now}
+	for _, p := range z.pollers {
+		for _, s := range p.Sources(now) {
+			o := clusy.SignalSource{
+				Name: s.Name, Basis: s.Basis.String(), Offers: s.Offers, Zones: s.Zones, Quarantined: s.Quarantined,
+				Asked: s.Asked, Failed: s.Failed, LastSuccess: s.LastSuccess, LastError: s.LastError, LastErrorAt: s.LastErrorAt,
+			}
+			if b := s.Budget; b != (signal.Budget{}) {
+				o.Budget = &clusy.SignalBudget{Limit: b.Limit, Seconds: int64(b.Window / time.Second), Used: b.Used, Exhausts: b.Exhausts, NotUntil: b.NotUntil}
+			}
+			out.Sources = append(out.Sources, o)
+		}
+		for _, h := range p.Health() {
+			o := clusy.ZoneSignal{
+				Zone: string(h.Zone), Basis: p.Basis.String(), Provider: h.Provider, Grade: string(h.Grade), MeasuredUntil: h.MeasuredUntil, Forecast: h.ForecastIssued,
+				LastSuccess: h.LastSuccess, LastError: h.LastError, LastErrorAt: h.LastErrorAt,
+			}
+			o.Verdict = verdictOut(h)
+			for _, name := range slices.Sorted(maps.Keys(h.Quarantined)) {
+				o.Quarantined = append(o.Quarantined, clusy.Quarantine{Provider: name, Reason: h.Quarantined[name]})
+			}
+			out.Zones = append(out.Zones, o)
+		}
+	}
+	return out
+}
+
+// verdictOut says what a zone's forecast rests on, nil if it has none.
+func verdictOut(h signal.Health) *clusy.Verdict {
+	if h.Grade == "" {
+		return nil
+	}
+	out := &clusy.Verdict{Why: h.Verdict.Why, Days: h.Verdict.Days, Parts: []clusy.ForecasterSay{}}
+	for _, p := range h.Verdict.Parts {
+		say := clusy.ForecasterSay{Forecaster: p.Forecaster, Issued: p.Issued, Issues: p.Issues, Regret: p.Regret, Days: []clusy.ForecastDay{}}
+		for _, d := range p.Days {
+			say.Days = append(say.Days, clusy.ForecastDay{Weight: d.Weight, MAPE: d.MAPE})
+		}
+		out.Parts = append(out.Parts, say)
+	}
+	return out
 }
 
 // keys are what the house signs and opens with.

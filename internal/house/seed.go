@@ -103,7 +103,7 @@ func (s *seed) world(tx store.SystemTx, sites []Site, begin time.Time) error {
 		if err := tx.PutSite(station, seedEvent(begin, audit.SiteRegistered)); err != nil {
 			return err
 		}
-		if s.measured[st.Zone] != nil {
+		if _, told := s.measured[st.Zone]; told {
 			continue
 		}
 		expected := s.series(st.Zone, begin, seedBack+seedAhead, i, 0)
@@ -116,7 +116,7 @@ func (s *seed) world(tx store.SystemTx, sites []Site, begin time.Time) error {
 		if came.Ref, _, err = tx.PutSignal(store.Measured, came, seedEvent(s.now, audit.SignalStored)); err != nil {
 			return err
 		}
-		s.forecast[st.Zone], s.measured[st.Zone] = []grid.Series{expected}, grid.Outlook{came}
+		s.forecast[st.Zone], s.measured[st.Zone] = []grid.Series{expected}, grid.Believe(st.Zone, came.Basis, came)
 	}
 	return nil
 }

@@ -129,34 +129,49 @@ func (s tokens) Token(ctx context.Context, hash []byte) (t access.Token, err err
 }
 
 // sink is where the poller leaves its series.
-type sink struct {
-	db  store.DB
-	now func() time.Time
+type sink struct{ db store.DB }
+
+// kindOf is what each note is on record as.
+var kindOf = map[signal.NoteKind]audit.Kind{
+	signal.Refused: audit.SignalRefused, signal.Quarantined: audit.SignalQuarantined, signal.Released: audit.SignalReleased, signal.Revised: audit.SignalRevised,
 }
 
-func (s sink) PutSignal(ctx context.Context, kind grid.Kind, series grid.Series) error {
+func (s sink) Put(ctx context.Context, now time.Time, b signal.Batch) error {
 	return s.db.System().Update(ctx, func(tx store.SystemTx) error {
-		_, _, err := tx.PutSignal(kind, series, audit.Event{At: s.now(), Actor: "system:signal", Kind: audit.SignalStored})
-		return err
+		stored := audit.Event{At: now, Actor: "system:signal", Kind: audit.SignalStored}
+		var series []store.Signal
+		for _, f := range b.Found {
+			series = append(series, store.Signal{Kind: f.Kind, Series: f.Series, Replaces: f.Replaces})
+		}
+		if _, err := tx.PutSignals(series, stored); err != nil {
+			return err
+		}
+		if _, err := tx.PutPrices(b.Prices, stored); err != nil {
+			return err
+		}
+		for _, n := range b.Notes {
+			_, err := tx.Append(audit.Event{At: now, Actor: "system:signal", Kind: kindOf[n.Kind], Object: "zone:" + string(n.Zone),
+				Detail: map[string]string{"provider": n.Provider, "reason": n.Reason}})
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
-func (s sink) Measured(ctx context.Context, zone grid.Zone, since time.Time) (out grid.Series, err error) {
+func (s sink) Measured(ctx context.Context, zone grid.Zone, since time.Time) (out []grid.Series, err error) {
 	err = s.db.System().View(ctx, func(tx store.SystemTx) error {
-		series, err := tx.Measured(zone, since)
-		if err != nil {
-			return err
-		}
-		out = signal.Merge(zone, grid.AverageLifecycle, series)
-		return nil
+		out, err = tx.Measured(zone, since)
+		return err
 	})
 	return out, err
 }
 
-func (s sink) refused(ctx context.Context, now time.Time, zone grid.Zone, provider, reason string) error {
-	return s.db.System().Update(ctx, func(tx store.SystemTx) error {
-		_, err := tx.Append(audit.Event{At: now, Actor: "system:signal", Kind: audit.SignalRefused, Object: "zone:" + string(zone),
-			Detail: map[string]string{"provider": provider, "reason": reason}})
+func (s sink) Issued(ctx context.Context, zone grid.Zone, since time.Time) (out []grid.Series, err error) {
+	err = s.db.System().View(ctx, func(tx store.SystemTx) error {
+		out, err = tx.IssuedForecasts(zone, since)
 		return err
 	})
+	return out, err
 }

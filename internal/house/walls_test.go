@@ -104,7 +104,7 @@ func TestNoClairvoyance(t *testing.T) {
 		defer h.close()
 		defer h.listener.Close()
 		now := evening.Add(time.Second)
-		if err := h.poller.Step(t.Context(), now); err != nil {
+		if err := h.lookAround(t.Context(), now); err != nil {
 			t.Fatal(err)
 		}
 		err = h.db.System().View(context.Background(), func(tx store.SystemTx) error {

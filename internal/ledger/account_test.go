@@ -149,8 +149,8 @@ func TestShiftInvariance(t *testing.T) {
 			later.meter.Runs = append(later.meter.Runs, Run{r.From.Add(d), r.To.Add(d)})
 		}
 		later.base.Start, later.booked = w.base.Start.Add(d), w.booked.Add(d)
-		for _, o := range []*grid.Outlook{&later.actual, &later.baseline} {
-			moved := grid.Outlook{}
+		for _, o := range []*[]grid.Series{&later.actual, &later.baseline} {
+			var moved []grid.Series
 			for _, s := range *o {
 				s.Start = s.Start.Add(d)
 				s.Ref = s.Digest()
@@ -404,7 +404,7 @@ func TestTooManyPieces(t *testing.T) {
 	for i := range 7200 {
 		s.Values = append(s.Values, grid.Intensity(i))
 	}
-	w.actual = grid.Outlook{s}
+	w.actual = []grid.Series{s}
 	w.meter.Runs = []Run{{at(10, 0), at(11, 0)}}
 	if _, err := w.account(); err == nil || !strings.Contains(err.Error(), "changes more than") {
 		t.Errorf("%v", err)
@@ -413,7 +413,7 @@ func TestTooManyPieces(t *testing.T) {
 
 func ExampleAccount() {
 	w := example()
-	e, err := Account(w.meter, w.zone, w.pue, w.actual, w.base, w.baseline, w.booked)
+	e, err := Account(w.meter, w.zone, w.pue, believed(w.actual...), w.base, believed(w.baseline...), w.booked)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -38,14 +38,14 @@ type world struct {
 	meter    Meter
 	zone     grid.Zone
 	pue      int64
-	actual   grid.Outlook
+	actual   []grid.Series // the most trusted first
 	base     workload.Counterfactual
-	baseline grid.Outlook
+	baseline []grid.Series
 	booked   time.Time
 }
 
 func (w world) account() (Entry, error) {
-	return Account(w.meter, w.zone, w.pue, w.actual, w.base, w.baseline, w.booked)
+	return Account(w.meter, w.zone, w.pue, believed(w.actual...), w.base, believed(w.baseline...), w.booked)
 }
 
 func (w world) entry(t testing.TB) Entry {
@@ -59,7 +59,7 @@ func (w world) entry(t testing.TB) Entry {
 
 // stored finds the series of w by their digests, as a store does.
 func (w world) stored(ref string) (grid.Series, bool) {
-	for _, o := range []grid.Outlook{w.actual, w.baseline} {
+	for _, o := range [][]grid.Series{w.actual, w.baseline} {
 		for _, s := range o {
 			if s.Digest() == ref {
 				s.Ref = ""
@@ -79,17 +79,25 @@ func example() world {
 			Before: 30 * time.Minute, Energy: 2_700_000, Source: RAPL,
 		},
 		zone: "DE", pue: 1200,
-		actual:   grid.Outlook{series("DE", at(9, 0), 15*time.Minute, 999, 999, 999, 999, 400, 300, 999, 200, 999)},
+		actual:   []grid.Series{series("DE", at(9, 0), 15*time.Minute, 999, 999, 999, 999, 400, 300, 999, 200, 999)},
 		base:     workload.Counterfactual{Rule: workload.BaselineRunNow, Site: "krakow", Zone: "PL", PUE: 1500, Start: at(8, 0)},
-		baseline: grid.Outlook{series("PL", at(7, 0), time.Hour, 999, 500, 400, 999)},
+		baseline: []grid.Series{series("PL", at(7, 0), time.Hour, 999, 500, 400, 999)},
 		booked:   at(11, 5),
 	}
 }
 
+// believed is the outlook of one zone, the most trusted series first.
+func believed(series ...grid.Series) grid.Outlook {
+	if len(series) == 0 {
+		return grid.Outlook{}
+	}
+	return grid.Believe(series[0].Zone, series[0].Basis, series...)
+}
+
 // anyOutlook covers from to to in every way that stored series do: fine and
 // coarse, with gaps in the more trusted ones.
-func anyOutlook(t *rapid.T, zone grid.Zone, from, to time.Time) grid.Outlook {
-	var o grid.Outlook
+func anyOutlook(t *rapid.T, zone grid.Zone, from, to time.Time) []grid.Series {
+	var o []grid.Series
 	for i := range rapid.IntRange(1, 3).Draw(t, "series") {
 		step := rapid.SampledFrom([]time.Duration{5 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour}).Draw(t, "step")
 		start := from.Add(-time.Duration(rapid.Int64Range(0, int64(2*time.Hour)).Draw(t, "lead")))
@@ -150,7 +158,8 @@ func anyWorld(t *rapid.T) world {
 
 // exact is the carbon without any rounding, in milligrams, by walking the runs
 // in steps that no series changes within. It shares no code with Account.
-func exact(runs []Run, e grid.Energy, pue int64, o grid.Outlook) *big.Rat {
+func exact(runs []Run, e grid.Energy, pue int64, told []grid.Series) *big.Rat {
+	o := believed(told...)
 	var whole int64
 	for _, r := range runs {
 		whole += int64(r.To.Sub(r.From))
@@ -158,7 +167,7 @@ func exact(runs []Run, e grid.Energy, pue int64, o grid.Outlook) *big.Rat {
 	sum := new(big.Rat)
 	for _, r := range runs {
 		marks := map[int64]bool{0: true}
-		for _, s := range o {
+		for _, s := range told {
 			for i := range len(s.Values) + 1 {
 				if d := s.Start.Add(time.Duration(i) * s.Step).Sub(r.From); d > 0 && d < r.To.Sub(r.From) {
 					marks[int64(d)] = true

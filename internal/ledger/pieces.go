@@ -17,12 +17,13 @@ type values func(t, limit time.Time) (v grid.Intensity, p grid.Provenance, until
 // outlook reads stored series. A series that does not say what it is called
 // by is called by its digest.
 func outlook(o grid.Outlook) values {
-	o = slices.Clone(o)
-	for i := range o {
-		if o[i].Ref == "" {
-			o[i].Ref = o[i].Digest()
+	series := slices.Clone(o.Series())
+	for i := range series {
+		if series[i].Ref == "" {
+			series[i].Ref = series[i].Digest()
 		}
 	}
+	o = grid.Believe(o.Zone(), o.Basis(), series...)
 	return func(t, limit time.Time) (grid.Intensity, grid.Provenance, time.Time, bool) {
 		r, ok := o.At(t)
 		r.Issued = issued(r.Issued)

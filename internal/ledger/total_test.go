@@ -22,7 +22,7 @@ func TestTotal(t *testing.T) {
 	w = example()
 	w.meter.Attempt = 2
 	w.zone, w.pue = "PL", 1500
-	w.actual = grid.Outlook{series("PL", at(10, 0), time.Hour, 1000)}
+	w.actual = []grid.Series{series("PL", at(10, 0), time.Hour, 1000)}
 	three := w.entry(t) // 1.125 kWh × 1,000 g = 1,125 g: it saved less than nothing
 
 	got, err := Total([]Entry{one, two, three})

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"clusy.io/clusy/internal/grid"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -117,7 +118,7 @@ func TestRefusalAmounts(t *testing.T) {
 	}
 	// No intensity at all, and a ceiling.
 	s, _ = doubtful(t)
-	s.Items, s.Outlook = nil, nil
+	s.Items, s.Outlook = nil, grid.Outlooks{}
 	it = base
 	it.Shape.Objective.CarbonCeiling = 1_000_000
 	if _, got := Admit(s, it); got == nil || got.Failed[0].Missing != "a known carbon intensity" {

@@ -15,7 +15,7 @@ import (
 // finds: two rigid to one that pauses freely, unless rules says otherwise.
 func benchWorld(n int, step, horizon time.Duration, rules workload.Interruptible) Snapshot {
 	r := rand.New(rand.NewPCG(7, 7))
-	s := Snapshot{Now: midnight, Step: step, Horizon: horizon, Margin: time.Minute, Outlook: map[grid.Zone]grid.Outlook{}}
+	s := Snapshot{Now: midnight, Step: step, Horizon: horizon, Margin: time.Minute}
 	for i := range 4 {
 		z := grid.Zone(fmt.Sprintf("Z%d", i))
 		s.Sites = append(s.Sites, Site{ID: fmt.Sprintf("s%d", i), Zone: z, PUE: 1100 + int64(i)*100, Currency: "EUR", Price: 250_000,
@@ -25,7 +25,7 @@ func benchWorld(n int, step, horizon time.Duration, rules workload.Interruptible
 			day := math.Sin(2 * math.Pi * (float64(k)*step.Hours() + 6*float64(i)) / 24)
 			sr.Values = append(sr.Values, grid.Intensity(300_000+150_000*day+r.Float64()*40_000))
 		}
-		s.Outlook[z] = grid.Outlook{sr}
+		s.Outlook = told(s.Outlook, sr)
 	}
 	for i := range n {
 		d := time.Duration(1+r.IntN(8)) * time.Hour

@@ -265,7 +265,7 @@ func (b *Book) reach(t *task) {
 // for every one that only a promise still names.
 func (b *Book) open() {
 	s := b.snapshot("")
-	s.Outlook = outlook(b.series, b.now)
+	s.Outlook = outlook(b.rules.PlansOn(), b.series, b.now)
 	for id := range b.loads {
 		s.Items = append(s.Items, Item{Pinned: id})
 	}

@@ -44,8 +44,8 @@ func recorded(it Item, now time.Time) (workload.Workload, *workload.Attempt) {
 
 func recordOf(s Snapshot) World {
 	w := World{Now: s.Now, Parent: s.Parent, Sites: s.Sites, Forecasts: map[grid.Zone][]grid.Series{}}
-	for z, o := range s.Outlook {
-		w.Forecasts[z] = o
+	for _, z := range s.Outlook.Zones() {
+		w.Forecasts[z] = s.Outlook.Of(z).Series()
 	}
 	for _, it := range s.Items {
 		wl, a := recorded(it, s.Now)

@@ -133,7 +133,7 @@ func (b *brute) offer(site string, spans []Span) {
 		return
 	}
 	c := candidateOf{site: site, spans: spans, carbon: pl.Carbon, cost: pl.Cost, cur: pl.Currency, finish: pl.Finish()}
-	c.sum, c.known = exactSum(b.d.s.Outlook[st.Zone], b.d.now, spans)
+	c.sum, c.known = exactSum(b.d.s.Outlook.Of(st.Zone), b.d.now, spans)
 	b.found = append(b.found, c)
 }
 

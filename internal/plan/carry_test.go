@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/workload"
 )
 
@@ -146,8 +145,7 @@ func TestCarryRounds(t *testing.T) {
 	site := func(id string, cores int64) Site {
 		return Site{ID: id, PUE: 1000, Capacity: workload.Resources{CPU: cores * 1000, Memory: workload.Unlimited, Power: workload.Unlimited, Slots: workload.Unlimited}}
 	}
-	s := Snapshot{Now: midnight, Parent: "p", Step: time.Hour, Horizon: 24 * time.Hour, Sites: []Site{site("a", 1), site("b", 1), site("c", 1), site("dead", 1)},
-		Outlook: map[grid.Zone]grid.Outlook{}}
+	s := Snapshot{Now: midnight, Parent: "p", Step: time.Hour, Horizon: 24 * time.Hour, Sites: []Site{site("a", 1), site("b", 1), site("c", 1), site("dead", 1)}}
 	s.Sites[3].Down = true
 	item := func(id, at string, by float64) Item {
 		it := Item{ID: id, Shape: workload.Shape{Duration: workload.Duration{Expected: time.Hour, P95: 50 * time.Minute, Max: 2 * time.Hour},

@@ -22,12 +22,12 @@ func hour(h float64) time.Time { return midnight.Add(time.Duration(h * float64(t
 // it: new work, work that pauses, runs, is held, is suspended, and is refused.
 func doubtful(t *testing.T) (Snapshot, Plan) {
 	t.Helper()
-	series := func(z grid.Zone, gs ...int) grid.Outlook {
+	series := func(z grid.Zone, gs ...int) []grid.Series {
 		sr := grid.Series{Start: midnight, Step: time.Hour, Provenance: grid.Provenance{Provider: "p", Zone: z, Issued: midnight, Basis: grid.AverageLifecycle, Grade: grid.GradeB}}
 		for _, g := range gs {
 			sr.Values = append(sr.Values, grid.Intensity(g)*1000)
 		}
-		return grid.Outlook{sr}
+		return []grid.Series{sr}
 	}
 	room := workload.Resources{CPU: 8000, Memory: 8192, Power: 10_000 * grid.Watt, Slots: 4}
 	s := Snapshot{Now: hour(1), Parent: "before", Step: 30 * time.Minute, Horizon: 12 * time.Hour, Margin: time.Minute,
@@ -36,10 +36,10 @@ func doubtful(t *testing.T) (Snapshot, Plan) {
 			{ID: "b", Zone: "FR", Capacity: room, PUE: 1100},
 			{ID: "down", Zone: "DE", Capacity: room, PUE: 1000, Down: true},
 		},
-		Outlook: map[grid.Zone]grid.Outlook{
+		Outlook: grid.BelieveAll(grid.AverageLifecycle, map[grid.Zone][]grid.Series{
 			"DE": series("DE", 400, 390, 200, 500, 120, 510, 130, 400, 390, 380, 370, 360, 350, 340),
 			"FR": series("FR", 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73),
-		}}
+		})}
 	item := func(id string, runs, by float64, in string) Item {
 		d := time.Duration(runs * float64(time.Hour))
 		return Item{ID: id, Tenant: "t", Shape: workload.Shape{Power: 1000 * grid.Watt, Demand: workload.Resources{CPU: 3000, Memory: 100, Power: 100, Slots: 1},
@@ -235,7 +235,7 @@ func TestCheckObjects(t *testing.T) {
 		}},
 		{KeptCeiling, "of carbon that is not known", func(s *Snapshot, p *Plan) {
 			itemOfID(s, "fresh").Shape.Objective.CarbonCeiling = 1 << 40
-			s.Outlook["DE"][0].Values[7] = grid.Unknown
+			s.Outlook.Of("DE").Series()[0].Values[7] = grid.Unknown
 			retime(*s, find(p, "fresh"), "a", hours(6.5, 7.5))
 			retime(*s, find(p, "pausing"), "a", hours(2, 4))
 		}},
@@ -250,7 +250,7 @@ func TestCheckObjects(t *testing.T) {
 		{KeptFigures, "grade", func(_ *Snapshot, p *Plan) { find(p, "fresh").Grade = grid.GradeA }},
 		{KeptFigures, "cost", func(_ *Snapshot, p *Plan) { find(p, "fresh").Cost-- }},
 		{KeptFigures, "currency", func(_ *Snapshot, p *Plan) { find(p, "fresh").Currency = "SEK" }},
-		{KeptFigures, "a forecast that changed", func(s *Snapshot, _ *Plan) { s.Outlook["DE"][0].Values[4] = 121_000 }},
+		{KeptFigures, "a forecast that changed", func(s *Snapshot, _ *Plan) { s.Outlook.Of("DE").Series()[0].Values[4] = 121_000 }},
 
 		{KeptReasons, "no text", func(_ *Snapshot, p *Plan) { find(p, "fresh").Why.Text = "" }},
 		{KeptReasons, "no binding", func(_ *Snapshot, p *Plan) { find(p, "fresh").Why.Binding = "" }},

@@ -19,7 +19,7 @@ func (d *doubt) reckon(it Item, site string, spans []Span) (e grid.Energy, c gri
 		// it·pue/1000, rounded up, in two parts that cannot run over.
 		with := it/1000*grid.Energy(pue) + (it%1000*grid.Energy(pue)+999)/1000
 		e += with
-		mean, grade, ok := d.s.Outlook[st.Zone].Mean(from, s.End)
+		mean, grade, ok := d.s.Outlook.Of(st.Zone).Mean(from, s.End)
 		if !ok {
 			known = false
 			continue

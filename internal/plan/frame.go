@@ -109,7 +109,7 @@ func (f *frame) addPlaces() {
 	sites = slices.CompactFunc(sites, func(a, b Site) bool { return a.ID == b.ID })
 	for _, s := range sites {
 		f.places = append(f.places, &place{Site: s, gone: !known[s.ID], load: &load{}, pue: min(max(s.PUE, 1000), mostPUE),
-			room: capacity(s.Capacity), air: f.snap.Outlook[s.Zone]})
+			room: capacity(s.Capacity), air: f.snap.Outlook.Of(s.Zone)})
 	}
 }
 

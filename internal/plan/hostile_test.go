@@ -59,7 +59,7 @@ func spoil(r *rand.Rand, s *Snapshot) {
 	case 6:
 		s.Sites[0].Price, s.Sites[0].Currency = grid.Rate(n), "EUR"
 	case 7:
-		s.Outlook = nil
+		s.Outlook = grid.Outlooks{}
 	case 8:
 		if len(s.Items) > 0 && r.IntN(4) == 0 {
 			s.Items = append(s.Items, s.Items[0])

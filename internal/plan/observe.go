@@ -23,6 +23,15 @@ type Rules struct {
 	Step    time.Duration
 	Horizon time.Duration
 	Margin  time.Duration
+	Basis   grid.Basis // of the intensities that are planned on; AverageLifecycle if it is not given
+}
+
+// PlansOn returns the basis of the intensities that are planned on and booked.
+func (r Rules) PlansOn() grid.Basis {
+	if r.Basis == (grid.Basis{}) {
+		return grid.AverageLifecycle
+	}
+	return r.Basis
 }
 
 // Observe makes the snapshot that a plan is decided on. Series issued after
@@ -30,7 +39,7 @@ type Rules struct {
 func Observe(w World, r Rules) Snapshot {
 	s := Snapshot{
 		Now: w.Now, Parent: w.Parent, Step: r.Step, Horizon: r.Horizon, Margin: r.Margin,
-		Sites: w.Sites, Outlook: outlook(w.Forecasts, w.Now),
+		Sites: w.Sites, Outlook: outlook(r.PlansOn(), w.Forecasts, w.Now),
 	}
 	attempts := map[string]*workload.Attempt{}
 	for i := range w.Attempts {
@@ -47,16 +56,16 @@ func Observe(w World, r Rules) Snapshot {
 }
 
 // outlook is what is expected, without what was issued after now.
-func outlook(forecasts map[grid.Zone][]grid.Series, now time.Time) map[grid.Zone]grid.Outlook {
-	out := map[grid.Zone]grid.Outlook{}
+func outlook(basis grid.Basis, forecasts map[grid.Zone][]grid.Series, now time.Time) grid.Outlooks {
+	told := map[grid.Zone][]grid.Series{}
 	for zone, series := range forecasts {
 		for _, f := range series {
 			if !f.Issued.After(now) {
-				out[zone] = append(out[zone], f)
+				told[zone] = append(told[zone], f)
 			}
 		}
 	}
-	return out
+	return grid.BelieveAll(basis, told)
 }
 
 // itemOf is a workload as the planner sees it, with its live attempt and its

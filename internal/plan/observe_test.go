@@ -12,16 +12,26 @@ import (
 // out, and at each instant the most trusted that is left is believed.
 func TestObserveKnowsNoFuture(t *testing.T) {
 	series := func(issued time.Time, v grid.Intensity) grid.Series {
-		return grid.Series{Provenance: grid.Provenance{Issued: issued}, Start: midnight, Step: time.Hour, Values: []grid.Intensity{v}}
+		return grid.Series{Provenance: grid.Provenance{Zone: "DE", Issued: issued, Basis: grid.AverageLifecycle}, Start: midnight, Step: time.Hour, Values: []grid.Intensity{v}}
 	}
 	w := World{Now: hour(1), Parent: "p", Sites: []Site{{ID: "a"}}, Forecasts: map[grid.Zone][]grid.Series{
 		"DE": {series(hour(2), 1), series(hour(1), 2), series(hour(0), 3)}, "FR": {series(hour(2), 1)}}}
 	s := Observe(w, Rules{Step: time.Minute, Horizon: time.Hour, Margin: time.Second})
-	if got := s.Outlook["DE"]; len(got) != 2 || got[0].Values[0] != 2 || got[1].Values[0] != 3 {
+	if got := s.Outlook.Of("DE").Series(); len(got) != 2 || got[0].Values[0] != 2 || got[1].Values[0] != 3 {
 		t.Errorf("DE is %v", got)
 	}
-	if len(s.Outlook["FR"]) != 0 {
+	if len(s.Outlook.Of("FR").Series()) != 0 {
 		t.Error("a series from the future is used")
+	}
+	// Nor is a series of another basis, however much it is trusted.
+	marginal := series(hour(0), 9)
+	marginal.Basis.Signal = grid.Marginal
+	w.Forecasts["DE"] = append([]grid.Series{marginal}, w.Forecasts["DE"]...)
+	if got := Observe(w, Rules{}).Outlook.Of("DE").Series(); len(got) != 2 || got[0].Values[0] != 2 {
+		t.Errorf("planned on average values, DE is %v", got)
+	}
+	if got := Observe(w, Rules{Basis: marginal.Basis}).Outlook.Of("DE").Series(); len(got) != 1 || got[0].Values[0] != 9 {
+		t.Errorf("planned on marginal values, DE is %v", got)
 	}
 	if s.Parent != "p" || !s.Now.Equal(hour(1)) || s.Step != time.Minute || s.Horizon != time.Hour || s.Margin != time.Second || len(s.Sites) != 1 {
 		t.Errorf("the snapshot is %+v", s)

@@ -21,7 +21,7 @@ type Snapshot struct {
 	// completeBy: the backend's start-up and the uncertainty of clocks.
 	Margin  time.Duration
 	Sites   []Site
-	Outlook map[grid.Zone]grid.Outlook
+	Outlook grid.Outlooks
 	Items   []Item
 }
 

@@ -16,7 +16,7 @@ func hall(gs ...int) Snapshot {
 		sr.Values = append(sr.Values, grid.Intensity(g)*1000)
 	}
 	room := workload.Resources{CPU: 2000, Memory: workload.Unlimited, Power: workload.Unlimited, Slots: workload.Unlimited}
-	return Snapshot{Now: midnight, Step: 15 * time.Minute, Horizon: 24 * time.Hour, Outlook: map[grid.Zone]grid.Outlook{"DE": {sr}}, Sites: []Site{{ID: "hall", Zone: "DE", Capacity: room, PUE: 1000}}}
+	return Snapshot{Now: midnight, Step: 15 * time.Minute, Horizon: 24 * time.Hour, Outlook: grid.BelieveAll(sr.Basis, map[grid.Zone][]grid.Series{"DE": {sr}}), Sites: []Site{{ID: "hall", Zone: "DE", Capacity: room, PUE: 1000}}}
 }
 
 func work(id string, cpus int64, runs, by float64) Item {
@@ -75,7 +75,7 @@ func TestFlawedPromiseGoesBeforeNewWork(t *testing.T) {
 		t.Error("new work took the room of a promise")
 	}
 	// And even if p gains nothing by moving.
-	s.Outlook = nil
+	s.Outlook = grid.Outlooks{}
 	p = must(t, s)
 	if pl := find(&p, "q"); pl.Reserved.After(hour(2.5)) {
 		t.Errorf("q is at %+v", pl)

@@ -65,7 +65,7 @@ type story struct {
 }
 
 func newStory(t *testing.T) *story {
-	return &story{t: t, late: map[string]bool{}, slow: map[string]bool{}, s: Snapshot{Now: midnight, Step: 15 * time.Minute, Horizon: 48 * time.Hour, Outlook: map[grid.Zone]grid.Outlook{}}}
+	return &story{t: t, late: map[string]bool{}, slow: map[string]bool{}, s: Snapshot{Now: midnight, Step: 15 * time.Minute, Horizon: 48 * time.Hour}}
 }
 
 func (st *story) tell(text string) string {
@@ -166,7 +166,7 @@ func (st *story) grid(z grid.Zone, values []string) {
 		}
 		sr.Values = append(sr.Values, i)
 	}
-	st.s.Outlook[z] = grid.Outlook{sr}
+	st.s.Outlook = told(st.s.Outlook, sr)
 	if len(st.s.Items) > 0 {
 		st.replan("new forecast of " + string(z))
 	}

@@ -39,8 +39,19 @@ func randomSnapshot(r *rand.Rand) Snapshot {
 	return s
 }
 
-func randomOutlook(r *rand.Rand, now time.Time, horizon time.Duration) map[grid.Zone]grid.Outlook {
-	out := map[grid.Zone]grid.Outlook{}
+// told is what is known with one zone's series in place of what it had.
+func told(all grid.Outlooks, s grid.Series) grid.Outlooks {
+	series := map[grid.Zone][]grid.Series{s.Zone: {s}}
+	for _, z := range all.Zones() {
+		if z != s.Zone {
+			series[z] = all.Of(z).Series()
+		}
+	}
+	return grid.BelieveAll(s.Basis, series)
+}
+
+func randomOutlook(r *rand.Rand, now time.Time, horizon time.Duration) grid.Outlooks {
+	out := map[grid.Zone][]grid.Series{}
 	for _, z := range zones {
 		if often(r, 10) {
 			continue // no signal at all
@@ -66,7 +77,7 @@ func randomOutlook(r *rand.Rand, now time.Time, horizon time.Duration) map[grid.
 			out[z] = append(out[z], sr)
 		}
 	}
-	return out
+	return grid.BelieveAll(grid.AverageLifecycle, out)
 }
 
 func randomItem(r *rand.Rand, s Snapshot, id string) Item {

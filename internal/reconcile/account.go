@@ -51,11 +51,11 @@ func (l *Loop) book(tx Tx, m ledger.Meter, now time.Time) error {
 		return err
 	}
 	patient := now.Before(m.Hour.Add(time.Hour + l.Patience))
-	actual, err := intensities(tx, site.Zone, m.Hour, now, patient)
+	actual, err := intensities(tx, site.Zone, l.Rules.PlansOn(), m.Hour, now, patient)
 	if err != nil {
 		return err
 	}
-	instead, err := intensities(tx, w.Baseline.Zone, w.Baseline.Start, now, patient)
+	instead, err := intensities(tx, w.Baseline.Zone, l.Rules.PlansOn(), w.Baseline.Start, now, patient)
 	if err != nil {
 		return err
 	}
@@ -79,16 +79,16 @@ func (l *Loop) book(tx Tx, m ledger.Meter, now time.Time) error {
 
 // intensities returns what is known of a zone since then: measured values, the
 // newest issue first, and for the impatient what was expected.
-func intensities(tx Tx, zone grid.Zone, since, now time.Time, patient bool) (grid.Outlook, error) {
+func intensities(tx Tx, zone grid.Zone, basis grid.Basis, since, now time.Time, patient bool) (grid.Outlook, error) {
 	measured, err := tx.Measured(zone, since)
 	if err != nil {
-		return nil, err
+		return grid.Outlook{}, err
 	}
-	out := grid.Outlook(slices.DeleteFunc(measured, func(s grid.Series) bool { return s.Issued.After(now) }))
+	out := slices.DeleteFunc(measured, func(s grid.Series) bool { return s.Issued.After(now) })
 	slices.Reverse(out)
 	if patient {
-		return out, nil
+		return grid.Believe(zone, basis, out...), nil
 	}
 	forecasts, err := tx.LatestForecasts()
-	return append(out, forecasts[zone]...), err
+	return grid.Believe(zone, basis, append(out, forecasts[zone]...)...), err
 }

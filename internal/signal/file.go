@@ -98,6 +98,13 @@ func OpenFS(fsys fs.FS, name string, o FileOptions) (Provider, error) {
 
 func (f *file) Name() string { return f.id }
 
+// Basis is what the file says, or what was declared of it.
+func (f *file) Basis() grid.Basis {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.read.basis
+}
+
 func (f *file) Zones(ctx context.Context) ([]grid.Zone, error) {
 	ts, err := f.tracks(ctx)
 	if err != nil {

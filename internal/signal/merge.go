@@ -19,7 +19,7 @@ const mostMerged = 62 * 24 * 60
 // worst: it is a view, not a thing to store or to book on.
 func Merge(zone grid.Zone, basis grid.Basis, series []grid.Series) grid.Series {
 	out := grid.Series{Provenance: grid.Provenance{Zone: zone, Basis: basis}}
-	var parts grid.Outlook
+	var parts []grid.Series
 	var end time.Time
 	for _, s := range series {
 		if s.Zone != zone || s.Basis != basis || s.Step <= 0 || len(s.Values) == 0 {
@@ -33,6 +33,11 @@ func Merge(zone grid.Zone, basis grid.Basis, series []grid.Series) grid.Series {
 		}
 		if len(parts) == 0 || s.End().After(end) {
 			end = s.End()
+		}
+		if len(parts) == 0 {
+			out.Flow = s.Flow
+		} else if s.Flow != out.Flow {
+			out.Flow = "" // of both
 		}
 		if s.Issued.After(out.Issued) {
 			out.Issued, out.Provider = s.Issued, s.Provider
@@ -98,6 +103,26 @@ func lastFlat(s grid.Series) (grid.Intensity, time.Time) {
 		i--
 	}
 	return v, s.Start.Add(time.Duration(i) * s.Step)
+}
+
+// tail is the last known value before something, and since when it has held.
+type tail struct {
+	value grid.Intensity
+	since time.Time
+}
+
+func tailOf(s grid.Series) (t tail) {
+	t.value, t.since = lastFlat(s)
+	return t
+}
+
+// until returns the part of s whose steps end by a time.
+func until(s grid.Series, end time.Time) grid.Series {
+	if s.Step <= 0 || !end.Before(s.End()) {
+		return s
+	}
+	s.Values = s.Values[:max(0, int(end.Sub(s.Start)/s.Step))]
+	return s
 }
 
 // trimmed returns s without the unknown values at its ends.

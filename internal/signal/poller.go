@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,38 +14,43 @@ import (
 	"clusy.io/clusy/internal/grid"
 )
 
-// Sink is where the Poller leaves what it has found.
-type Sink interface {
-	// PutSignal stores a series. To store the same one twice is no error.
-	PutSignal(ctx context.Context, kind grid.Kind, s grid.Series) error
-
-	// Measured returns what is stored as measured of a zone from since on,
-	// merged into one series (see Merge), or one without values.
-	Measured(ctx context.Context, zone grid.Zone, since time.Time) (grid.Series, error)
-}
-
 const (
 	// Lookback is how far back the first fetch of a zone goes: what a forecast
-	// rests on.
-	Lookback = 15 * 24 * time.Hour
-	// Ahead is how far a forecast reaches, in steps of an hour.
+	// and its band rest on.
+	Lookback = forecast.Lookback
+	// Ahead is how far a forecast reaches, in hours.
 	Ahead = 72
 	// Refresh is the age at which a forecast is made anew without new data.
 	Refresh = time.Hour
+	// Revisit is how far back a source is asked once a day whether it has
+	// changed what it said, and Recheck how often.
+	Revisit = 7 * day
+	Recheck = day
 
-	// stale is the age of the last value at which the next provider is asked
+	// stale is the age of the last value at which the next source is asked
 	// too, though the one before it answers.
 	stale = 3 * time.Hour
-	// pages bounds how often one provider is asked in one step.
+	// pages bounds how often one source is asked for one thing in one step.
 	pages = 100
+	// together is how many zones are asked for at the same time, and perPut
+	// how many share a transaction.
+	together = 8
+	perPut   = 100
 )
 
-// Poller keeps the stored signals of the wanted zones up to date: measured
-// values from the first provider that has them, and a forecast for the next
-// three days, the best that can be made of what is stored. Without any
-// provider it goes on with climatology (grade D) or the yearly mean (grade E).
+// Poller keeps the stored signals of the wanted zones up to date, all in one
+// basis: measured values from the first source that has them, the forecasts of
+// those that make any, prices, and the forecast in use, the best that can be
+// made of what is stored. Without any source it goes on with climatology (grade
+// D) or the yearly mean (grade E).
+//
+// A source is asked once for each zone and step, however many workloads wait
+// for it. One zone is looked at in a visit; the files of this room tell its
+// parts: due.go when a source is asked, ask.go what for, gate.go and limits.go
+// what is believed, opinion.go who is when two disagree, days.go how it is
+// kept, expect.go what is expected.
 type Poller struct {
-	Providers   []Provider // the most trusted first
+	Providers   []Provider // the most trusted first; those of another basis are not asked
 	Wanted      func(context.Context) ([]grid.Zone, error)
 	Sink        Sink
 	Climatology forecast.Climatology
@@ -54,20 +60,47 @@ type Poller struct {
 	Every       time.Duration // between the steps of Run; a minute if it is not given
 	Log         *slog.Logger  // nil: none
 
-	// Refused, if it is set, is told of each answer that the gate refused or
-	// thinned out, once until the reason changes.
-	Refused func(ctx context.Context, now time.Time, zone grid.Zone, provider, reason string) error
-
-	mu    sync.Mutex
-	zones map[grid.Zone]*zoneState
+	mu      sync.Mutex
+	zones   map[grid.Zone]*zoneState
+	sources map[string]*SourceHealth
 }
 
 // zoneState is what the Poller remembers of a zone. All of it can be lost: it
 // is found again in the Sink.
 type zoneState struct {
-	health     Health
+	loaded bool
+	until  time.Time      // the end of the last known value
+	last   grid.Intensity // that value, and since when it has held
+	since  time.Time
+	days   []grid.Series // that may still grow, or be corrected
+	from   time.Time     // days holds all days from here on
+	limits limits
+	source []sourceState // by rank
+
+	expected   grid.Series // the forecast in use
+	undisputed grid.Series // the one that was in use when the sources last agreed
 	forecasted time.Time
-	refused    map[string]string // by provider: the last reason told
+	health     Health
+}
+
+// sourceState is what is remembered of one source for one zone.
+type sourceState struct {
+	absent    bool // it does not have the zone
+	due       time.Time
+	failures  int
+	rechecked time.Time
+	told      string // the last refusal that was put on record
+
+	held        time.Time // issue of the newest forecast that is stored
+	forecastDue time.Time
+	priceDue    time.Time
+
+	opinions   []float64 // how far it lay from the first source, as logarithms, the newest last
+	opinionDue time.Time
+	apart      int        // how often in a row it was apart from the first
+	jumps      [2]float64 // the largest step of the first and of this one meanwhile
+	quarantine string     // why it is not believed; "" if it is
+	agreed     int        // how often in a row it agreed while in quarantine
 }
 
 // Run steps until ctx ends. It is the only line here that reads the clock.
@@ -90,7 +123,7 @@ func (p *Poller) Run(ctx context.Context) error {
 	}
 }
 
-// Step brings every wanted zone up to date. What providers do wrong is told by
+// Step brings every wanted zone up to date. What sources do wrong is told by
 // Health and stops nothing; the error is of our own parts, and one zone's does
 // not keep the others from being served.
 func (p *Poller) Step(ctx context.Context, now time.Time) error {
@@ -102,174 +135,98 @@ func (p *Poller) Step(ctx context.Context, now time.Time) error {
 	wanted = slices.Compact(slices.Sorted(slices.Values(wanted)))
 	p.forget(wanted)
 	var errs []error
-	for _, zone := range wanted {
+	for zones := range slices.Chunk(wanted, perPut) {
+		visits := p.visit(ctx, zones, now)
 		if err := ctx.Err(); err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		if err := p.poll(ctx, zone, now); err != nil {
-			errs = append(errs, fmt.Errorf("signals of %s: %w", zone, err))
+		if err := p.keep(ctx, visits, now); err != nil {
+			errs = append(errs, err)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// poll brings one zone up to date.
-func (p *Poller) poll(ctx context.Context, zone grid.Zone, now time.Time) error {
-	st := p.state(zone)
-
-	// 1. What we have. A stored value is not asked for again.
-	have, err := p.Sink.Measured(ctx, zone, now.Add(-Lookback))
-	if err != nil {
-		return fmt.Errorf("read what is measured: %w", err)
-	}
-	since := now.Add(-Lookback)
-	if end, ok := lastKnown(have); ok && end.After(since) {
-		since = end
-	}
-
-	// 2. What is new, stored as it comes: if we crash here, the next step asks
-	// from where this one stopped.
-	fresh, err := p.fetch(ctx, st, have, zone, since, now)
-	if err != nil {
-		return err
-	}
-	if fresh {
-		if have, err = p.Sink.Measured(ctx, zone, now.Add(-Lookback)); err != nil {
-			return fmt.Errorf("read what is measured: %w", err)
-		}
-	}
-	end, _ := lastKnown(have)
-	p.note(st, func(h *Health) { h.MeasuredUntil = end })
-
-	// 3. What to expect. A clock that was set back makes it due, too.
-	if age := now.Sub(st.forecasted); !fresh && age >= 0 && age < Refresh {
-		return nil
-	}
-	s, ok := p.expect(zone, have, now)
-	if !ok {
-		p.note(st, func(h *Health) { h.Grade = "" })
-		return nil
-	}
-	if err := p.Sink.PutSignal(ctx, grid.Forecast, s); err != nil {
-		return fmt.Errorf("store forecast: %w", err)
-	}
-	st.forecasted = now
-	p.note(st, func(h *Health) { h.Grade = s.Grade })
-	return nil
-}
-
-// expect makes the best forecast that there is.
-func (p *Poller) expect(zone grid.Zone, have grid.Series, now time.Time) (grid.Series, bool) {
-	if have.Zone != zone || have.Basis != p.basis() {
-		have = grid.Series{Provenance: grid.Provenance{Zone: zone, Basis: p.basis()}}
-	}
-	if s, ok := forecast.Anchored(have, p.Climatology, now, time.Hour, Ahead); ok {
-		return s, s.Validate() == nil
-	}
-	for _, a := range p.Annual {
-		if a.Zone == zone && a.Basis == p.basis() {
-			return forecast.Annual(zone, a.Mean, a.Basis, now.Truncate(time.Hour), time.Hour, Ahead, now)
-		}
-	}
-	return grid.Series{}, false
-}
-
-// fetch asks the providers in turn until one brings the zone up to date, and
-// stores what they say. The error is the Sink's or ctx's.
-func (p *Poller) fetch(ctx context.Context, st *zoneState, have grid.Series, zone grid.Zone, since, now time.Time) (fresh bool, err error) {
-	offered := false
-	for rank, source := range p.Providers {
-		got, found, err := p.ask(ctx, st, have, rank, source, zone, since, now)
-		if err != nil {
-			return fresh, err
-		}
-		offered = offered || found
-		if got.After(since) {
-			fresh, since = true, got
-		}
-		if found && now.Sub(since) < stale {
-			break
-		}
-	}
-	if !offered {
-		p.note(st, func(h *Health) { h.fail(now, "", "no provider has this zone") })
-	}
-	return fresh, nil
-}
-
-// ask stores all that one provider has to add, and returns the end of the last
-// value stored. Found is false if the provider does not have the zone.
-func (p *Poller) ask(ctx context.Context, st *zoneState, have grid.Series, rank int, source Provider, zone grid.Zone, since, now time.Time) (end time.Time, found bool, err error) {
-	name := source.Name()
-	tail, flat := lastFlat(have)
-	q := question{provider: name, zone: zone, basis: p.basis(), to: now, now: now, from: since}
-	for range pages {
-		s, err := p.history(ctx, source, q)
-		if ctx.Err() != nil {
-			return end, true, ctx.Err() // we were stopped: not the provider's fault
-		}
-		if noZone(err) {
-			return end, false, nil
-		}
-		if err == nil {
-			if err = q.gate(s); err != nil {
-				if err := p.refuse(ctx, st, q, err.Error()); err != nil {
-					return end, true, err
-				}
+// visit looks at several zones at the same time, as most of it is waiting.
+func (p *Poller) visit(ctx context.Context, zones []grid.Zone, now time.Time) []*visit {
+	visits := make([]*visit, len(zones))
+	var group sync.WaitGroup
+	room := make(chan struct{}, together)
+	for i, zone := range zones {
+		visits[i] = &visit{p: p, zone: zone, now: now, st: p.remembered(zone)}
+		room <- struct{}{}
+		group.Go(func() {
+			defer func() { <-room }()
+			if ctx.Err() == nil {
+				visits[i].err = visits[i].run(ctx)
 			}
-		}
-		if err != nil {
-			p.note(st, func(h *Health) { h.fail(now, name, err.Error()) })
-			return end, true, nil
-		}
-		p.note(st, func(h *Health) { h.succeed(now, name, len(s.Values) > 0) })
-		if len(s.Values) == 0 || !s.End().After(q.from) {
-			return end, true, nil
-		}
-		if rank > 0 {
-			s.Grade = grid.Worse(s.Grade, grid.GradeB)
-		}
-		if unstick(s, tail, flat, p.Climatology) > 0 {
-			why := fmt.Sprintf("repeats one value for more than %s; what it repeats is not used", flatFor)
-			p.note(st, func(h *Health) { h.fail(now, name, why) })
-			if err := p.refuse(ctx, st, q, why); err != nil {
-				return end, true, err
-			}
-		}
-		q.from = s.End()
-		if s = trimmed(s); len(s.Values) == 0 {
+		})
+	}
+	group.Wait()
+	return visits
+}
+
+// keep stores what the visits have found, and only then takes it for known: if
+// the store fails, all of it is found again.
+func (p *Poller) keep(ctx context.Context, visits []*visit, now time.Time) error {
+	var b Batch
+	var names []string
+	var errs []error
+	for _, v := range visits {
+		if v.err != nil {
+			errs = append(errs, fmt.Errorf("signals of %s: %w", v.zone, v.err))
 			continue
 		}
-		if err := p.Sink.PutSignal(ctx, grid.Measured, s); err != nil {
-			return end, true, fmt.Errorf("store what %s measured: %w", name, err)
+		b.Found, b.Prices, b.Notes = append(b.Found, v.found...), append(b.Prices, v.prices...), append(b.Notes, v.notes...)
+		names = append(names, string(v.zone))
+	}
+	if !b.empty() {
+		if err := p.Sink.Put(ctx, now, b); err != nil {
+			errs = append(errs, fmt.Errorf("store the signals of %s: %w", strings.Join(names, ", "), err))
+			return errors.Join(errs...)
 		}
-		end = s.End()
-		tail, flat = lastFlat(s)
 	}
-	return end, true, nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, v := range visits {
+		if v.err == nil {
+			p.zones[v.zone] = &v.st
+		}
+	}
+	return errors.Join(errs...)
 }
 
-// history asks a provider, with patience.
-func (p *Poller) history(ctx context.Context, source Provider, q question) (grid.Series, error) {
-	patience := p.Patience
-	if patience <= 0 {
-		patience = 30 * time.Second
+// remembered returns a copy of what is known of a zone, for a visit to change.
+func (p *Poller) remembered(zone grid.Zone) zoneState {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.zones == nil {
+		p.zones = map[grid.Zone]*zoneState{}
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return source.History(ctx, q.zone, q.from, q.to, q.now)
+	st := p.zones[zone]
+	if st == nil {
+		st = &zoneState{health: Health{Zone: zone}}
+		p.zones[zone] = st
+	}
+	c := *st
+	c.days = slices.Clone(st.days)
+	c.source = make([]sourceState, len(p.Providers))
+	copy(c.source, st.source)
+	for i := range c.source {
+		c.source[i].opinions = slices.Clone(c.source[i].opinions)
+	}
+	return c
 }
 
-// refuse tells of a refusal, unless it was the last one told.
-func (p *Poller) refuse(ctx context.Context, st *zoneState, q question, reason string) error {
-	if p.Refused == nil || st.refused[q.provider] == reason {
-		return nil
+// forget drops the zones that are no longer wanted.
+func (p *Poller) forget(wanted []grid.Zone) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for zone := range p.zones {
+		if _, ok := slices.BinarySearch(wanted, zone); !ok {
+			delete(p.zones, zone)
+		}
 	}
-	if err := p.Refused(ctx, q.now, q.zone, q.provider, reason); err != nil {
-		return fmt.Errorf("put a refusal on record: %w", err)
-	}
-	st.refused[q.provider] = reason
-	return nil
 }
 
 func (p *Poller) basis() grid.Basis {
@@ -277,4 +234,11 @@ func (p *Poller) basis() grid.Basis {
 		return grid.AverageLifecycle
 	}
 	return p.Basis
+}
+
+func (p *Poller) patience() time.Duration {
+	if p.Patience <= 0 {
+		return 30 * time.Second
+	}
+	return p.Patience
 }

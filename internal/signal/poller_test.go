@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,27 +20,60 @@ import (
 
 // shelf is a Sink in memory, which checks what every Sink may rely on.
 type shelf struct {
-	t         *testing.T
-	now       time.Time
+	t   *testing.T
+	now time.Time
+
+	mu        sync.Mutex
 	measured  []grid.Series
 	forecasts []grid.Series
+	issued    []grid.Series
+	prices    []grid.Prices
+	notes     []signal.Note
+	puts      int // of measured series
 	broken    error
 }
 
-func (s *shelf) PutSignal(_ context.Context, kind grid.Kind, x grid.Series) error {
+func (s *shelf) Put(_ context.Context, now time.Time, b signal.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.broken != nil {
 		return s.broken
 	}
+	if s.now.IsZero() {
+		s.now = now // Run reads the clock itself
+		defer func() { s.now = time.Time{} }()
+	}
+	if !now.Equal(s.now) {
+		s.t.Errorf("at %s it stores as of %s", s.now, now)
+	}
+	for _, f := range b.Found {
+		s.check(f)
+		switch f.Kind {
+		case grid.Forecast:
+			s.forecasts = append(s.forecasts, f.Series)
+		case grid.Issued:
+			s.issued = append(s.issued, f.Series)
+		case grid.Measured:
+			s.puts++
+			s.measured = slices.DeleteFunc(s.measured, func(x grid.Series) bool { return x.Ref == f.Replaces })
+			s.measured = append(s.measured, f.Series)
+		}
+	}
+	s.prices, s.notes = append(s.prices, b.Prices...), append(s.notes, b.Notes...)
+	return nil
+}
+
+// check is what every Sink relies on.
+func (s *shelf) check(f signal.Found) {
+	x := f.Series
 	if err := x.Validate(); err != nil {
 		s.t.Errorf("stored what does not pass the gate: %v", err)
 	}
 	if x.Issued.After(s.now) {
 		s.t.Errorf("at %s it stored what was issued at %s", s.now, x.Issued)
 	}
-	x.Values = slices.Clone(x.Values)
-	if kind == grid.Forecast {
-		s.forecasts = append(s.forecasts, x)
-		return nil
+	if f.Kind != grid.Measured {
+		return
 	}
 	if n := len(x.Values); n == 0 || !x.Values[0].Known() || !x.Values[n-1].Known() {
 		s.t.Errorf("stored a measured series that begins or ends with nothing: %v", x.Values)
@@ -47,21 +81,55 @@ func (s *shelf) PutSignal(_ context.Context, kind grid.Kind, x grid.Series) erro
 	if x.End().After(s.now) {
 		s.t.Errorf("at %s it stored a measured value that ends at %s", s.now, x.End())
 	}
-	s.measured = append(s.measured, x)
-	return nil
+	if x.Ref != x.Digest() {
+		s.t.Errorf("stored a series under another name than its own")
+	}
+	if f.Replaces == "" {
+		return
+	}
+	i := slices.IndexFunc(s.measured, func(o grid.Series) bool { return o.Ref == f.Replaces })
+	if i < 0 || s.measured[i].Zone != x.Zone || s.measured[i].Provider != x.Provider || s.measured[i].Issued.After(x.Issued) {
+		s.t.Errorf("replaces what is not there, or is of another: %s", f.Replaces)
+	}
 }
 
-func (s *shelf) Measured(_ context.Context, zone grid.Zone, since time.Time) (grid.Series, error) {
+func (s *shelf) Measured(_ context.Context, zone grid.Zone, since time.Time) ([]grid.Series, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.broken != nil {
-		return grid.Series{}, s.broken
+		return nil, s.broken
 	}
-	var late []grid.Series
-	for _, x := range s.measured {
-		if x.End().After(since) {
+	return late(s.measured, zone, since), nil
+}
+
+func (s *shelf) Issued(_ context.Context, zone grid.Zone, since time.Time) ([]grid.Series, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return late(s.issued, zone, since), s.broken
+}
+
+func late(all []grid.Series, zone grid.Zone, since time.Time) (late []grid.Series) {
+	for _, x := range all {
+		if x.Zone == zone && x.End().After(since) {
 			late = append(late, x)
 		}
 	}
-	return signal.Merge(zone, grid.AverageLifecycle, late), nil
+	return late
+}
+
+// merged is all that is stored as measured of a zone.
+func (s *shelf) merged(zone grid.Zone) grid.Series {
+	return signal.Merge(zone, grid.AverageLifecycle, late(s.measured, zone, time.Time{}))
+}
+
+// told returns the notes of a kind.
+func (s *shelf) told(kind signal.NoteKind) (notes []signal.Note) {
+	for _, n := range s.notes {
+		if n.Kind == kind {
+			notes = append(notes, n)
+		}
+	}
+	return notes
 }
 
 // last returns the newest forecast.
@@ -75,12 +143,15 @@ func (s *shelf) last() grid.Series {
 // moody is a provider that does as it is told.
 type moody struct {
 	signal.Provider
+	mu     sync.Mutex
 	err    error
 	change func(grid.Series) grid.Series
 	asked  int
 }
 
 func (m *moody) History(ctx context.Context, zone grid.Zone, from, to, now time.Time) (grid.Series, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	m.asked++
 	if m.err != nil {
 		return grid.Series{}, m.err
@@ -142,64 +213,77 @@ func health(t *testing.T, p *signal.Poller, zone grid.Zone) signal.Health {
 func TestPollerFetchesAndForecasts(t *testing.T) {
 	p, source, sink := world(t, "GB")
 	step(t, p, sink, may20)
-	if len(sink.measured) != 1 || len(sink.forecasts) != 1 {
-		t.Fatalf("first step: %d measured, %d forecasts", len(sink.measured), len(sink.forecasts))
+	// The first fetch goes back to the first bundled hour, and ends with the
+	// last hour that has ended: a series a day.
+	have := sink.merged("GB")
+	if want := int(may20.Sub(have.Start) / (24 * time.Hour)); len(sink.measured) != want+1 || len(sink.forecasts) != 1 || source.asked != 1 {
+		t.Fatalf("first step: %d measured from %s, %d forecasts, asked %d times", len(sink.measured), have.Start, len(sink.forecasts), source.asked)
 	}
-	// The first fetch goes back 15 days, to the hour that held then, and ends
-	// with the last hour that has ended.
-	first := sink.measured[0]
-	if !first.Start.Equal(may20.Add(-signal.Lookback).Truncate(time.Hour)) || !first.End().Equal(may20.Truncate(time.Hour)) {
-		t.Errorf("first fetch: %s to %s", first.Start, first.End())
+	if !have.End().Equal(may20.Truncate(time.Hour)) {
+		t.Errorf("first fetch: %s to %s", have.Start, have.End())
+	}
+	for _, d := range sink.measured {
+		if d.End().Sub(d.Start.Truncate(24*time.Hour)) > 24*time.Hour {
+			t.Errorf("a series from %s to %s is of more than one day", d.Start, d.End())
+		}
 	}
 	f := sink.last()
 	if f.Grade != grid.GradeC || len(f.Values) != signal.Ahead || f.Step != time.Hour || !f.Start.Equal(may20.Truncate(time.Hour)) || !f.Issued.Equal(may20) {
 		t.Errorf("forecast: %+v from %s", f.Provenance, f.Start)
 	}
 	h := health(t, p, "GB")
-	if h.Provider != bundled.TraceProvider || !h.LastSuccess.Equal(may20) || h.LastError != "" || h.Grade != grid.GradeC || !h.MeasuredUntil.Equal(may20.Truncate(time.Hour)) {
+	if h.Provider != bundled.TraceProvider || !h.LastSuccess.Equal(may20) || h.LastError != "" || h.Grade != grid.GradeC || !h.MeasuredUntil.Equal(may20.Truncate(time.Hour)) || !h.ForecastIssued.Equal(may20) {
 		t.Errorf("health: %+v", h)
 	}
 
-	// Ten minutes on: nothing new, nothing stored.
-	step(t, p, sink, may20.Add(10*time.Minute))
-	if len(sink.measured) != 1 || len(sink.forecasts) != 1 {
-		t.Errorf("nothing was new: %d measured, %d forecasts", len(sink.measured), len(sink.forecasts))
+	// Ten minutes on, and just after the hour: nothing is due, nothing is asked.
+	puts, days := sink.puts, len(sink.measured)
+	for _, m := range []int{10, 29, 30} {
+		step(t, p, sink, may20.Add(time.Duration(m)*time.Minute))
 	}
-	// The hour has ended: one value, and a forecast that knows it.
-	step(t, p, sink, may20.Add(30*time.Minute))
-	if len(sink.measured) != 2 || len(sink.measured[1].Values) != 1 || len(sink.forecasts) != 2 {
-		t.Errorf("an hour ended: %d measured, %d forecasts", len(sink.measured), len(sink.forecasts))
+	if source.asked != 1 || sink.puts != puts || len(sink.forecasts) != 1 {
+		t.Errorf("nothing was due: asked %d times, %d forecasts", source.asked, len(sink.forecasts))
 	}
-	// A day later, after a silence of the poller itself: only what is new.
+	// The hour has ended: one value more in the series of the day, and a
+	// forecast that knows it.
+	step(t, p, sink, may20.Add(35*time.Minute))
+	if sink.puts != puts+1 || len(sink.measured) != days || !sink.merged("GB").End().Equal(may20.Add(35*time.Minute).Truncate(time.Hour)) || len(sink.forecasts) != 2 {
+		t.Errorf("an hour ended: %d puts, %d series, %d forecasts", sink.puts-puts, len(sink.measured), len(sink.forecasts))
+	}
+	// A day later, after a silence of the poller itself: only what is new, in
+	// the series of yesterday and of today.
+	puts = sink.puts
 	step(t, p, sink, may20.Add(24*time.Hour))
-	if len(sink.measured) != 3 || len(sink.measured[2].Values) != 23 {
-		t.Errorf("a day later: %d measured, the last of %d values", len(sink.measured), len(sink.measured[2].Values))
+	if sink.puts != puts+2 || len(sink.measured) != days+1 {
+		t.Errorf("a day later: %d puts, %d series", sink.puts-puts, len(sink.measured))
 	}
-	// The clock is set back: nothing is asked for that was known, a forecast
-	// is made from then.
+	// The clock is set back: nothing is stored twice, a forecast is made from
+	// then.
+	puts = sink.puts
+	n := len(sink.forecasts)
 	step(t, p, sink, may20.Add(5*time.Hour))
-	if n := len(sink.forecasts); len(sink.measured) != 3 || n != 4 || !sink.last().Issued.Equal(may20.Add(5*time.Hour)) {
-		t.Errorf("the clock was set back: %d measured, %d forecasts", len(sink.measured), n)
+	if sink.puts != puts || len(sink.forecasts) != n+1 || !sink.last().Issued.Equal(may20.Add(5*time.Hour)) {
+		t.Errorf("the clock was set back: %d puts, %d forecasts", sink.puts-puts, len(sink.forecasts)-n)
 	}
 	// A new process with the same store asks only for what is new.
 	asked := source.asked
 	again := &signal.Poller{Providers: p.Providers, Wanted: p.Wanted, Sink: sink, Climatology: p.Climatology}
 	step(t, again, sink, may20.Add(24*time.Hour))
-	if len(sink.measured) != 3 || source.asked != asked+1 {
-		t.Errorf("after a restart: %d measured, asked %d times", len(sink.measured), source.asked-asked)
+	if sink.puts != puts || source.asked > asked+1 {
+		t.Errorf("after a restart: %d puts, asked %d times", sink.puts-puts, source.asked-asked)
 	}
 }
 
 // The same steps give the same bytes.
 func TestPollerIsReplayable(t *testing.T) {
 	p, source, sink := world(t, "GB", "GB")
-	if step(t, p, sink, may20); source.asked != 2 { // for the values, and whether there are more
-		t.Errorf("a zone that is wanted twice is asked for %d times, want 2", source.asked)
+	if step(t, p, sink, may20); source.asked != 1 {
+		t.Errorf("a zone that is wanted twice is asked for %d times, want 1", source.asked)
 	}
 	var runs [2][]string
 	for i := range runs {
 		p, _, sink := world(t, "ES", "GB", "ES")
-		for h := range 30 {
+		for h := range 36 {
 			step(t, p, sink, may20.Add(time.Duration(h)*20*time.Minute))
 		}
 		for _, s := range append(sink.measured, sink.forecasts...) {
@@ -219,16 +303,16 @@ func TestPollerGoesOnWithoutProviders(t *testing.T) {
 	if f := sink.last(); f.Grade != grid.GradeC || len(sink.forecasts) != 2 {
 		t.Errorf("five hours after: grade %s of %d forecasts, want C from what is stored", f.Grade, len(sink.forecasts))
 	}
-	step(t, p, sink, may20.Add(40*time.Hour))
+	step(t, p, sink, may20.Add(60*time.Hour))
 	h := health(t, p, "GB")
-	if f := sink.last(); f.Grade != grid.GradeD || h.Grade != grid.GradeD || !h.LastSuccess.Equal(may20) || h.LastError != bundled.TraceProvider+": connection refused" || !h.LastErrorAt.Equal(may20.Add(40*time.Hour)) {
+	if f := sink.last(); f.Grade != grid.GradeD || h.Grade != grid.GradeD || !h.LastSuccess.Equal(may20) || h.LastError != bundled.TraceProvider+": connection refused" || !h.LastErrorAt.Equal(may20.Add(60*time.Hour)) {
 		t.Errorf("two days after: grade %s, %+v", f.Grade, h)
 	}
 	// It comes back: what was missed is fetched, and C again.
 	source.err = nil
-	step(t, p, sink, may20.Add(41*time.Hour))
-	if h := health(t, p, "GB"); h.Grade != grid.GradeC || len(sink.measured) != 2 || len(sink.measured[1].Values) != 41 || !h.LastSuccess.Equal(may20.Add(41*time.Hour)) {
-		t.Errorf("it came back: %+v, %d series", h, len(sink.measured))
+	step(t, p, sink, may20.Add(61*time.Hour))
+	if h := health(t, p, "GB"); h.Grade != grid.GradeC || !h.MeasuredUntil.Equal(may20.Add(61*time.Hour).Truncate(time.Hour)) || !h.LastSuccess.Equal(may20.Add(61*time.Hour)) {
+		t.Errorf("it came back: %+v", h)
 	}
 
 	// A zone that no provider has and of which only the yearly mean is known.
@@ -300,7 +384,7 @@ func TestGate(t *testing.T) {
 		"another basis":    {func(s grid.Series) grid.Series { s.Basis.Scope = grid.Direct; return s }, "never mixed"},
 		"an absurd value":  {func(s grid.Series) grid.Series { s.Values[3] = 3_000_001; return s }, "want 0 to 3000000"},
 		"below zero":       {func(s grid.Series) grid.Series { s.Values[3] = -5; return s }, "-5"},
-		"issued later":     {func(s grid.Series) grid.Series { s.Issued = may20.Add(time.Microsecond); return s }, "still to come"},
+		"issued later":     {func(s grid.Series) grid.Series { s.Issued = may20.Add(time.Hour); return s }, "still to come"},
 		"not issued":       {func(s grid.Series) grid.Series { s.Issued = time.Time{}; return s }, "issued"},
 		"the running hour": {func(s grid.Series) grid.Series { s.Values = append(s.Values, 1000); s.Issued = may20; return s }, "measures until " + future.Format(time.RFC3339)},
 		"before the window": {func(s grid.Series) grid.Series {
@@ -314,18 +398,15 @@ func TestGate(t *testing.T) {
 	} {
 		p, source, sink := world(t, "GB")
 		source.change = c.lie
-		told := 0
-		p.Refused = func(_ context.Context, now time.Time, zone grid.Zone, provider, reason string) error {
-			told++
-			if !now.Equal(may20) || zone != "GB" || provider != bundled.TraceProvider || !strings.Contains(reason, c.want) {
-				t.Errorf("%s: told %s %s %s %q, want %q", what, now, zone, provider, reason, c.want)
-			}
-			return nil
+		step(t, p, sink, may20)
+		step(t, p, sink, may20.Add(10*time.Minute))
+		told := sink.told(signal.Refused)
+		if len(sink.measured) != 0 || len(told) != 1 || source.asked != 2 {
+			t.Errorf("%s: asked %d times, %d series stored, told %d times", what, source.asked, len(sink.measured), len(told))
+			continue
 		}
-		step(t, p, sink, may20)
-		step(t, p, sink, may20)
-		if len(sink.measured) != 0 || told != 1 {
-			t.Errorf("%s: %d series stored, told %d times", what, len(sink.measured), told)
+		if n := told[0]; n.Zone != "GB" || n.Provider != bundled.TraceProvider || !strings.Contains(n.Reason, c.want) {
+			t.Errorf("%s: told %+v, want %q", what, n, c.want)
 		}
 		if h := health(t, p, "GB"); !strings.Contains(h.LastError, c.want) || h.Grade != grid.GradeD {
 			t.Errorf("%s: health %+v", what, h)
@@ -346,8 +427,6 @@ func TestStuckSource(t *testing.T) {
 		}
 		return s
 	}
-	told := 0
-	p.Refused = func(context.Context, time.Time, grid.Zone, string, string) error { told++; return nil }
 	step(t, p, sink, may20)
 	for m := range 20 {
 		step(t, p, sink, may20.Add(time.Duration(m)*40*time.Minute))
@@ -357,11 +436,8 @@ func TestStuckSource(t *testing.T) {
 	if h := health(t, p, "ES"); h.MeasuredUntil.Before(from.Add(6*time.Hour)) || h.MeasuredUntil.After(from.Add(9*time.Hour)) || !strings.Contains(h.LastError, "repeats one value") {
 		t.Errorf("believed until %s (%s), want 6 to 9 hours from %s", h.MeasuredUntil, h.LastError, from)
 	}
-	if told != 1 {
-		t.Errorf("told %d times", told)
-	}
-	if len(sink.measured) != 1 {
-		t.Errorf("stored %d series while it was stuck, want 1", len(sink.measured))
+	if told := sink.told(signal.Refused); len(told) != 1 {
+		t.Errorf("told %d times", len(told))
 	}
 	// It moves again: all that is sound is stored, the flat stretch is a gap.
 	step(t, p, sink, may20.Add(20*time.Hour))
@@ -369,7 +445,7 @@ func TestStuckSource(t *testing.T) {
 	if !h.MeasuredUntil.Equal(may20.Add(20 * time.Hour).Truncate(time.Hour)) {
 		t.Errorf("it moves again: measured until %s", h.MeasuredUntil)
 	}
-	have, _ := sink.Measured(t.Context(), "ES", from)
+	have := sink.merged("ES")
 	if r, ok := have.At(from.Add(10 * time.Hour)); ok {
 		t.Errorf("the flat stretch is known as %s", r.Value)
 	}
@@ -399,7 +475,7 @@ func TestStuckSource(t *testing.T) {
 		return s
 	}
 	step(t, p, sink, may20)
-	if h := health(t, p, "ES"); !h.MeasuredUntil.Before(may20.Add(-signal.Lookback + 24*time.Hour)) {
+	if h := health(t, p, "ES"); !h.MeasuredUntil.Before(sink.merged("ES").Start.Add(24 * time.Hour)) {
 		t.Errorf("flat with gaps: believed until %s", h.MeasuredUntil)
 	}
 	// Where the climatology does not move, a flat stretch is the truth.
@@ -425,25 +501,33 @@ func TestOurOwnTrouble(t *testing.T) {
 	}
 	sink.broken = nil
 	step(t, p, sink, may20) // nothing was lost
-	if len(sink.measured) != 2 || len(sink.forecasts) != 2 {
-		t.Errorf("after the repair: %d measured, %d forecasts", len(sink.measured), len(sink.forecasts))
+	if len(sink.forecasts) != 2 || !sink.merged("ES").End().Equal(may20.Truncate(time.Hour)) {
+		t.Errorf("after the repair: %d forecasts", len(sink.forecasts))
 	}
-	for _, write := range []int{1, 2} { // the disk fills between the writes
-		p, _, sink := world(t, "GB")
-		full := &fills{shelf: sink, after: write, err: disk}
-		p.Sink = full
-		sink.now = may20
-		if err := p.Step(t.Context(), may20); !errors.Is(err, disk) {
-			t.Errorf("write %d: %v", write, err)
-		}
-		full.after = 100
-		step(t, p, sink, may20)
-		if len(sink.measured) != 1 || len(sink.forecasts) != 1 {
-			t.Errorf("write %d, after the repair: %d measured, %d forecasts", write, len(sink.measured), len(sink.forecasts))
-		}
+	// The disk is full when it is to be written: what was found is found again.
+	p, source, sink := world(t, "GB")
+	full := &fills{shelf: sink, err: disk}
+	p.Sink = full
+	sink.now = may20
+	if err := p.Step(t.Context(), may20); !errors.Is(err, disk) || !strings.Contains(err.Error(), "GB") {
+		t.Errorf("got %v", err)
+	}
+	full.err = nil
+	if step(t, p, sink, may20); len(sink.forecasts) != 1 || !sink.merged("GB").End().Equal(may20.Truncate(time.Hour)) {
+		t.Errorf("after the repair: %d forecasts", len(sink.forecasts))
+	}
+	// A refusal that cannot be put on record is told again.
+	p, source, sink = world(t, "GB")
+	source.change = func(s grid.Series) grid.Series { s.Zone = "FR"; return s }
+	full = &fills{shelf: sink, err: disk}
+	p.Sink = full
+	_ = p.Step(t.Context(), may20)
+	full.err = nil
+	if step(t, p, sink, may20); len(sink.told(signal.Refused)) != 1 {
+		t.Errorf("told %v", sink.notes)
 	}
 
-	p, source, _ := world(t, "GB")
+	p, source, _ = world(t, "GB")
 	p.Wanted = func(context.Context) ([]grid.Zone, error) { return nil, disk }
 	if err := p.Step(t.Context(), may20); !errors.Is(err, disk) {
 		t.Errorf("wanted: %v", err)
@@ -454,39 +538,22 @@ func TestOurOwnTrouble(t *testing.T) {
 	if err := p.Step(ctx, may20); !errors.Is(err, context.Canceled) {
 		t.Errorf("stopped while it asked: %v", err)
 	}
-	if h := health(t, p, "ES"); h.LastError != "" || len(p.Health()) != 1 { // GB was not begun
+	if h := health(t, p, "ES"); h.LastError != "" {
 		t.Errorf("that we were stopped is not the provider's fault: %+v", h)
 	}
-	p, source, sink = world(t, "GB")
-	source.change = func(s grid.Series) grid.Series { s.Zone = "FR"; return s }
-	p.Refused = func(context.Context, time.Time, grid.Zone, string, string) error { return disk }
-	if err := p.Step(t.Context(), may20); !errors.Is(err, disk) {
-		t.Errorf("a refusal that cannot be put on record: %v", err)
-	}
-	sink.now = may20
-	source.change = func(s grid.Series) grid.Series {
-		for i := range s.Values {
-			s.Values[i] = 1
-		}
-		return s
-	}
-	if err := p.Step(t.Context(), may20); !errors.Is(err, disk) {
-		t.Errorf("a stuck source that cannot be put on record: %v", err)
-	}
 }
 
-// fills is a shelf that takes so many writes and no more.
+// fills is a shelf that can be read, and not written while it is full.
 type fills struct {
 	*shelf
-	after int
-	err   error
+	err error
 }
 
-func (f *fills) PutSignal(ctx context.Context, kind grid.Kind, s grid.Series) error {
-	if f.after--; f.after <= 0 {
+func (f *fills) Put(ctx context.Context, now time.Time, b signal.Batch) error {
+	if f.err != nil {
 		return f.err
 	}
-	return f.shelf.PutSignal(ctx, kind, s)
+	return f.shelf.Put(ctx, now, b)
 }
 
 // hangs is a provider that never answers.
@@ -504,7 +571,6 @@ func TestRunForADay(t *testing.T) {
 		p.Providers = []signal.Provider{hangs{p.Providers[0]}}
 		var out bytes.Buffer
 		p.Log = slog.New(slog.NewTextHandler(&out, nil))
-		sink.now = time.Now().Add(1000 * time.Hour)
 		ctx, cancel := context.WithTimeout(t.Context(), 24*time.Hour)
 		defer cancel()
 		if err := p.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -525,8 +591,8 @@ func TestRunForADay(t *testing.T) {
 		ctx, cancel = context.WithTimeout(t.Context(), time.Hour-time.Second)
 		defer cancel()
 		_ = p.Run(ctx)
-		if n := strings.Count(out.String(), "disk full"); n != 6 {
-			t.Errorf("logged %d times, want 6", n)
+		if n := strings.Count(out.String(), "disk full"); n < 5 {
+			t.Errorf("logged %d times, want 5 at least", n)
 		}
 	})
 }
@@ -584,7 +650,7 @@ func TestForecastsRestOnTheStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, ok := forecast.Anchored(trace["GB"], p.Climatology, now, time.Hour, signal.Ahead)
+	want, _, ok := forecast.Make(forecast.Past{Zone: "GB", Basis: grid.AverageLifecycle, Measured: trace["GB"]}, p.Climatology, now, time.Hour, signal.Ahead)
 	if got := sink.last(); !ok || got.Digest() != want.Digest() {
 		t.Errorf("the forecast from the store is another than the one from the source")
 	}

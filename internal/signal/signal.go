@@ -62,6 +62,20 @@ type Pricer interface {
 	Prices(ctx context.Context, zone grid.Zone, from, to, now time.Time) (grid.Prices, error)
 }
 
+// Based is a source that says what its intensities count. One that does not
+// is taken to tell average lifecycle intensities.
+type Based interface {
+	Basis() grid.Basis
+}
+
+// BasisOf returns what the intensities of a provider count.
+func BasisOf(p Provider) grid.Basis {
+	if b, ok := p.(Based); ok {
+		return b.Basis()
+	}
+	return grid.AverageLifecycle
+}
+
 // Metered is a source that may be asked only so often.
 type Metered interface {
 	Budget(now time.Time) Budget

@@ -120,6 +120,8 @@ func Fixed(name string, series ...grid.Series) (Provider, error) {
 
 func (f fixed) Name() string { return f.name }
 
+func (f fixed) Basis() grid.Basis { return f.basis }
+
 func (f fixed) Zones(ctx context.Context) ([]grid.Zone, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

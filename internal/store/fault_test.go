@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"io"
+	"math"
 	"path/filepath"
 	"reflect"
 	"sync"
@@ -338,8 +339,21 @@ func TestMemoryRefuses(t *testing.T) {
 			return err
 		},
 		"series twice": func(q db.Querier) error {
-			ss, _ := q.LatestSeries(ctx)
-			return q.InsertSeries(ctx, db.InsertSeriesParams(ss[0]))
+			refs, _ := q.NewestRefs(ctx)
+			s, _ := q.Signal(ctx, refs[0])
+			return q.InsertSignal(ctx, db.InsertSignalParams(s))
+		},
+		"series of no record": func(q db.Querier) error {
+			return q.InsertSignal(ctx, db.InsertSignalParams{Ref: "x", Idx: sql.NullInt64{Int64: 1000, Valid: true}})
+		},
+		"newest of none": func(q db.Querier) error { return q.PutNewest(ctx, db.PutNewestParams{Ref: "x"}) },
+		"loss of the newest": func(q db.Querier) error {
+			refs, _ := q.NewestRefs(ctx)
+			return q.DropSignal(ctx, refs[0])
+		},
+		"end of the newest": func(q db.Querier) error {
+			_, err := q.PruneSignals(ctx, db.PruneSignalsParams{Kind: "forecast", Before: math.MaxInt64})
+			return err
 		},
 	} {
 		if err := d.Blind(f); err == nil || err.Error() == "" {

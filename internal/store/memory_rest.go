@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"database/sql"
 	"math"
@@ -219,91 +218,6 @@ func values[V any](t *table[V]) []V {
 		vs = append(vs, v)
 	}
 	return vs
-}
-
-func zoneKey(s db.Series) key {
-	return key{a: s.Zone + "\x00" + s.Kind, n: s.StartAt, m: s.Issued, c: s.Ref}
-}
-
-func (r *rows) InsertSeries(_ context.Context, p db.InsertSeriesParams) error {
-	s := db.Series(p)
-	if r.series.has(key{a: s.Ref}) {
-		return unique
-	}
-	r.series.put(key{a: s.Ref}, s)
-	r.zones.put(zoneKey(s), struct{}{})
-	return nil
-}
-
-func (r *rows) Series(_ context.Context, ref string) (db.Series, error) {
-	return one(r.series.get(key{a: ref}))
-}
-
-func (r *rows) SeriesOfZone(_ context.Context, p db.SeriesOfZoneParams) ([]db.Series, error) {
-	var ss []db.Series
-	name := p.Zone + "\x00" + p.Kind
-	for k := range r.zones.after(key{a: name, n: math.MinInt64}) {
-		if k.a != name {
-			break
-		}
-		if s, _ := r.series.get(key{a: k.c}); s.EndAt > p.Since {
-			ss = append(ss, s)
-		}
-	}
-	return ss, nil
-}
-
-func (r *rows) PutLatest(_ context.Context, p db.PutLatestParams) error {
-	k := key{a: p.Zone, b: p.Provider, c: p.Basis}
-	old, ok := r.newest.get(k)
-	if !ok || cmp.Or(cmp.Compare(p.Issued, old.Issued), cmp.Compare(p.Revision, old.Revision)) >= 0 {
-		r.newest.put(k, p)
-	}
-	return nil
-}
-
-func (r *rows) LatestSeries(context.Context) ([]db.Series, error) {
-	var ss []db.Series
-	for _, l := range r.newest.all() {
-		s, _ := r.series.get(key{a: l.Ref})
-		ss = append(ss, s)
-	}
-	return ss, nil
-}
-
-func (r *rows) UseSeries(_ context.Context, p db.UseSeriesParams) error {
-	r.uses.put(key{a: p.Ref, n: p.Idx}, struct{}{})
-	return nil
-}
-
-// unused reports whether a series ended before a time and nothing on record
-// refers to it.
-func (r *rows) unused(s db.Series, before int64) bool {
-	for k := range r.uses.after(key{a: s.Ref, n: math.MinInt64}) {
-		if k.a == s.Ref {
-			return false
-		}
-		break
-	}
-	return s.EndAt < before
-}
-
-func (r *rows) PruneLatest(_ context.Context, before int64) error {
-	prune(&r.newest, func(l db.PutLatestParams) bool {
-		s, _ := r.series.get(key{a: l.Ref})
-		return r.unused(s, before)
-	})
-	return nil
-}
-
-func (r *rows) PruneSeries(_ context.Context, before int64) (int64, error) {
-	return prune(&r.series, func(s db.Series) bool {
-		old := r.unused(s, before)
-		if old {
-			r.zones.remove(zoneKey(s))
-		}
-		return old
-	}), nil
 }
 
 func (r *rows) InsertToken(_ context.Context, p db.InsertTokenParams) error {

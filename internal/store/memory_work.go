@@ -44,9 +44,9 @@ type rows struct {
 	meters     table[db.Meter]           // workload, attempt, hour
 	unsettled  table[struct{}]           // hour, workload, attempt
 	sites      table[db.Site]            // id
-	series     table[db.Series]          // ref
+	signals    table[db.Signal]          // ref
 	zones      table[struct{}]           // zone and kind, start, issued, ref
-	newest     table[db.PutLatestParams] // zone, provider, basis
+	newest     table[db.PutNewestParams] // zone, provider, basis
 	uses       table[struct{}]           // ref, idx
 	tokens     table[db.Token]           // id
 	leases     table[db.Lease]           // name
@@ -61,7 +61,7 @@ func newRows() *rows {
 		&r.workloads.undo, &r.births.undo, &r.open.undo, &r.attempts.undo, &r.live.undo, &r.lost.undo, &r.keys.undo,
 		&r.leaves.undo, &r.byTenant.undo, &r.byWorkload.undo, &r.loghashes.undo, &r.checkpoints.undo, &r.transitions.undo, &r.moves.undo, &r.legal.undo,
 		&r.decisions.undo, &r.decided.undo, &r.placements.undo, &r.plans.undo, &r.entries.undo, &r.entriesOf.undo, &r.meters.undo, &r.unsettled.undo,
-		&r.sites.undo, &r.series.undo, &r.zones.undo, &r.newest.undo, &r.uses.undo, &r.tokens.undo, &r.leases.undo, &r.metas.undo,
+		&r.sites.undo, &r.signals.undo, &r.zones.undo, &r.newest.undo, &r.uses.undo, &r.tokens.undo, &r.leases.undo, &r.metas.undo,
 	} {
 		*u = &r.undo
 	}

@@ -18,7 +18,7 @@ import (
 var migrations embed.FS
 
 // schemaVersion is the newest migration: what this program reads and writes.
-const schemaVersion = 2
+const schemaVersion = 4
 
 // migrate brings the schema up to date. Forward only: there is no way down.
 func migrate(ctx context.Context, pool *sql.DB) error {
@@ -26,18 +26,16 @@ func migrate(ctx context.Context, pool *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	guards, err := migrations.ReadFile("sql/migration/sqlite/0002_guards.sql")
+	guards, err := ownWords(2, "0002_guards.sql")
+	if err != nil {
+		return err
+	}
+	moved, err := ownWords(4, "0004_series.sql")
 	if err != nil {
 		return err
 	}
 	p, err := goose.NewProvider(goose.DialectSQLite3, pool, tables,
-		goose.WithDisableGlobalRegistry(true),
-		goose.WithGoMigrations(goose.NewGoMigration(2, &goose.GoFunc{
-			RunTx: func(ctx context.Context, tx *sql.Tx) error {
-				_, err := tx.ExecContext(ctx, string(guards))
-				return err
-			},
-		}, nil)))
+		goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(guards, moved))
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
@@ -45,6 +43,18 @@ func migrate(ctx context.Context, pool *sql.DB) error {
 		return fmt.Errorf("bring the schema up to date: %w", err)
 	}
 	return checkVersion(ctx, pool)
+}
+
+// ownWords returns a migration that is in SQLite's own words.
+func ownWords(version int64, name string) (*goose.Migration, error) {
+	statements, err := migrations.ReadFile("sql/migration/sqlite/" + name)
+	if err != nil {
+		return nil, err
+	}
+	return goose.NewGoMigration(version, &goose.GoFunc{RunTx: func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, string(statements))
+		return err
+	}}, nil), nil
 }
 
 // checkVersion refuses a schema that is not the one this program knows.

@@ -198,19 +198,37 @@ type SystemTx interface {
 	// SeeSite notes that a site was heard from: its newest Seen and Answered.
 	SeeSite(id string, seen time.Time, answered int64) error
 
-	// PutSignal keeps a series, once: its ref is its digest. New is false if
-	// it was there already, and then nothing is put on record.
+	// PutSignals keeps series, each once: its ref is its digest. All that are
+	// new come with one record, whose digest is the DigestOf their refs; it
+	// returns those refs. If none is new, nothing is put on record.
+	PutSignals(signals []Signal, e audit.Event) (stored []string, err error)
+	// PutSignal is PutSignals of one series.
 	PutSignal(kind SignalKind, s grid.Series, e audit.Event) (ref string, isNew bool, err error)
 	Signal(ref string) (grid.Series, error)
 	// Measured returns the measured series of a zone that reach past since,
 	// by start, the later issued after the earlier.
 	Measured(zone grid.Zone, since time.Time) ([]grid.Series, error)
-	// LatestForecasts returns for each zone the newest forecast of each
-	// provider and basis, the best grade first and then the newest.
+	// ForecastAt returns the forecast of a zone that was in use at an instant:
+	// of those that are kept, the newest that had been issued by then.
+	ForecastAt(zone grid.Zone, at time.Time) (grid.Series, error)
+	// IssuedForecasts returns what providers issued of a zone since a time,
+	// the oldest first.
+	IssuedForecasts(zone grid.Zone, since time.Time) ([]grid.Series, error)
+	// LatestForecasts returns for each zone the newest forecast in use of each
+	// provider and basis, the newest of them first: an older one only fills
+	// where it does not reach.
 	LatestForecasts() (map[grid.Zone][]grid.Series, error)
-	// PruneSignals drops the series that ended before a time and to which no
-	// decision and no ledger entry refers; it returns how many.
-	PruneSignals(before time.Time) (int64, error)
+	// PutPrices keeps prices as PutSignals keeps series. Prices of a zone,
+	// provider and currency take the place of those issued no later that lie
+	// within them, unless something on record refers to these.
+	PutPrices(prices []grid.Prices, e audit.Event) (stored []string, err error)
+	// Prices returns the prices of a zone that reach past since, by start, the
+	// later issued after the earlier.
+	Prices(zone grid.Zone, since time.Time) ([]grid.Prices, error)
+	// PruneSignals drops the series that are old and to which no decision and
+	// no ledger entry refers; it returns how many. A newest forecast that is
+	// old is the newest no longer.
+	PruneSignals(keep Retention) (int64, error)
 
 	// UnsettledMeters returns the meters that have no ledger entry yet, the
 	// earliest hour first.
@@ -323,4 +341,6 @@ func CursorOf(w workload.Workload) Cursor { return workload.CursorOf(w) }
 const (
 	Measured = grid.Measured
 	Forecast = grid.Forecast
+	Issued   = grid.Issued
+	Price    = grid.Price
 )

@@ -1,16 +1,13 @@
 package store
 
 import (
-	"cmp"
 	"database/sql"
 	"errors"
-	"slices"
 	"strconv"
 	"time"
 
 	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/audit"
-	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/store/db"
 )
@@ -74,93 +71,6 @@ func (t *systemTx) SeeSite(id string, seen time.Time, answered int64) error {
 		return missing("site "+id, nil)
 	}
 	return t.failed("noting that site "+id+" was seen", err)
-}
-
-func (t *systemTx) PutSignal(kind SignalKind, s grid.Series, e audit.Event) (string, bool, error) {
-	if err := t.writable(); err != nil {
-		return "", false, err
-	}
-	if kind != Measured && kind != Forecast {
-		return "", false, problem.Errorf(problem.Invalid, "a series is measured or a forecast, not %q", kind)
-	}
-	if err := s.Validate(); err != nil {
-		return "", false, &problem.Error{Kind: problem.Invalid, Detail: err.Error(), Cause: err}
-	}
-	s.Ref = ""
-	ref := s.Digest()
-	if _, err := t.q.Series(t.ctx, ref); err == nil {
-		return ref, false, nil
-	} else if !errors.Is(err, sql.ErrNoRows) {
-		return "", false, t.failed("reading a series", err)
-	}
-	body, err := encode("a series", s)
-	if err != nil {
-		return "", false, err
-	}
-	e = detail(e, "kind", string(kind), "zone", string(s.Zone), "provider", s.Provider)
-	if _, err := t.record(fact{Event: e, kind: audit.SignalStored, tenant: e.Tenant, object: "signal:" + ref}); err != nil {
-		return "", false, err
-	}
-	if err := t.failed("storing a series", t.q.InsertSeries(t.ctx, db.InsertSeriesParams{
-		Ref: ref, Kind: string(kind), Zone: string(s.Zone), StartAt: usec(s.Start), EndAt: usec(s.End()), Issued: usec(s.Issued), Body: body})); err != nil {
-		return "", false, err
-	}
-	if kind == Forecast {
-		err = t.failed("noting the newest forecast", t.q.PutLatest(t.ctx, db.PutLatestParams{
-			Zone: string(s.Zone), Provider: s.Provider, Basis: s.Basis.String(), Issued: usec(s.Issued), Revision: int64(s.Revision), Ref: ref}))
-	}
-	return ref, err == nil, err
-}
-
-func (t *systemTx) Signal(ref string) (grid.Series, error) {
-	row, err := t.q.Series(t.ctx, ref)
-	if errors.Is(err, sql.ErrNoRows) {
-		return grid.Series{}, missing("series "+ref, nil)
-	}
-	if err != nil {
-		return grid.Series{}, t.failed("reading a series", err)
-	}
-	return t.memo.one(row)
-}
-
-func (t *systemTx) Measured(zone grid.Zone, since time.Time) ([]grid.Series, error) {
-	rows, err := t.q.SeriesOfZone(t.ctx, db.SeriesOfZoneParams{Zone: string(zone), Kind: string(Measured), Since: usec(since)})
-	if err != nil {
-		return nil, t.failed("reading the measured series of "+string(zone), err)
-	}
-	return each(rows, t.memo.one)
-}
-
-func (t *systemTx) LatestForecasts() (map[grid.Zone][]grid.Series, error) {
-	rows, err := t.q.LatestSeries(t.ctx)
-	if err != nil {
-		return nil, t.failed("reading the newest forecasts", err)
-	}
-	all, err := each(rows, t.memo.one)
-	if err != nil {
-		return nil, err
-	}
-	byZone := map[grid.Zone][]grid.Series{}
-	for _, s := range all {
-		byZone[s.Zone] = append(byZone[s.Zone], s)
-	}
-	for _, ss := range byZone {
-		slices.SortStableFunc(ss, func(a, b grid.Series) int {
-			return cmp.Or(cmp.Compare(a.Grade, b.Grade), b.Issued.Compare(a.Issued))
-		})
-	}
-	return byZone, nil
-}
-
-func (t *systemTx) PruneSignals(before time.Time) (int64, error) {
-	if err := t.writable(); err != nil {
-		return 0, err
-	}
-	if err := t.failed("dropping old series", t.q.PruneLatest(t.ctx, usec(before))); err != nil {
-		return 0, err
-	}
-	n, err := t.q.PruneSeries(t.ctx, usec(before))
-	return n, t.failed("dropping old series", err)
 }
 
 func (t *systemTx) Token(hash []byte) (access.Token, error) {

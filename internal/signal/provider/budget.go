@@ -51,7 +51,7 @@ func (m *meter) take(now time.Time) (until time.Time, ok bool) {
 func (m *meter) budget(now time.Time) signal.Budget {
 	m.forget(now)
 	b := signal.Budget{Limit: m.rate.requests, Window: m.rate.window, Used: len(m.sent)}
-	if b.Limit == 0 || b.Used == 0 {
+	if b.Limit == 0 {
 		return b
 	}
 	left := b.Limit - b.Used
@@ -59,11 +59,13 @@ func (m *meter) budget(now time.Time) signal.Budget {
 		b.Exhausts = now
 		return b
 	}
-	since := max(now.Sub(m.sent[0]), time.Minute)
-	each := since / time.Duration(b.Used)
+	if b.Used < 2 {
+		return b // one request is no pace
+	}
+	each := max(now.Sub(m.sent[0]), time.Minute) / time.Duration(b.Used-1)
 	// At this pace the window holds so many; if that is within the limit, the
 	// old ones leave it as fast as new ones come.
-	if b.Window/max(each, 1) <= time.Duration(b.Limit) {
+	if b.Window/each <= time.Duration(b.Limit) {
 		return b
 	}
 	if in := time.Duration(left) * each; in <= 24*time.Hour {

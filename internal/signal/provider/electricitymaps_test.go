@@ -180,7 +180,7 @@ func TestElectricityMapsRefusals(t *testing.T) {
 	}
 	// A wrong token holds for all of them, and until there is another.
 	e = openEM(t, s, Declaration{})
-	t.Setenv("CLUSY_TEST_EM", "wr0ng-token")
+	t.Setenv("CLUSY_TEST_EM", "wr0ngkey123")
 	if _, err = e.Forecast(t.Context(), "DE-LU", emNow); !problem.Is(err, problem.Denied) || !strings.Contains(err.Error(), "Invalid auth-token") {
 		t.Errorf("token: %v", err)
 	}

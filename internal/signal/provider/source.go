@@ -388,16 +388,32 @@ func (s *source) also() []secret.Secret {
 	return s.secrets()
 }
 
-// scrub takes the key out of a text in each form in which it may have been
-// sent: sources echo requests, and what they say is logged.
+// shown is the longest piece of a key that may remain in what is printed.
+const shown = 3
+
+// scrub takes keys out of a text in each form in which they may have been sent:
+// sources echo requests, and what they say is logged. A source may have cut or
+// changed what it echoes: so a word that holds any piece of a key goes whole.
 func (s *source) scrub(text string, keys ...secret.Secret) string {
 	for _, key := range keys {
 		k := key.Reveal()
-		if len(k) < 4 {
+		if len(k) <= shown {
 			continue // that is no key, and every text holds it
 		}
-		for _, form := range []string{k, url.QueryEscape(k), url.PathEscape(k), base64.StdEncoding.EncodeToString([]byte(k)), strconv.Quote(k)[1 : len(strconv.Quote(k))-1]} {
+		for _, form := range []string{k, url.QueryEscape(k), url.PathEscape(k), base64.StdEncoding.EncodeToString([]byte(k))} {
 			text = strings.ReplaceAll(text, form, "•••")
+			pieces := strings.ToLower(form)
+			words := strings.Split(text, " ")
+			for n, word := range words {
+				low := strings.ToLower(word)
+				for i := 0; i+shown < len(pieces); i++ {
+					if strings.Contains(low, pieces[i:i+shown+1]) {
+						words[n] = "•••"
+						break
+					}
+				}
+			}
+			text = strings.Join(words, " ")
 		}
 	}
 	return text

@@ -45,6 +45,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deletePlacementStmt, err = db.PrepareContext(ctx, deletePlacement); err != nil {
 		return nil, fmt.Errorf("error preparing query DeletePlacement: %w", err)
 	}
+	if q.dropSignalStmt, err = db.PrepareContext(ctx, dropSignal); err != nil {
+		return nil, fmt.Errorf("error preparing query DropSignal: %w", err)
+	}
 	if q.endTokenStmt, err = db.PrepareContext(ctx, endToken); err != nil {
 		return nil, fmt.Errorf("error preparing query EndToken: %w", err)
 	}
@@ -78,8 +81,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.insertLoghashStmt, err = db.PrepareContext(ctx, insertLoghash); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertLoghash: %w", err)
 	}
-	if q.insertSeriesStmt, err = db.PrepareContext(ctx, insertSeries); err != nil {
-		return nil, fmt.Errorf("error preparing query InsertSeries: %w", err)
+	if q.insertSignalStmt, err = db.PrepareContext(ctx, insertSignal); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertSignal: %w", err)
 	}
 	if q.insertTokenStmt, err = db.PrepareContext(ctx, insertToken); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertToken: %w", err)
@@ -98,9 +101,6 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.lastLeafStmt, err = db.PrepareContext(ctx, lastLeaf); err != nil {
 		return nil, fmt.Errorf("error preparing query LastLeaf: %w", err)
-	}
-	if q.latestSeriesStmt, err = db.PrepareContext(ctx, latestSeries); err != nil {
-		return nil, fmt.Errorf("error preparing query LatestSeries: %w", err)
 	}
 	if q.leadStmt, err = db.PrepareContext(ctx, lead); err != nil {
 		return nil, fmt.Errorf("error preparing query Lead: %w", err)
@@ -135,6 +135,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.moveAttemptStmt, err = db.PrepareContext(ctx, moveAttempt); err != nil {
 		return nil, fmt.Errorf("error preparing query MoveAttempt: %w", err)
 	}
+	if q.newestRefsStmt, err = db.PrepareContext(ctx, newestRefs); err != nil {
+		return nil, fmt.Errorf("error preparing query NewestRefs: %w", err)
+	}
+	if q.newestSignalsStmt, err = db.PrepareContext(ctx, newestSignals); err != nil {
+		return nil, fmt.Errorf("error preparing query NewestSignals: %w", err)
+	}
 	if q.placementStmt, err = db.PrepareContext(ctx, placement); err != nil {
 		return nil, fmt.Errorf("error preparing query Placement: %w", err)
 	}
@@ -147,20 +153,20 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.progressAttemptStmt, err = db.PrepareContext(ctx, progressAttempt); err != nil {
 		return nil, fmt.Errorf("error preparing query ProgressAttempt: %w", err)
 	}
-	if q.pruneLatestStmt, err = db.PrepareContext(ctx, pruneLatest); err != nil {
-		return nil, fmt.Errorf("error preparing query PruneLatest: %w", err)
+	if q.pruneNewestStmt, err = db.PrepareContext(ctx, pruneNewest); err != nil {
+		return nil, fmt.Errorf("error preparing query PruneNewest: %w", err)
 	}
-	if q.pruneSeriesStmt, err = db.PrepareContext(ctx, pruneSeries); err != nil {
-		return nil, fmt.Errorf("error preparing query PruneSeries: %w", err)
+	if q.pruneSignalsStmt, err = db.PrepareContext(ctx, pruneSignals); err != nil {
+		return nil, fmt.Errorf("error preparing query PruneSignals: %w", err)
 	}
 	if q.putIdempotencyStmt, err = db.PrepareContext(ctx, putIdempotency); err != nil {
 		return nil, fmt.Errorf("error preparing query PutIdempotency: %w", err)
 	}
-	if q.putLatestStmt, err = db.PrepareContext(ctx, putLatest); err != nil {
-		return nil, fmt.Errorf("error preparing query PutLatest: %w", err)
-	}
 	if q.putMeterStmt, err = db.PrepareContext(ctx, putMeter); err != nil {
 		return nil, fmt.Errorf("error preparing query PutMeter: %w", err)
+	}
+	if q.putNewestStmt, err = db.PrepareContext(ctx, putNewest); err != nil {
+		return nil, fmt.Errorf("error preparing query PutNewest: %w", err)
 	}
 	if q.putPlacementStmt, err = db.PrepareContext(ctx, putPlacement); err != nil {
 		return nil, fmt.Errorf("error preparing query PutPlacement: %w", err)
@@ -171,17 +177,29 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.seeSiteStmt, err = db.PrepareContext(ctx, seeSite); err != nil {
 		return nil, fmt.Errorf("error preparing query SeeSite: %w", err)
 	}
-	if q.seriesStmt, err = db.PrepareContext(ctx, series); err != nil {
-		return nil, fmt.Errorf("error preparing query Series: %w", err)
-	}
-	if q.seriesOfZoneStmt, err = db.PrepareContext(ctx, seriesOfZone); err != nil {
-		return nil, fmt.Errorf("error preparing query SeriesOfZone: %w", err)
-	}
 	if q.setMetaStmt, err = db.PrepareContext(ctx, setMeta); err != nil {
 		return nil, fmt.Errorf("error preparing query SetMeta: %w", err)
 	}
 	if q.setPlanStmt, err = db.PrepareContext(ctx, setPlan); err != nil {
 		return nil, fmt.Errorf("error preparing query SetPlan: %w", err)
+	}
+	if q.signalStmt, err = db.PrepareContext(ctx, signal); err != nil {
+		return nil, fmt.Errorf("error preparing query Signal: %w", err)
+	}
+	if q.signalHeadStmt, err = db.PrepareContext(ctx, signalHead); err != nil {
+		return nil, fmt.Errorf("error preparing query SignalHead: %w", err)
+	}
+	if q.signalIssuedByStmt, err = db.PrepareContext(ctx, signalIssuedBy); err != nil {
+		return nil, fmt.Errorf("error preparing query SignalIssuedBy: %w", err)
+	}
+	if q.signalsIssuedSinceStmt, err = db.PrepareContext(ctx, signalsIssuedSince); err != nil {
+		return nil, fmt.Errorf("error preparing query SignalsIssuedSince: %w", err)
+	}
+	if q.signalsSinceStmt, err = db.PrepareContext(ctx, signalsSince); err != nil {
+		return nil, fmt.Errorf("error preparing query SignalsSince: %w", err)
+	}
+	if q.signalsWithinStmt, err = db.PrepareContext(ctx, signalsWithin); err != nil {
+		return nil, fmt.Errorf("error preparing query SignalsWithin: %w", err)
 	}
 	if q.siteStmt, err = db.PrepareContext(ctx, site); err != nil {
 		return nil, fmt.Errorf("error preparing query Site: %w", err)
@@ -319,6 +337,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deletePlacementStmt: %w", cerr)
 		}
 	}
+	if q.dropSignalStmt != nil {
+		if cerr := q.dropSignalStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropSignalStmt: %w", cerr)
+		}
+	}
 	if q.endTokenStmt != nil {
 		if cerr := q.endTokenStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing endTokenStmt: %w", cerr)
@@ -374,9 +397,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing insertLoghashStmt: %w", cerr)
 		}
 	}
-	if q.insertSeriesStmt != nil {
-		if cerr := q.insertSeriesStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing insertSeriesStmt: %w", cerr)
+	if q.insertSignalStmt != nil {
+		if cerr := q.insertSignalStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertSignalStmt: %w", cerr)
 		}
 	}
 	if q.insertTokenStmt != nil {
@@ -407,11 +430,6 @@ func (q *Queries) Close() error {
 	if q.lastLeafStmt != nil {
 		if cerr := q.lastLeafStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing lastLeafStmt: %w", cerr)
-		}
-	}
-	if q.latestSeriesStmt != nil {
-		if cerr := q.latestSeriesStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing latestSeriesStmt: %w", cerr)
 		}
 	}
 	if q.leadStmt != nil {
@@ -469,6 +487,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing moveAttemptStmt: %w", cerr)
 		}
 	}
+	if q.newestRefsStmt != nil {
+		if cerr := q.newestRefsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing newestRefsStmt: %w", cerr)
+		}
+	}
+	if q.newestSignalsStmt != nil {
+		if cerr := q.newestSignalsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing newestSignalsStmt: %w", cerr)
+		}
+	}
 	if q.placementStmt != nil {
 		if cerr := q.placementStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing placementStmt: %w", cerr)
@@ -489,14 +517,14 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing progressAttemptStmt: %w", cerr)
 		}
 	}
-	if q.pruneLatestStmt != nil {
-		if cerr := q.pruneLatestStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing pruneLatestStmt: %w", cerr)
+	if q.pruneNewestStmt != nil {
+		if cerr := q.pruneNewestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pruneNewestStmt: %w", cerr)
 		}
 	}
-	if q.pruneSeriesStmt != nil {
-		if cerr := q.pruneSeriesStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing pruneSeriesStmt: %w", cerr)
+	if q.pruneSignalsStmt != nil {
+		if cerr := q.pruneSignalsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing pruneSignalsStmt: %w", cerr)
 		}
 	}
 	if q.putIdempotencyStmt != nil {
@@ -504,14 +532,14 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing putIdempotencyStmt: %w", cerr)
 		}
 	}
-	if q.putLatestStmt != nil {
-		if cerr := q.putLatestStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing putLatestStmt: %w", cerr)
-		}
-	}
 	if q.putMeterStmt != nil {
 		if cerr := q.putMeterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putMeterStmt: %w", cerr)
+		}
+	}
+	if q.putNewestStmt != nil {
+		if cerr := q.putNewestStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putNewestStmt: %w", cerr)
 		}
 	}
 	if q.putPlacementStmt != nil {
@@ -529,16 +557,6 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing seeSiteStmt: %w", cerr)
 		}
 	}
-	if q.seriesStmt != nil {
-		if cerr := q.seriesStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing seriesStmt: %w", cerr)
-		}
-	}
-	if q.seriesOfZoneStmt != nil {
-		if cerr := q.seriesOfZoneStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing seriesOfZoneStmt: %w", cerr)
-		}
-	}
 	if q.setMetaStmt != nil {
 		if cerr := q.setMetaStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setMetaStmt: %w", cerr)
@@ -547,6 +565,36 @@ func (q *Queries) Close() error {
 	if q.setPlanStmt != nil {
 		if cerr := q.setPlanStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing setPlanStmt: %w", cerr)
+		}
+	}
+	if q.signalStmt != nil {
+		if cerr := q.signalStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signalStmt: %w", cerr)
+		}
+	}
+	if q.signalHeadStmt != nil {
+		if cerr := q.signalHeadStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signalHeadStmt: %w", cerr)
+		}
+	}
+	if q.signalIssuedByStmt != nil {
+		if cerr := q.signalIssuedByStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signalIssuedByStmt: %w", cerr)
+		}
+	}
+	if q.signalsIssuedSinceStmt != nil {
+		if cerr := q.signalsIssuedSinceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signalsIssuedSinceStmt: %w", cerr)
+		}
+	}
+	if q.signalsSinceStmt != nil {
+		if cerr := q.signalsSinceStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signalsSinceStmt: %w", cerr)
+		}
+	}
+	if q.signalsWithinStmt != nil {
+		if cerr := q.signalsWithinStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing signalsWithinStmt: %w", cerr)
 		}
 	}
 	if q.siteStmt != nil {
@@ -755,6 +803,7 @@ type Queries struct {
 	countWorkloadsStmt           *sql.Stmt
 	decisionsStmt                *sql.Stmt
 	deletePlacementStmt          *sql.Stmt
+	dropSignalStmt               *sql.Stmt
 	endTokenStmt                 *sql.Stmt
 	eventsStmt                   *sql.Stmt
 	firstDecisionStmt            *sql.Stmt
@@ -766,14 +815,13 @@ type Queries struct {
 	insertLedgerEntryStmt        *sql.Stmt
 	insertLegalStmt              *sql.Stmt
 	insertLoghashStmt            *sql.Stmt
-	insertSeriesStmt             *sql.Stmt
+	insertSignalStmt             *sql.Stmt
 	insertTokenStmt              *sql.Stmt
 	insertTransitionStmt         *sql.Stmt
 	insertWorkloadStmt           *sql.Stmt
 	lastCheckpointStmt           *sql.Stmt
 	lastDecisionStmt             *sql.Stmt
 	lastLeafStmt                 *sql.Stmt
-	latestSeriesStmt             *sql.Stmt
 	leadStmt                     *sql.Stmt
 	leaseStmt                    *sql.Stmt
 	ledgerEntriesStmt            *sql.Stmt
@@ -785,22 +833,28 @@ type Queries struct {
 	metersStmt                   *sql.Stmt
 	metersBetweenStmt            *sql.Stmt
 	moveAttemptStmt              *sql.Stmt
+	newestRefsStmt               *sql.Stmt
+	newestSignalsStmt            *sql.Stmt
 	placementStmt                *sql.Stmt
 	placementsBetweenStmt        *sql.Stmt
 	planInForceStmt              *sql.Stmt
 	progressAttemptStmt          *sql.Stmt
-	pruneLatestStmt              *sql.Stmt
-	pruneSeriesStmt              *sql.Stmt
+	pruneNewestStmt              *sql.Stmt
+	pruneSignalsStmt             *sql.Stmt
 	putIdempotencyStmt           *sql.Stmt
-	putLatestStmt                *sql.Stmt
 	putMeterStmt                 *sql.Stmt
+	putNewestStmt                *sql.Stmt
 	putPlacementStmt             *sql.Stmt
 	putSiteStmt                  *sql.Stmt
 	seeSiteStmt                  *sql.Stmt
-	seriesStmt                   *sql.Stmt
-	seriesOfZoneStmt             *sql.Stmt
 	setMetaStmt                  *sql.Stmt
 	setPlanStmt                  *sql.Stmt
+	signalStmt                   *sql.Stmt
+	signalHeadStmt               *sql.Stmt
+	signalIssuedByStmt           *sql.Stmt
+	signalsIssuedSinceStmt       *sql.Stmt
+	signalsSinceStmt             *sql.Stmt
+	signalsWithinStmt            *sql.Stmt
 	siteStmt                     *sql.Stmt
 	sitesStmt                    *sql.Stmt
 	systemChangesStmt            *sql.Stmt
@@ -846,6 +900,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countWorkloadsStmt:           q.countWorkloadsStmt,
 		decisionsStmt:                q.decisionsStmt,
 		deletePlacementStmt:          q.deletePlacementStmt,
+		dropSignalStmt:               q.dropSignalStmt,
 		endTokenStmt:                 q.endTokenStmt,
 		eventsStmt:                   q.eventsStmt,
 		firstDecisionStmt:            q.firstDecisionStmt,
@@ -857,14 +912,13 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertLedgerEntryStmt:        q.insertLedgerEntryStmt,
 		insertLegalStmt:              q.insertLegalStmt,
 		insertLoghashStmt:            q.insertLoghashStmt,
-		insertSeriesStmt:             q.insertSeriesStmt,
+		insertSignalStmt:             q.insertSignalStmt,
 		insertTokenStmt:              q.insertTokenStmt,
 		insertTransitionStmt:         q.insertTransitionStmt,
 		insertWorkloadStmt:           q.insertWorkloadStmt,
 		lastCheckpointStmt:           q.lastCheckpointStmt,
 		lastDecisionStmt:             q.lastDecisionStmt,
 		lastLeafStmt:                 q.lastLeafStmt,
-		latestSeriesStmt:             q.latestSeriesStmt,
 		leadStmt:                     q.leadStmt,
 		leaseStmt:                    q.leaseStmt,
 		ledgerEntriesStmt:            q.ledgerEntriesStmt,
@@ -876,22 +930,28 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		metersStmt:                   q.metersStmt,
 		metersBetweenStmt:            q.metersBetweenStmt,
 		moveAttemptStmt:              q.moveAttemptStmt,
+		newestRefsStmt:               q.newestRefsStmt,
+		newestSignalsStmt:            q.newestSignalsStmt,
 		placementStmt:                q.placementStmt,
 		placementsBetweenStmt:        q.placementsBetweenStmt,
 		planInForceStmt:              q.planInForceStmt,
 		progressAttemptStmt:          q.progressAttemptStmt,
-		pruneLatestStmt:              q.pruneLatestStmt,
-		pruneSeriesStmt:              q.pruneSeriesStmt,
+		pruneNewestStmt:              q.pruneNewestStmt,
+		pruneSignalsStmt:             q.pruneSignalsStmt,
 		putIdempotencyStmt:           q.putIdempotencyStmt,
-		putLatestStmt:                q.putLatestStmt,
 		putMeterStmt:                 q.putMeterStmt,
+		putNewestStmt:                q.putNewestStmt,
 		putPlacementStmt:             q.putPlacementStmt,
 		putSiteStmt:                  q.putSiteStmt,
 		seeSiteStmt:                  q.seeSiteStmt,
-		seriesStmt:                   q.seriesStmt,
-		seriesOfZoneStmt:             q.seriesOfZoneStmt,
 		setMetaStmt:                  q.setMetaStmt,
 		setPlanStmt:                  q.setPlanStmt,
+		signalStmt:                   q.signalStmt,
+		signalHeadStmt:               q.signalHeadStmt,
+		signalIssuedByStmt:           q.signalIssuedByStmt,
+		signalsIssuedSinceStmt:       q.signalsIssuedSinceStmt,
+		signalsSinceStmt:             q.signalsSinceStmt,
+		signalsWithinStmt:            q.signalsWithinStmt,
 		siteStmt:                     q.siteStmt,
 		sitesStmt:                    q.sitesStmt,
 		systemChangesStmt:            q.systemChangesStmt,

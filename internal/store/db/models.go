@@ -97,14 +97,18 @@ type Meter struct {
 	Settled  sql.NullInt64
 }
 
-type Series struct {
-	Ref     string
-	Kind    string
-	Zone    string
-	StartAt int64
-	EndAt   int64
-	Issued  int64
-	Body    string
+type Signal struct {
+	Ref      string
+	Kind     string
+	Zone     string
+	Provider string
+	Basis    string
+	StartAt  int64
+	EndAt    int64
+	Issued   int64
+	Revision int64
+	Idx      sql.NullInt64
+	Body     []byte
 }
 
 type Site struct {

@@ -16,6 +16,7 @@ type Querier interface {
 	CountWorkloads(ctx context.Context, tenant string) ([]CountWorkloadsRow, error)
 	Decisions(ctx context.Context, arg DecisionsParams) ([]Decision, error)
 	DeletePlacement(ctx context.Context, arg DeletePlacementParams) error
+	DropSignal(ctx context.Context, ref string) error
 	EndToken(ctx context.Context, arg EndTokenParams) (int64, error)
 	Events(ctx context.Context, arg EventsParams) ([]EventsRow, error)
 	FirstDecision(ctx context.Context, arg FirstDecisionParams) (string, error)
@@ -27,14 +28,13 @@ type Querier interface {
 	InsertLedgerEntry(ctx context.Context, arg InsertLedgerEntryParams) error
 	InsertLegal(ctx context.Context, arg InsertLegalParams) error
 	InsertLoghash(ctx context.Context, arg InsertLoghashParams) error
-	InsertSeries(ctx context.Context, arg InsertSeriesParams) error
+	InsertSignal(ctx context.Context, arg InsertSignalParams) error
 	InsertToken(ctx context.Context, arg InsertTokenParams) error
 	InsertTransition(ctx context.Context, arg InsertTransitionParams) error
 	InsertWorkload(ctx context.Context, arg InsertWorkloadParams) error
 	LastCheckpoint(ctx context.Context) (Checkpoint, error)
 	LastDecision(ctx context.Context, arg LastDecisionParams) (string, error)
 	LastLeaf(ctx context.Context, tenant string) (LastLeafRow, error)
-	LatestSeries(ctx context.Context) ([]Series, error)
 	Lead(ctx context.Context, arg LeadParams) (int64, error)
 	Lease(ctx context.Context, name string) (Lease, error)
 	LedgerEntries(ctx context.Context, arg LedgerEntriesParams) ([]LedgerEntriesRow, error)
@@ -48,22 +48,28 @@ type Querier interface {
 	Meters(ctx context.Context, arg MetersParams) ([]Meter, error)
 	MetersBetween(ctx context.Context, arg MetersBetweenParams) ([]Meter, error)
 	MoveAttempt(ctx context.Context, arg MoveAttemptParams) (int64, error)
+	NewestRefs(ctx context.Context) ([]string, error)
+	NewestSignals(ctx context.Context) ([]Signal, error)
 	Placement(ctx context.Context, arg PlacementParams) (string, error)
 	PlacementsBetween(ctx context.Context, arg PlacementsBetweenParams) ([]PlacementsBetweenRow, error)
 	PlanInForce(ctx context.Context) (PlanInForceRow, error)
 	ProgressAttempt(ctx context.Context, arg ProgressAttemptParams) (int64, error)
-	PruneLatest(ctx context.Context, before int64) error
-	PruneSeries(ctx context.Context, before int64) (int64, error)
+	PruneNewest(ctx context.Context, before int64) error
+	PruneSignals(ctx context.Context, arg PruneSignalsParams) (int64, error)
 	PutIdempotency(ctx context.Context, arg PutIdempotencyParams) error
-	PutLatest(ctx context.Context, arg PutLatestParams) error
 	PutMeter(ctx context.Context, arg PutMeterParams) (int64, error)
+	PutNewest(ctx context.Context, arg PutNewestParams) error
 	PutPlacement(ctx context.Context, arg PutPlacementParams) error
 	PutSite(ctx context.Context, arg PutSiteParams) error
 	SeeSite(ctx context.Context, arg SeeSiteParams) (int64, error)
-	Series(ctx context.Context, ref string) (Series, error)
-	SeriesOfZone(ctx context.Context, arg SeriesOfZoneParams) ([]Series, error)
 	SetMeta(ctx context.Context, arg SetMetaParams) error
 	SetPlan(ctx context.Context, arg SetPlanParams) (int64, error)
+	Signal(ctx context.Context, ref string) (Signal, error)
+	SignalHead(ctx context.Context, ref string) (SignalHeadRow, error)
+	SignalIssuedBy(ctx context.Context, arg SignalIssuedByParams) (Signal, error)
+	SignalsIssuedSince(ctx context.Context, arg SignalsIssuedSinceParams) ([]Signal, error)
+	SignalsSince(ctx context.Context, arg SignalsSinceParams) ([]Signal, error)
+	SignalsWithin(ctx context.Context, arg SignalsWithinParams) ([]string, error)
 	Site(ctx context.Context, id string) (Site, error)
 	Sites(ctx context.Context) ([]Site, error)
 	SystemChanges(ctx context.Context, arg SystemChangesParams) ([]SystemChangesRow, error)

@@ -7,55 +7,107 @@ package db
 
 import (
 	"context"
+	"database/sql"
 )
 
-const insertSeries = `-- name: InsertSeries :exec
-INSERT INTO series (ref, kind, zone, start_at, end_at, issued, body) VALUES ($1, $2, $3, $4, $5, $6, $7)
+const dropSignal = `-- name: DropSignal :exec
+DELETE FROM signal WHERE signal.ref = $1
+	AND NOT EXISTS (SELECT 1 FROM series_use WHERE series_use.ref = signal.ref)
 `
 
-type InsertSeriesParams struct {
-	Ref     string
-	Kind    string
-	Zone    string
-	StartAt int64
-	EndAt   int64
-	Issued  int64
-	Body    string
+func (q *Queries) DropSignal(ctx context.Context, ref string) error {
+	_, err := q.exec(ctx, q.dropSignalStmt, dropSignal, ref)
+	return err
 }
 
-func (q *Queries) InsertSeries(ctx context.Context, arg InsertSeriesParams) error {
-	_, err := q.exec(ctx, q.insertSeriesStmt, insertSeries,
+const insertSignal = `-- name: InsertSignal :exec
+INSERT INTO signal (ref, kind, zone, provider, basis, start_at, end_at, issued, revision, idx, body)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+`
+
+type InsertSignalParams struct {
+	Ref      string
+	Kind     string
+	Zone     string
+	Provider string
+	Basis    string
+	StartAt  int64
+	EndAt    int64
+	Issued   int64
+	Revision int64
+	Idx      sql.NullInt64
+	Body     []byte
+}
+
+func (q *Queries) InsertSignal(ctx context.Context, arg InsertSignalParams) error {
+	_, err := q.exec(ctx, q.insertSignalStmt, insertSignal,
 		arg.Ref,
 		arg.Kind,
 		arg.Zone,
+		arg.Provider,
+		arg.Basis,
 		arg.StartAt,
 		arg.EndAt,
 		arg.Issued,
+		arg.Revision,
+		arg.Idx,
 		arg.Body,
 	)
 	return err
 }
 
-const latestSeries = `-- name: LatestSeries :many
-SELECT series.ref, series.kind, series.zone, series.start_at, series.end_at, series.issued, series.body FROM latest JOIN series ON series.ref = latest.ref ORDER BY latest.zone, latest.provider, latest.basis
+const newestRefs = `-- name: NewestRefs :many
+SELECT ref FROM signal_newest ORDER BY zone, provider, basis
 `
 
-func (q *Queries) LatestSeries(ctx context.Context) ([]Series, error) {
-	rows, err := q.query(ctx, q.latestSeriesStmt, latestSeries)
+func (q *Queries) NewestRefs(ctx context.Context) ([]string, error) {
+	rows, err := q.query(ctx, q.newestRefsStmt, newestRefs)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Series
+	var items []string
 	for rows.Next() {
-		var i Series
+		var ref string
+		if err := rows.Scan(&ref); err != nil {
+			return nil, err
+		}
+		items = append(items, ref)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const newestSignals = `-- name: NewestSignals :many
+SELECT signal.ref, signal.kind, signal.zone, signal.provider, signal.basis, signal.start_at, signal.end_at, signal.issued, signal.revision, signal.idx, signal.body FROM signal_newest JOIN signal ON signal.ref = signal_newest.ref
+ORDER BY signal_newest.zone, signal_newest.provider, signal_newest.basis
+`
+
+func (q *Queries) NewestSignals(ctx context.Context) ([]Signal, error) {
+	rows, err := q.query(ctx, q.newestSignalsStmt, newestSignals)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Signal
+	for rows.Next() {
+		var i Signal
 		if err := rows.Scan(
 			&i.Ref,
 			&i.Kind,
 			&i.Zone,
+			&i.Provider,
+			&i.Basis,
 			&i.StartAt,
 			&i.EndAt,
 			&i.Issued,
+			&i.Revision,
+			&i.Idx,
 			&i.Body,
 		); err != nil {
 			return nil, err
@@ -71,107 +123,267 @@ func (q *Queries) LatestSeries(ctx context.Context) ([]Series, error) {
 	return items, nil
 }
 
-const pruneLatest = `-- name: PruneLatest :exec
-DELETE FROM latest WHERE ref IN (
-	SELECT series.ref FROM series WHERE series.end_at < $1
-		AND NOT EXISTS (SELECT 1 FROM series_use WHERE series_use.ref = series.ref))
+const pruneNewest = `-- name: PruneNewest :exec
+DELETE FROM signal_newest WHERE end_at < $1
 `
 
-func (q *Queries) PruneLatest(ctx context.Context, before int64) error {
-	_, err := q.exec(ctx, q.pruneLatestStmt, pruneLatest, before)
+func (q *Queries) PruneNewest(ctx context.Context, before int64) error {
+	_, err := q.exec(ctx, q.pruneNewestStmt, pruneNewest, before)
 	return err
 }
 
-const pruneSeries = `-- name: PruneSeries :execrows
-DELETE FROM series WHERE end_at < $1
-	AND NOT EXISTS (SELECT 1 FROM series_use WHERE series_use.ref = series.ref)
+const pruneSignals = `-- name: PruneSignals :execrows
+DELETE FROM signal WHERE kind = $1 AND end_at < $2
+	AND NOT EXISTS (SELECT 1 FROM series_use WHERE series_use.ref = signal.ref)
 `
 
-func (q *Queries) PruneSeries(ctx context.Context, before int64) (int64, error) {
-	result, err := q.exec(ctx, q.pruneSeriesStmt, pruneSeries, before)
+type PruneSignalsParams struct {
+	Kind   string
+	Before int64
+}
+
+func (q *Queries) PruneSignals(ctx context.Context, arg PruneSignalsParams) (int64, error) {
+	result, err := q.exec(ctx, q.pruneSignalsStmt, pruneSignals, arg.Kind, arg.Before)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected()
 }
 
-const putLatest = `-- name: PutLatest :exec
-INSERT INTO latest (zone, provider, basis, issued, revision, ref) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (zone, provider, basis) DO UPDATE SET issued = excluded.issued, revision = excluded.revision, ref = excluded.ref
-WHERE (excluded.issued, excluded.revision) >= (latest.issued, latest.revision)
+const putNewest = `-- name: PutNewest :exec
+INSERT INTO signal_newest (zone, provider, basis, issued, revision, end_at, ref) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (zone, provider, basis) DO UPDATE SET issued = excluded.issued, revision = excluded.revision, end_at = excluded.end_at, ref = excluded.ref
+WHERE (excluded.issued, excluded.revision) >= (signal_newest.issued, signal_newest.revision)
 `
 
-type PutLatestParams struct {
+type PutNewestParams struct {
 	Zone     string
 	Provider string
 	Basis    string
 	Issued   int64
 	Revision int64
+	EndAt    int64
 	Ref      string
 }
 
-func (q *Queries) PutLatest(ctx context.Context, arg PutLatestParams) error {
-	_, err := q.exec(ctx, q.putLatestStmt, putLatest,
+func (q *Queries) PutNewest(ctx context.Context, arg PutNewestParams) error {
+	_, err := q.exec(ctx, q.putNewestStmt, putNewest,
 		arg.Zone,
 		arg.Provider,
 		arg.Basis,
 		arg.Issued,
 		arg.Revision,
+		arg.EndAt,
 		arg.Ref,
 	)
 	return err
 }
 
-const series = `-- name: Series :one
-SELECT ref, kind, zone, start_at, end_at, issued, body FROM series WHERE ref = $1
+const signal = `-- name: Signal :one
+SELECT ref, kind, zone, provider, basis, start_at, end_at, issued, revision, idx, body FROM signal WHERE ref = $1
 `
 
-func (q *Queries) Series(ctx context.Context, ref string) (Series, error) {
-	row := q.queryRow(ctx, q.seriesStmt, series, ref)
-	var i Series
+func (q *Queries) Signal(ctx context.Context, ref string) (Signal, error) {
+	row := q.queryRow(ctx, q.signalStmt, signal, ref)
+	var i Signal
 	err := row.Scan(
 		&i.Ref,
 		&i.Kind,
 		&i.Zone,
+		&i.Provider,
+		&i.Basis,
 		&i.StartAt,
 		&i.EndAt,
 		&i.Issued,
+		&i.Revision,
+		&i.Idx,
 		&i.Body,
 	)
 	return i, err
 }
 
-const seriesOfZone = `-- name: SeriesOfZone :many
-SELECT ref, kind, zone, start_at, end_at, issued, body FROM series WHERE zone = $1 AND kind = $2 AND end_at > $3 ORDER BY start_at, issued, ref
+const signalHead = `-- name: SignalHead :one
+SELECT kind, zone, provider, basis, issued, revision FROM signal WHERE ref = $1
 `
 
-type SeriesOfZoneParams struct {
+type SignalHeadRow struct {
+	Kind     string
+	Zone     string
+	Provider string
+	Basis    string
+	Issued   int64
+	Revision int64
+}
+
+func (q *Queries) SignalHead(ctx context.Context, ref string) (SignalHeadRow, error) {
+	row := q.queryRow(ctx, q.signalHeadStmt, signalHead, ref)
+	var i SignalHeadRow
+	err := row.Scan(
+		&i.Kind,
+		&i.Zone,
+		&i.Provider,
+		&i.Basis,
+		&i.Issued,
+		&i.Revision,
+	)
+	return i, err
+}
+
+const signalIssuedBy = `-- name: SignalIssuedBy :one
+SELECT ref, kind, zone, provider, basis, start_at, end_at, issued, revision, idx, body FROM signal WHERE zone = $1 AND kind = $2 AND issued <= $3 ORDER BY issued DESC, revision DESC, ref LIMIT 1
+`
+
+type SignalIssuedByParams struct {
+	Zone string
+	Kind string
+	At   int64
+}
+
+func (q *Queries) SignalIssuedBy(ctx context.Context, arg SignalIssuedByParams) (Signal, error) {
+	row := q.queryRow(ctx, q.signalIssuedByStmt, signalIssuedBy, arg.Zone, arg.Kind, arg.At)
+	var i Signal
+	err := row.Scan(
+		&i.Ref,
+		&i.Kind,
+		&i.Zone,
+		&i.Provider,
+		&i.Basis,
+		&i.StartAt,
+		&i.EndAt,
+		&i.Issued,
+		&i.Revision,
+		&i.Idx,
+		&i.Body,
+	)
+	return i, err
+}
+
+const signalsIssuedSince = `-- name: SignalsIssuedSince :many
+SELECT ref, kind, zone, provider, basis, start_at, end_at, issued, revision, idx, body FROM signal WHERE zone = $1 AND kind = $2 AND issued >= $3 ORDER BY issued, revision, ref
+`
+
+type SignalsIssuedSinceParams struct {
 	Zone  string
 	Kind  string
 	Since int64
 }
 
-func (q *Queries) SeriesOfZone(ctx context.Context, arg SeriesOfZoneParams) ([]Series, error) {
-	rows, err := q.query(ctx, q.seriesOfZoneStmt, seriesOfZone, arg.Zone, arg.Kind, arg.Since)
+func (q *Queries) SignalsIssuedSince(ctx context.Context, arg SignalsIssuedSinceParams) ([]Signal, error) {
+	rows, err := q.query(ctx, q.signalsIssuedSinceStmt, signalsIssuedSince, arg.Zone, arg.Kind, arg.Since)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Series
+	var items []Signal
 	for rows.Next() {
-		var i Series
+		var i Signal
 		if err := rows.Scan(
 			&i.Ref,
 			&i.Kind,
 			&i.Zone,
+			&i.Provider,
+			&i.Basis,
 			&i.StartAt,
 			&i.EndAt,
 			&i.Issued,
+			&i.Revision,
+			&i.Idx,
 			&i.Body,
 		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const signalsSince = `-- name: SignalsSince :many
+SELECT ref, kind, zone, provider, basis, start_at, end_at, issued, revision, idx, body FROM signal WHERE zone = $1 AND kind = $2 AND end_at > $3 ORDER BY start_at, issued, ref
+`
+
+type SignalsSinceParams struct {
+	Zone  string
+	Kind  string
+	Since int64
+}
+
+func (q *Queries) SignalsSince(ctx context.Context, arg SignalsSinceParams) ([]Signal, error) {
+	rows, err := q.query(ctx, q.signalsSinceStmt, signalsSince, arg.Zone, arg.Kind, arg.Since)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Signal
+	for rows.Next() {
+		var i Signal
+		if err := rows.Scan(
+			&i.Ref,
+			&i.Kind,
+			&i.Zone,
+			&i.Provider,
+			&i.Basis,
+			&i.StartAt,
+			&i.EndAt,
+			&i.Issued,
+			&i.Revision,
+			&i.Idx,
+			&i.Body,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const signalsWithin = `-- name: SignalsWithin :many
+SELECT ref FROM signal WHERE zone = $1 AND kind = $2 AND provider = $3 AND basis = $4
+	AND issued <= $5 AND start_at >= $6 AND end_at <= $7 ORDER BY ref
+`
+
+type SignalsWithinParams struct {
+	Zone     string
+	Kind     string
+	Provider string
+	Basis    string
+	Issued   int64
+	First    int64
+	Last     int64
+}
+
+func (q *Queries) SignalsWithin(ctx context.Context, arg SignalsWithinParams) ([]string, error) {
+	rows, err := q.query(ctx, q.signalsWithinStmt, signalsWithin,
+		arg.Zone,
+		arg.Kind,
+		arg.Provider,
+		arg.Basis,
+		arg.Issued,
+		arg.First,
+		arg.Last,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var ref string
+		if err := rows.Scan(&ref); err != nil {
+			return nil, err
+		}
+		items = append(items, ref)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

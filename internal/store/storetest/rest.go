@@ -37,7 +37,7 @@ func entryOf(t *testing.T, w workload.Workload) ledger.Entry {
 	}
 	base := w.Baseline
 	base.Start = Noon.Add(-2 * time.Hour)
-	e, err := ledger.Account(m, "DE", 1200, grid.Outlook{s}, base, grid.Outlook{s}, Noon.Add(time.Hour))
+	e, err := ledger.Account(m, "DE", 1200, grid.Believe(s.Zone, s.Basis, s), base, grid.Believe(s.Zone, s.Basis, s), Noon.Add(time.Hour))
 	ok(t, err)
 	return e
 }
@@ -254,7 +254,7 @@ func signals(t *testing.T, d store.DB) {
 	_, _, e := metered(t, d, acme, 2)
 	update(t, d, acme, func(tx store.TenantTx) error { _, err := tx.AppendEntry(e); return err })
 	house(t, d, func(tx store.SystemTx) error {
-		n, err := tx.PruneSignals(day(9))
+		n, err := tx.PruneSignals(upTo(day(9)))
 		if n != 4 { // b, FR, f2, other
 			t.Errorf("%d series were dropped, want 4", n)
 		}

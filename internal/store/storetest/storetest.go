@@ -54,6 +54,11 @@ func Test(t *testing.T, open func(t *testing.T) store.DB) {
 		{"PlanInForce", planInForce},
 		{"Sites", sites},
 		{"Signals", signals},
+		{"SignalsTogether", signalsTogether},
+		{"SignalsReplaced", signalsReplaced},
+		{"Forecasts", forecasts},
+		{"Prices", prices},
+		{"Retention", retention},
 		{"Ledger", ledgerLines},
 		{"Tokens", tokens},
 		{"Counts", counts},
@@ -163,6 +168,20 @@ func Series(zone grid.Zone, start time.Time, grams ...int64) grid.Series {
 		s.Values = append(s.Values, grid.Intensity(g*1000))
 	}
 	return s
+}
+
+// Prices returns hourly prices of a zone, in cents.
+func Prices(zone grid.Zone, start time.Time, cents ...int64) grid.Prices {
+	p := grid.Prices{Provider: "test", Zone: zone, Issued: start.Add(-time.Hour), Currency: "EUR", Start: start, Step: time.Hour}
+	for _, c := range cents {
+		p.Values = append(p.Values, grid.Rate(c*10_000))
+	}
+	return p
+}
+
+// upTo is a Retention that keeps nothing from before a time.
+func upTo(at time.Time) store.Retention {
+	return store.Retention{Measured: at, Forecasts: at, Issued: at, Prices: at}
 }
 
 func ok(t testing.TB, err error) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"clusy.io/clusy/internal/audit"
+	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/store"
@@ -52,7 +53,15 @@ func Everything(t *testing.T, n int) func(store.SystemTx) error {
 				_, _, err := tx.PutSignal(store.Forecast, Series("DE", Noon, int64(n)), Event(""))
 				return err
 			},
-			func() error { _, err := tx.PruneSignals(Noon.Add(-900 * time.Hour)); return err },
+			func() error {
+				_, err := tx.PutSignals([]store.Signal{{Kind: store.Issued, Series: Series("DE", Noon, int64(n))}}, Event(""))
+				return err
+			},
+			func() error {
+				_, err := tx.PutPrices([]grid.Prices{Prices("DE", Noon, int64(n))}, Event(""))
+				return err
+			},
+			func() error { _, err := tx.PruneSignals(upTo(Noon.Add(-900 * time.Hour))); return err },
 			func() error { return tx.PutToken(Token("t-"+w.ID, acme), Event("")) },
 			func() error { _, err := tx.Lead("control", "me", Noon); return err },
 			func() error { return tx.SetMeta("last", w.ID) },
@@ -128,6 +137,9 @@ func Picture(t *testing.T, d store.DB) string {
 		put(id+at.String(), err)
 		put(tx.Sites())
 		put(tx.LatestForecasts())
+		put(tx.Measured("DE", time.Time{}))
+		put(tx.IssuedForecasts("DE", time.Time{}))
+		put(tx.Prices("DE", time.Time{}))
 		put(tx.UnsettledMeters())
 		put(tx.Tokens())
 		put(tx.States())

@@ -9,6 +9,7 @@ import (
 
 	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/audit"
+	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/ledger"
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/store"
@@ -249,8 +250,16 @@ func changes(t *testing.T, d store.DB) map[string]change {
 			_, _, err := tx.PutSignal(store.Measured, Series("FR", Noon, 5), Event(""))
 			return err
 		}},
+		"PutSignals": {1, func(tx store.SystemTx) error {
+			_, err := tx.PutSignals([]store.Signal{{Kind: store.Issued, Series: Series("FR", Noon, 7)}, {Kind: store.Forecast, Series: Series("FR", Noon, 8)}}, Event(""))
+			return err
+		}},
+		"PutPrices": {1, func(tx store.SystemTx) error {
+			_, err := tx.PutPrices([]grid.Prices{Prices("FR", Noon, 5), Prices("DE", Noon, 6)}, Event(""))
+			return err
+		}},
 		"PruneSignals": {0, func(tx store.SystemTx) error {
-			_, err := tx.PruneSignals(Noon.Add(-1000 * time.Hour))
+			_, err := tx.PruneSignals(upTo(Noon.Add(-1000 * time.Hour)))
 			return err
 		}},
 		"SettleMeter": {0, func(tx store.SystemTx) error {
@@ -275,7 +284,7 @@ var reads = map[string]bool{
 	"Tenant": true, "Workload": true, "Workloads": true, "Counts": true, "Attempts": true, "Attempt": true, "Placement": true, "Decisions": true,
 	"Idempotent": true, "Events": true, "Entries": true, "Meters": true, "For": true, "OpenWorkloads": true, "LiveAttempts": true,
 	"LostAttempts": true, "Placements": true, "PlanInForce": true, "Sites": true, "Site": true, "Signal": true, "Measured": true,
-	"LatestForecasts": true, "UnsettledMeters": true, "Token": true, "Tokens": true, "CheckLead": true, "Meta": true, "LogSize": true,
+	"LatestForecasts": true, "ForecastAt": true, "IssuedForecasts": true, "Prices": true, "UnsettledMeters": true, "Token": true, "Tokens": true, "CheckLead": true, "Meta": true, "LogSize": true,
 	"Checkpoint": true, "Checkpoints": true, "Leaves": true, "Hashes": true, "Transitions": true, "States": true, "Decided": true,
 	"FirstDecision": true, "AttemptsOf": true, "DecidedOf": true, "EntriesOf": true, "MetersOf": true, "Changes": true, "LastChange": true,
 }

@@ -1,28 +1,48 @@
--- name: InsertSeries :exec
-INSERT INTO series (ref, kind, zone, start_at, end_at, issued, body) VALUES ($1, $2, $3, $4, $5, $6, $7);
+-- name: InsertSignal :exec
+INSERT INTO signal (ref, kind, zone, provider, basis, start_at, end_at, issued, revision, idx, body)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
--- name: Series :one
-SELECT * FROM series WHERE ref = $1;
+-- name: Signal :one
+SELECT * FROM signal WHERE ref = $1;
 
--- name: SeriesOfZone :many
-SELECT * FROM series WHERE zone = $1 AND kind = $2 AND end_at > sqlc.arg(since) ORDER BY start_at, issued, ref;
+-- name: SignalHead :one
+SELECT kind, zone, provider, basis, issued, revision FROM signal WHERE ref = $1;
 
--- name: PutLatest :exec
-INSERT INTO latest (zone, provider, basis, issued, revision, ref) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (zone, provider, basis) DO UPDATE SET issued = excluded.issued, revision = excluded.revision, ref = excluded.ref
-WHERE (excluded.issued, excluded.revision) >= (latest.issued, latest.revision);
+-- name: SignalsSince :many
+SELECT * FROM signal WHERE zone = $1 AND kind = $2 AND end_at > sqlc.arg(since) ORDER BY start_at, issued, ref;
 
--- name: LatestSeries :many
-SELECT series.* FROM latest JOIN series ON series.ref = latest.ref ORDER BY latest.zone, latest.provider, latest.basis;
+-- name: SignalsIssuedSince :many
+SELECT * FROM signal WHERE zone = $1 AND kind = $2 AND issued >= sqlc.arg(since) ORDER BY issued, revision, ref;
+
+-- name: SignalIssuedBy :one
+SELECT * FROM signal WHERE zone = $1 AND kind = $2 AND issued <= sqlc.arg(at) ORDER BY issued DESC, revision DESC, ref LIMIT 1;
+
+-- name: SignalsWithin :many
+SELECT ref FROM signal WHERE zone = $1 AND kind = $2 AND provider = $3 AND basis = $4
+	AND issued <= sqlc.arg(issued) AND start_at >= sqlc.arg(first) AND end_at <= sqlc.arg(last) ORDER BY ref;
+
+-- name: PutNewest :exec
+INSERT INTO signal_newest (zone, provider, basis, issued, revision, end_at, ref) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (zone, provider, basis) DO UPDATE SET issued = excluded.issued, revision = excluded.revision, end_at = excluded.end_at, ref = excluded.ref
+WHERE (excluded.issued, excluded.revision) >= (signal_newest.issued, signal_newest.revision);
+
+-- name: NewestRefs :many
+SELECT ref FROM signal_newest ORDER BY zone, provider, basis;
+
+-- name: NewestSignals :many
+SELECT signal.* FROM signal_newest JOIN signal ON signal.ref = signal_newest.ref
+ORDER BY signal_newest.zone, signal_newest.provider, signal_newest.basis;
 
 -- name: UseSeries :exec
 INSERT INTO series_use (ref, idx) VALUES ($1, $2) ON CONFLICT (ref, idx) DO NOTHING;
 
--- name: PruneLatest :exec
-DELETE FROM latest WHERE ref IN (
-	SELECT series.ref FROM series WHERE series.end_at < sqlc.arg(before)
-		AND NOT EXISTS (SELECT 1 FROM series_use WHERE series_use.ref = series.ref));
+-- name: DropSignal :exec
+DELETE FROM signal WHERE signal.ref = $1
+	AND NOT EXISTS (SELECT 1 FROM series_use WHERE series_use.ref = signal.ref);
 
--- name: PruneSeries :execrows
-DELETE FROM series WHERE end_at < sqlc.arg(before)
-	AND NOT EXISTS (SELECT 1 FROM series_use WHERE series_use.ref = series.ref);
+-- name: PruneNewest :exec
+DELETE FROM signal_newest WHERE end_at < sqlc.arg(before);
+
+-- name: PruneSignals :execrows
+DELETE FROM signal WHERE kind = $1 AND end_at < sqlc.arg(before)
+	AND NOT EXISTS (SELECT 1 FROM series_use WHERE series_use.ref = signal.ref);
