@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +77,7 @@ func TestReadRefuses(t *testing.T) {
 		"twice":           {em("key: env:K", "key: env:K"), "already defined"},
 		"unknown top":     {"source: []\n", `unknown field "source"`},
 		"no kind":         {"sources:\n  - name: x\n", "kind is missing"},
-		"unknown kind":    {"sources:\n  - kind: weather\n", `kind is "weather", want one of electricitymaps,`},
+		"unknown kind":    {"sources:\n  - kind: weather\n", `kind is "weather", want one of eia, electricitymaps,`},
 		"no key":          {em("name: em"), "key is missing: where the token is"},
 		"key itself":      {em("key: " + key), "key is not a reference; write env:NAME or file:PATH"},
 		"key as a list":   {em("key: [" + key + "]"), "string"},
@@ -125,10 +126,16 @@ func TestReadRefuses(t *testing.T) {
 
 // Each kind explains itself, as clusy signals kinds shows it.
 func TestKinds(t *testing.T) {
-	fields := map[string]bool{"key": true, "user": true, "header": true, "version": true, "scope": true, "signal": true, "step": true, "horizon": true, "currency": true, "demo": true}
+	fields := map[string]bool{}
+	for f := range reflect.TypeFor[Declaration]().Fields() {
+		fields[f.Tag.Get("yaml")] = true
+	}
+	for _, all := range []string{"kind", "name", "url", "zones", "limit"} { // every kind reads them
+		delete(fields, all)
+	}
 	last := ""
 	for _, k := range Kinds() {
-		if k.Name <= last || k.About == "" || k.Sends == "" || len(k.Tells) == 0 || (k.open == nil) == (k.price == nil) {
+		if k.Name <= last || k.About == "" || k.Sends == "" || len(k.Tells) == 0 || k.open == nil && k.price == nil {
 			t.Errorf("kind %+v does not explain itself", k)
 		}
 		last = k.Name

@@ -118,7 +118,7 @@ func TestGenerationIsRead(t *testing.T) {
 			serie{start: "2026-09-14T11:00Z", points: points(1, 8)}.String()), "B04[7 8]"},
 		"a gap between the series of a type": {doc(serie{end: "2026-09-14T11:00Z", points: points(1, 7)}.String(),
 			serie{start: "2026-09-14T12:00Z", end: "2026-09-14T13:00Z", points: points(1, 8)}.String()), "B04[7 NaN 8]"},
-		"every point of A01 is there or not known": {doc(serie{curve: "A01", points: points(2, 9)}.String()), "B04[NaN 9]"},
+		"every point of A01 is there or not known": {doc(serie{curve: "A01", end: "2026-09-14T13:00Z", points: points(2, 9)}.String()), "B04[NaN 9 NaN]"},
 		"before the first point of A03":            {doc(serie{points: points(2, 9)}.String()), "B04[NaN 9]"},
 		"the same value twice":                     {doc(serie{}.String(), serie{}.String()), "B04[100 200]"},
 		"pumping is taken from generating": {doc(serie{kind: "B10"}.String(),
