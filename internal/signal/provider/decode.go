@@ -307,7 +307,7 @@ func intensity(text string, r ratio) (grid.Intensity, error) {
 		return grid.Unknown, err
 	}
 	switch i := grid.Intensity(v); {
-	case i < 0:
+	case i < 0 || text[0] == '-' && strings.Trim(text, "-0.eE") != "": // -0.0001 too
 		return grid.Unknown, unfitf("%s is below zero", text)
 	case i > grid.MaxIntensity:
 		return grid.Unknown, unfitf("%s is %d g/kWh, more than the %d that any grid has; is the unit right?", text, i/1000, grid.MaxIntensity/1000)

@@ -70,6 +70,18 @@ func (o origin) settle(ps []point) (time.Duration, error) {
 	return step, o.checkUnit(ps)
 }
 
+// asked refuses what was not asked for: a source that mistakes the question may
+// have mistaken more of it. An end too many on either side is usual.
+func (o origin) asked(ps []point, from, to time.Time) error {
+	slack := max(o.step, 30*time.Minute)
+	for _, p := range ps {
+		if p.at.Before(from.Add(-slack)) || p.at.After(to.Add(slack)) {
+			return unfitf("asked for %s to %s, it tells a value of %s at %s", stamp(from), stamp(to), o.zone, stamp(p.at))
+		}
+	}
+	return nil
+}
+
 // checkUnit refuses values that look like kilograms, or like zeros that stand
 // for nothing known. Combustion alone can be zero for weeks where there is
 // water; it is then a whole number of grams.
