@@ -215,7 +215,12 @@ func decode(a answer, v any) error {
 	if err := checkJSON(a.body); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(a.body, v); err != nil {
+	return unpack(a.body, v)
+}
+
+// unpack reads a part of an answer that has been checked as a whole.
+func unpack(body []byte, v any) error {
+	if err := json.Unmarshal(body, v); err != nil {
 		if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return unfitf("field %s of its answer is a %s", printable(te.Field, 60), printable(te.Value, 40))
 		}

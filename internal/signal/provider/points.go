@@ -29,6 +29,8 @@ type origin struct {
 const (
 	// mostPoints bounds a series: 366 days of quarter hours, 122 of 5 minutes.
 	mostPoints = 36_000
+	// mostAhead is how far a forecast may reach.
+	mostAhead = 31 * 24 * time.Hour
 	// skew is how far a source's clock may be ahead of ours.
 	skew = 5 * time.Minute
 	// leastPeak is the intensity in mg/kWh that every grid exceeds at some
@@ -198,6 +200,9 @@ func (o origin) forecast(ps []point, issued, now time.Time) (grid.Series, error)
 	}
 	if ahead := ps[0].at.Sub(now); ahead > 48*time.Hour {
 		return s, unfitf("its forecast of %s begins at %s only, and it is %s", o.zone, stamp(ps[0].at), stamp(now))
+	}
+	if end := ps[len(ps)-1].at.Add(step); end.Sub(now) > mostAhead {
+		return s, unfitf("its forecast of %s reaches to %s, more than %d days from %s", o.zone, stamp(end), mostAhead/(24*time.Hour), stamp(now))
 	}
 	fill(&s, ps, step)
 	s.Issued, s.Revision = issued, ps[0].revision

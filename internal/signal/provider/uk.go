@@ -160,20 +160,19 @@ func (u *uk) read(a answer, zone grid.Zone, theirs string, value func(ukSlot) nu
 	if raw := bytes.TrimSpace(outer.Data); len(raw) == 0 || string(raw) == "null" {
 		return nil, unfitf("its answer has no data%s", about(a))
 	}
-	inner := answer{body: outer.Data}
 	var slots []ukSlot
 	if theirs == "GB" {
-		if err := decode(inner, &slots); err != nil {
+		if err := unpack(outer.Data, &slots); err != nil {
 			return nil, err
 		}
 	} else {
 		var regions []ukRegion
 		if outer.Data[0] == '{' {
 			regions = make([]ukRegion, 1)
-			if err := decode(inner, &regions[0]); err != nil {
+			if err := unpack(outer.Data, &regions[0]); err != nil {
 				return nil, err
 			}
-		} else if err := decode(inner, &regions); err != nil {
+		} else if err := unpack(outer.Data, &regions); err != nil {
 			return nil, err
 		}
 		if len(regions) != 1 || strconv.Itoa(regions[0].ID) != theirs {
