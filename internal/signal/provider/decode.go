@@ -215,7 +215,12 @@ func decode(a answer, v any) error {
 	if err := checkJSON(a.body); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(a.body, v); err != nil {
+	return unpack(a.body, v)
+}
+
+// unpack reads a part of an answer that has been checked as a whole.
+func unpack(body []byte, v any) error {
+	if err := json.Unmarshal(body, v); err != nil {
 		if te, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			return unfitf("field %s of its answer is a %s", printable(te.Field, 60), printable(te.Value, 40))
 		}
@@ -307,7 +312,7 @@ func intensity(text string, r ratio) (grid.Intensity, error) {
 		return grid.Unknown, err
 	}
 	switch i := grid.Intensity(v); {
-	case i < 0:
+	case i < 0 || text[0] == '-' && strings.Trim(text, "-0.eE") != "": // -0.0001 too
 		return grid.Unknown, unfitf("%s is below zero", text)
 	case i > grid.MaxIntensity:
 		return grid.Unknown, unfitf("%s is %d g/kWh, more than the %d that any grid has; is the unit right?", text, i/1000, grid.MaxIntensity/1000)

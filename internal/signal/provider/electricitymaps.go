@@ -129,6 +129,9 @@ type emAnswer struct {
 	Error      string  `json:"error"`
 }
 
+// Basis is what was asked for.
+func (e *emMaps) Basis() grid.Basis { return e.origin("").basis }
+
 func (e *emMaps) origin(zone grid.Zone) origin {
 	return origin{
 		provider: e.name, zone: zone, basis: grid.Basis{Signal: grid.Average, Scope: e.scope},
@@ -183,12 +186,9 @@ func (e *emMaps) History(ctx context.Context, zone grid.Zone, from, to, now time
 			if err != nil {
 				return err
 			}
-			for _, p := range ps {
-				if p.at.Before(from.Add(-e.step)) || p.at.After(until.Add(e.step)) {
-					return unfitf("asked for %s to %s, it tells a value of %s at %s", stamp(from), stamp(until), zone, stamp(p.at))
-				}
+			if err = o.asked(ps, from, until); err == nil {
+				s, err = o.history(ps, from, until, now)
 			}
-			s, err = o.history(ps, from, until, now)
 			return err
 		})
 		if err != nil {

@@ -16,7 +16,7 @@ import (
 	"clusy.io/clusy/internal/signal/signaltest/fake"
 )
 
-const emKey = "em-t0ken&that=must not/print"
+const emKey = "em-t0ken&k3y=zq xw/vy#9"
 
 // fakeEM serves rows, each an hour, as the API of a version does.
 func fakeEM(t testing.TB, version string, rows []map[string]any) *fake.Server {

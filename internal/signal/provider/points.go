@@ -29,6 +29,8 @@ type origin struct {
 const (
 	// mostPoints bounds a series: 366 days of quarter hours, 122 of 5 minutes.
 	mostPoints = 36_000
+	// mostAhead is how far a forecast may reach.
+	mostAhead = 31 * 24 * time.Hour
 	// skew is how far a source's clock may be ahead of ours.
 	skew = 5 * time.Minute
 	// leastPeak is the intensity in mg/kWh that every grid exceeds at some
@@ -68,6 +70,18 @@ func (o origin) settle(ps []point) (time.Duration, error) {
 		}
 	}
 	return step, o.checkUnit(ps)
+}
+
+// asked refuses what was not asked for: a source that mistakes the question may
+// have mistaken more of it. An end too many on either side is usual.
+func (o origin) asked(ps []point, from, to time.Time) error {
+	slack := max(o.step, 30*time.Minute)
+	for _, p := range ps {
+		if p.at.Before(from.Add(-slack)) || p.at.After(to.Add(slack)) {
+			return unfitf("asked for %s to %s, it tells a value of %s at %s", stamp(from), stamp(to), o.zone, stamp(p.at))
+		}
+	}
+	return nil
 }
 
 // checkUnit refuses values that look like kilograms, or like zeros that stand
@@ -186,6 +200,9 @@ func (o origin) forecast(ps []point, issued, now time.Time) (grid.Series, error)
 	}
 	if ahead := ps[0].at.Sub(now); ahead > 48*time.Hour {
 		return s, unfitf("its forecast of %s begins at %s only, and it is %s", o.zone, stamp(ps[0].at), stamp(now))
+	}
+	if end := ps[len(ps)-1].at.Add(step); end.Sub(now) > mostAhead {
+		return s, unfitf("its forecast of %s reaches to %s, more than %d days from %s", o.zone, stamp(end), mostAhead/(24*time.Hour), stamp(now))
 	}
 	fill(&s, ps, step)
 	s.Issued, s.Revision = issued, ps[0].revision

@@ -76,6 +76,9 @@ type ukRegion struct {
 // ukAsk is the most that one question may span.
 const ukAsk = 13 * 24 * time.Hour
 
+// Basis is combustion alone.
+func (u *uk) Basis() grid.Basis { return u.origin("").basis }
+
 func (u *uk) origin(zone grid.Zone) origin {
 	// Imports are counted, losses too; nothing is traced through other zones.
 	return origin{provider: u.name, zone: zone, basis: grid.Basis{Signal: grid.Average, Scope: grid.Direct}, step: 30 * time.Minute}
@@ -103,7 +106,10 @@ func (u *uk) History(ctx context.Context, zone grid.Zone, from, to, now time.Tim
 		q := question{topic: "history/" + theirs, path: "intensity/" + ukStamp(from) + "/" + ukStamp(until)}
 		err := u.get(ctx, now, q, func(a answer) error {
 			ps, err := u.read(a, zone, theirs, func(s ukSlot) number { return s.Intensity.Actual })
-			if err == nil {
+			if err != nil {
+				return err
+			}
+			if err = o.asked(ps, from, until); err == nil {
 				s, err = o.history(ps, from, until, now)
 			}
 			return err
@@ -154,20 +160,19 @@ func (u *uk) read(a answer, zone grid.Zone, theirs string, value func(ukSlot) nu
 	if raw := bytes.TrimSpace(outer.Data); len(raw) == 0 || string(raw) == "null" {
 		return nil, unfitf("its answer has no data%s", about(a))
 	}
-	inner := answer{body: outer.Data}
 	var slots []ukSlot
 	if theirs == "GB" {
-		if err := decode(inner, &slots); err != nil {
+		if err := unpack(outer.Data, &slots); err != nil {
 			return nil, err
 		}
 	} else {
 		var regions []ukRegion
 		if outer.Data[0] == '{' {
 			regions = make([]ukRegion, 1)
-			if err := decode(inner, &regions[0]); err != nil {
+			if err := unpack(outer.Data, &regions[0]); err != nil {
 				return nil, err
 			}
-		} else if err := decode(inner, &regions); err != nil {
+		} else if err := unpack(outer.Data, &regions); err != nil {
 			return nil, err
 		}
 		if len(regions) != 1 || strconv.Itoa(regions[0].ID) != theirs {

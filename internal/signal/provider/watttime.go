@@ -166,6 +166,9 @@ var wtUnits = map[string]ratio{
 	"g_co2_per_kwh":   perGram,
 }
 
+// Basis is marginal, unless the average was asked for.
+func (w *wattTime) Basis() grid.Basis { return w.basis }
+
 func (w *wattTime) origin(zone grid.Zone) origin {
 	return origin{provider: w.name, zone: zone, basis: w.basis}
 }
@@ -252,12 +255,9 @@ func (w *wattTime) History(ctx context.Context, zone grid.Zone, from, to, now ti
 			if err != nil {
 				return err
 			}
-			for _, p := range ps {
-				if p.at.Before(from.Add(-o.step)) || p.at.After(until) {
-					return unfitf("asked for %s to %s, it tells a value of %s at %s", stamp(from), stamp(until), zone, stamp(p.at))
-				}
+			if err = o.asked(ps, from, until); err == nil {
+				s, err = o.history(ps, from, until, now)
 			}
-			s, err = o.history(ps, from, until, now)
 			return err
 		})
 		if err != nil {

@@ -18,7 +18,7 @@ import (
 	"clusy.io/clusy/internal/signal/signaltest/fake"
 )
 
-const wtKey = "wt-p4ss/word&more"
+const wtKey = "wt-p4ss/w0rd&m0r3"
 
 // fakeWT is the API with its sessions: a token holds until it is revoked.
 type fakeWT struct {
