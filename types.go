@@ -244,6 +244,16 @@ type Signals struct {
 	AsOf    time.Time      `json:"asOf"`
 	Sources []SignalSource `json:"sources" doc:"The most trusted first."`
 	Zones   []ZoneSignal   `json:"zones"`
+	// Destinations are all places outside that the server may speak to.
+	Destinations []Destination `json:"destinations" doc:"Every place outside that the server may open a connection to: what for, and what is told there."`
+}
+
+// Destination is a place outside that the server may speak to.
+type Destination struct {
+	URL     string `json:"url"`
+	Purpose string `json:"purpose"`
+	Sends   string `json:"sends"`
+	Via     string `json:"via,omitempty" doc:"The proxy in between."`
 }
 
 // SignalSource is one source of signals.

@@ -36,11 +36,12 @@ The zone says which grid this machine draws from; clusy zones --all lists them
 (also without a server). A cloud region stands for its zone, and brings its PUE:
 aws/eu-north-1; clusy regions lists those. Without --signals, plans rest on the
 climatology that ships for 22 zones, and on yearly means elsewhere; with it,
-on the values in a file, CSV or JSON, as they appear.
+on the values in a file, CSV or JSON, as they appear, or on the live sources that
+a file signals.yaml declares: clusy signals kinds lists what can stand there.
 
 Loopback only: anything else needs TLS, which this version does not serve.
 Ctrl-C stops the server; workloads that run then run on, and are found again.`,
-		Example: "clusy serve --zone DE-LU\nclusy serve --site rack1=DE-LU --site rack2=FR --signals intensity.csv\nclusy serve --zone gcp/europe-west4",
+		Example: "clusy serve --zone DE-LU\nclusy serve --site rack1=DE-LU --site rack2=FR --signals intensity.csv\nclusy serve --zone DE-LU --signals signals.yaml\nclusy serve --zone gcp/europe-west4",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if zone != "" {
@@ -70,6 +71,14 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 				cfg.Sites = append(cfg.Sites, house.Site{ID: id, Zone: at.zone, CPUs: float64(runtime.NumCPU()), PUE: at.pue})
 			}
 			for _, name := range signals {
+				if ext := filepath.Ext(name); ext == ".yaml" || ext == ".yml" {
+					declared, err := readSources(name)
+					if err != nil {
+						return usage("--signals: %w", err)
+					}
+					cfg.Sources = append(cfg.Sources, declared...)
+					continue
+				}
 				p, err := signal.OpenFile(name, signal.FileOptions{})
 				if err != nil {
 					return usage("--signals: %w", err)
@@ -99,7 +108,7 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 	cmd.Flags().StringVar(&listen, "listen", defaultAddress, "address to listen on; loopback only")
 	cmd.Flags().StringVar(&zone, "zone", "", "grid zone of this machine: DE-LU, US-CAL-CISO, …; or its cloud region: aws/eu-north-1")
 	cmd.Flags().StringArrayVar(&sites, "site", nil, "another site, NAME=ZONE or NAME=REGION; may be repeated")
-	cmd.Flags().StringArrayVar(&signals, "signals", nil, "file of carbon intensities, CSV or JSON; may be repeated, the most trusted first")
+	cmd.Flags().StringArrayVar(&signals, "signals", nil, "file of carbon intensities, CSV or JSON, or of live sources, YAML; may be repeated, the most trusted first")
 	tablesFlag(cmd)
 	cmd.Flags().BoolVar(&newAdmin, "new-admin-token", false, "make and print another admin token, where the first is lost")
 	return cmd

@@ -43,13 +43,14 @@ is needed: without any, planning goes on at a worse grade.`,
 			return print(cmd, s, func(out io.Writer) error { return signalsTable(out, s) })
 		},
 	}
+	cmd.AddCommand(signalKindsCommand(), signalCheckCommand())
 	return cmd
 }
 
 func signalsTable(out io.Writer, s clusy.Signals) error {
 	if len(s.Sources) == 0 {
 		fmt.Fprintln(out, "No sources: planning goes by the usual day and season (grade D) or a yearly mean (E).")
-		fmt.Fprintln(out, "clusy serve --signals FILE names some; docs/how-to/real-data.md shows how.")
+		fmt.Fprintln(out, "clusy serve --signals FILE names some; clusy signals kinds lists what there is.")
 	} else {
 		rows := [][]string{{"SOURCE", "OFFERS", "BASIS", "ZONES", "LAST ANSWER", "BUDGET", ""}}
 		for _, x := range s.Sources {

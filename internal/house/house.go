@@ -27,6 +27,7 @@ import (
 	"clusy.io/clusy/internal/api"
 	"clusy.io/clusy/internal/audit"
 	"clusy.io/clusy/internal/authn"
+	"clusy.io/clusy/internal/dial"
 	"clusy.io/clusy/internal/executor"
 	"clusy.io/clusy/internal/forecast"
 	"clusy.io/clusy/internal/grid"
@@ -37,6 +38,7 @@ import (
 	"clusy.io/clusy/internal/secret"
 	"clusy.io/clusy/internal/signal"
 	"clusy.io/clusy/internal/signal/bundled"
+	"clusy.io/clusy/internal/signal/provider"
 	"clusy.io/clusy/internal/signal/tables"
 	"clusy.io/clusy/internal/store"
 )
@@ -48,6 +50,7 @@ type Config struct {
 	Sites   []Site
 	Replay  *Replay // nil: real time and no bundled trace
 	Signals []signal.Provider
+	Sources []provider.Declaration // live ones, after those; the most trusted first
 	Tables  *tables.Tables // nil: those that ship
 	Version string
 	Shim    []string // argv of the shim
@@ -93,6 +96,7 @@ type House struct {
 	pipe     *pipe
 	server   *http.Server
 	loop     *reconcile.Loop
+	dial     *dial.Exchange
 	pollers  []*signal.Poller // one for each basis, that of the plans first
 	agents   []*agent.Agent
 	wake     chan struct{}
@@ -173,6 +177,22 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 	}
 	annual := bundled.AnnualOf(known)
 	providers := slices.Clone(cfg.Signals)
+	if h.dial, err = dial.New(dial.Options{Version: cfg.Version}); err != nil {
+		return err
+	}
+	var pricers []signal.Pricer
+	for i, d := range cfg.Sources {
+		opened, err := provider.Open(d, provider.Deps{Dial: h.dial, Tables: cfg.Tables})
+		if err != nil {
+			return fmt.Errorf("source %d (%s): %w", i+1, d.Kind, err)
+		}
+		if opened.Provider != nil {
+			providers = append(providers, opened.Provider)
+		}
+		if opened.Pricer != nil {
+			pricers = append(pricers, opened.Pricer)
+		}
+	}
 	if cfg.Replay != nil {
 		p, err := bundled.Provider()
 		if err != nil {
@@ -181,6 +201,7 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 		providers = append(providers, p)
 	}
 	h.pollers = pollers(providers, cfg.Sites, sink{h.db}, climatology, annual, cfg.Log)
+	h.pollers[0].Pricers = pricers
 
 	// The margin is real time that starting takes; a replay's clock runs on
 	// meanwhile.
@@ -190,7 +211,7 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 		OfferFor: clock.Scaled(90 * time.Second), Silence: clock.Scaled(2 * time.Minute), Patience: 24 * time.Hour, Holder: newID(),
 	}
 	server := &api.Server{
-		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.pollers}, Rules: rules, Now: clock.Now, NewID: newID,
+		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.pollers, h.dial}, Rules: rules, Now: clock.Now, NewID: newID,
 		Version: cfg.Version, Origin: keys.origin, LogKey: keys.public, Demo: cfg.Replay != nil, Rate: clock.Rate(), Log: cfg.Log,
 		Silence: h.loop.Silence, Changed: h.bell.next, Wake: h.nudge, Stopping: h.stopping,
 		Sessions: h.sessions, Cookie: cookieOf(h.listener, false), Ends: clock.Ends,
@@ -486,6 +507,7 @@ func zonesOf(sites []Site) []grid.Zone {
 type zones struct {
 	annual  []signal.AnnualMean
 	pollers []*signal.Poller
+	dial    *dial.Exchange
 }
 
 func (z zones) Annual() []api.Annual {
@@ -506,7 +528,10 @@ func (z zones) Trouble(zone grid.Zone) string {
 }
 
 func (z zones) Signals(now time.Time) clusy.Signals {
-	out := clusy.Signals{AsOf: now}
+	out := clusy.Signals{AsOf: now, Destinations: []clusy.Destination{}}
+	for _, d := range z.dial.Destinations() {
+		out.Destinations = append(out.Destinations, clusy.Destination{URL: d.URL, Purpose: d.Purpose, Sends: d.Sends, Via: d.Via})
+	}
 	for _, p := range z.pollers {
 		for _, s := range p.Sources(now) {
 			o := clusy.SignalSource{

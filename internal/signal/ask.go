@@ -182,11 +182,11 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 		st.absent = false
 		if err == nil {
 			if err = q.gate(s); err != nil {
-				v.refuse(rank, name, err.Error())
+				v.refuse(st, name, err.Error())
 			}
 		}
 		if err != nil {
-			v.failed(rank, name, err)
+			v.failed(st, name, err)
 			return nil
 		}
 		if len(s.Values) == 0 || !s.End().After(q.from) {
@@ -197,10 +197,10 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 			s.Grade = grid.Worse(s.Grade, grid.GradeB)
 		}
 		if taken, why := v.st.limits.sift(s, before.value, before.since); taken > 0 {
-			v.doubted(rank, name, fmt.Sprintf("%d values are not used: %s", taken, why))
+			v.doubted(st, name, fmt.Sprintf("%d values are not used: %s", taken, why))
 		}
 		if unstick(s, before.value, before.since, v.p.Climatology) > 0 {
-			v.doubted(rank, name, fmt.Sprintf("repeats one value for more than %s; what it repeats is not used", flatFor))
+			v.doubted(st, name, fmt.Sprintf("repeats one value for more than %s; what it repeats is not used", flatFor))
 		}
 		if s = trimmed(s); len(s.Values) == 0 {
 			continue
@@ -217,7 +217,7 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 	if recheck {
 		st.rechecked = v.now
 	}
-	v.succeeded(rank, name, !end.IsZero())
+	v.succeeded(st, name, !end.IsZero())
 	if end.After(v.st.until) {
 		v.st.until, v.st.last, v.st.since = end, before.value, before.since
 	}
@@ -260,20 +260,20 @@ func (v *visit) hear(ctx context.Context) ([]grid.Series, error) {
 		case err == nil && len(s.Values) == 0:
 			continue
 		case err == nil && !s.Issued.After(st.held):
-			v.succeeded(rank, source.Name(), false)
+			v.succeeded(st, source.Name(), false)
 			continue // the one that we have
 		case err == nil:
 			q := question{provider: source.Name(), zone: v.zone, basis: v.p.basis(), now: v.now}
 			if err = q.gateForecast(s, v.st.limits, v.p.Climatology); err != nil {
-				v.refuse(rank, source.Name(), err.Error())
+				v.refuse(st, source.Name(), err.Error())
 			}
 		}
 		if err != nil {
-			v.failed(rank, source.Name(), err)
+			v.failed(st, source.Name(), err)
 			st.forecastDue = st.due
 			continue
 		}
-		v.succeeded(rank, source.Name(), true)
+		v.succeeded(st, source.Name(), true)
 		s.Ref = ""
 		s.Ref = s.Digest()
 		st.held = s.Issued
@@ -296,32 +296,31 @@ func (v *visit) forecastOf(ctx context.Context, f Forecaster) (grid.Series, erro
 // price asks the first source that has any for the prices of today and
 // tomorrow.
 func (v *visit) price(ctx context.Context) error {
-	for rank, source := range v.p.Providers {
-		pricer, ok := source.(Pricer)
-		st := &v.st.source[rank]
-		if !ok || !ripe(st.priceDue, v.now) {
+	for i, source := range v.p.Pricers {
+		st := &v.st.pricer[i]
+		if !ripe(st.due, v.now) {
 			continue
 		}
 		from := v.now.Truncate(day)
-		prices, err := v.pricesOf(ctx, pricer, from)
+		prices, err := v.pricesOf(ctx, source, from)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if noZone(err) {
-			st.priceDue = v.now.Add(again)
+		if st.absent = noZone(err); st.absent {
+			st.due = v.now.Add(again)
 			continue
 		}
 		if err == nil && len(prices.Values) > 0 {
 			if err = gatePrices(prices, source.Name(), v.zone, v.now); err != nil {
-				v.refuse(rank, source.Name(), err.Error())
+				v.refuse(st, source.Name(), err.Error())
 			}
 		}
-		st.priceDue = v.now.Add(hearing + jitter(v.zone, source.Name(), hearing))
 		if err != nil {
-			v.failed(rank, source.Name(), err)
+			v.failed(st, source.Name(), err)
 			continue
 		}
-		v.succeeded(rank, source.Name(), len(prices.Values) > 0)
+		v.succeeded(st, source.Name(), false)
+		st.due = v.now.Add(hearing + jitter(v.zone, source.Name(), hearing))
 		if len(prices.Values) > 0 {
 			v.prices = append(v.prices, prices)
 			return nil
@@ -339,14 +338,13 @@ func (v *visit) pricesOf(ctx context.Context, p Pricer, from time.Time) (grid.Pr
 
 // succeeded, failed, doubted and refuse note how a source does.
 
-func (v *visit) succeeded(rank int, name string, brought bool) {
-	v.st.source[rank].failures = 0
+func (v *visit) succeeded(st *sourceState, name string, brought bool) {
+	st.failures = 0
 	v.st.health.succeed(v.now, name, brought)
 	v.p.count(name, func(h *SourceHealth) { h.LastSuccess = v.now })
 }
 
-func (v *visit) failed(rank int, name string, err error) {
-	st := &v.st.source[rank]
+func (v *visit) failed(st *sourceState, name string, err error) {
 	st.failures++
 	st.due = afterFailure(v.zone, name, st.failures, v.now)
 	why := err.Error()
@@ -360,15 +358,15 @@ func (v *visit) failed(rank int, name string, err error) {
 	v.p.count(name, func(h *SourceHealth) { h.Failed++; h.LastError, h.LastErrorAt = why, v.now })
 }
 
-func (v *visit) doubted(rank int, name, why string) {
+func (v *visit) doubted(st *sourceState, name, why string) {
 	v.st.health.fail(v.now, name, why)
 	v.p.count(name, func(h *SourceHealth) { h.LastError, h.LastErrorAt = why, v.now })
-	v.refuse(rank, name, why)
+	v.refuse(st, name, why)
 }
 
 // refuse puts a refusal on record, unless it was the last one told.
-func (v *visit) refuse(rank int, name, reason string) {
-	if st := &v.st.source[rank]; st.told != reason {
+func (v *visit) refuse(st *sourceState, name, reason string) {
+	if st.told != reason {
 		st.told = reason
 		v.tell(Refused, name, reason)
 	}

@@ -84,17 +84,34 @@ func (p *Poller) Sources(now time.Time) []SourceHealth {
 		}
 		all = append(all, h)
 	}
+	for i, source := range p.Pricers {
+		if k := slices.IndexFunc(all, func(h SourceHealth) bool { return h.Name == source.Name() }); k >= 0 {
+			all[k].Offers = append(all[k].Offers, "prices")
+			continue
+		}
+		var h SourceHealth
+		if kept := p.sources[source.Name()]; kept != nil {
+			h = *kept
+		}
+		h.Name, h.Offers = source.Name(), []string{"prices"}
+		if m, ok := source.(Metered); ok {
+			h.Budget = m.Budget(now)
+		}
+		for _, st := range p.zones {
+			if i < len(st.pricer) && !st.pricer[i].absent && st.loaded {
+				h.Zones++
+			}
+		}
+		all = append(all, h)
+	}
 	return all
 }
 
-// Offers returns what a source tells: history, forecast, prices.
+// Offers returns what a source of intensities tells: history, forecast.
 func Offers(source Provider) []string {
 	offers := []string{"history"}
 	if _, ok := source.(Forecaster); ok {
 		offers = append(offers, "forecast")
-	}
-	if _, ok := source.(Pricer); ok {
-		offers = append(offers, "prices")
 	}
 	return offers
 }

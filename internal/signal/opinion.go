@@ -204,11 +204,11 @@ func (v *visit) recent(ctx context.Context, rank int, from, to time.Time) ([]gri
 		}
 		if err == nil {
 			if err = q.gate(s); err != nil {
-				v.refuse(rank, source.Name(), err.Error())
+				v.refuse(&v.st.source[rank], source.Name(), err.Error())
 			}
 		}
 		if err != nil {
-			v.failed(rank, source.Name(), err)
+			v.failed(&v.st.source[rank], source.Name(), err)
 			return nil, nil
 		}
 		if len(s.Values) == 0 || !s.End().After(q.from) {

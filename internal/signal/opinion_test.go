@@ -206,7 +206,7 @@ func TestForecastsOfProviders(t *testing.T) {
 	seer := &prophet{moody: source, forecast: foresight(t, bundled.TraceProvider), prices: func(grid.Zone, time.Time, time.Time) (grid.Prices, error) {
 		return grid.Prices{}, nil
 	}}
-	p.Providers = []signal.Provider{seer}
+	p.Providers, p.Pricers = []signal.Provider{seer}, []signal.Pricer{seer}
 	run(t, p, sink, may20, 30*time.Hour)
 	if len(sink.issued) != 2 || sink.issued[0].Provider != bundled.TraceProvider || sink.issued[0].Ref != sink.issued[0].Digest() {
 		t.Errorf("%d forecasts of a provider that issues one a day", len(sink.issued))
@@ -298,7 +298,7 @@ func TestPricesOfProviders(t *testing.T) {
 			c.lie(&prices)
 			return prices, err
 		}
-		p.Providers = []signal.Provider{seer}
+		p.Providers, p.Pricers = []signal.Provider{seer}, []signal.Pricer{seer}
 		step(t, p, sink, may20)
 		step(t, p, sink, may20.Add(20*time.Minute))
 		told := sink.told(signal.Refused)

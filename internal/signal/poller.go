@@ -51,6 +51,7 @@ const (
 // kept, expect.go what is expected.
 type Poller struct {
 	Providers   []Provider // the most trusted first; those of another basis are not asked
+	Pricers     []Pricer   // of wholesale prices, the most trusted first
 	Wanted      func(context.Context) ([]grid.Zone, error)
 	Sink        Sink
 	Climatology forecast.Climatology
@@ -76,6 +77,7 @@ type zoneState struct {
 	from   time.Time     // days holds all days from here on
 	limits limits
 	source []sourceState // by rank
+	pricer []sourceState // by rank
 
 	expected   grid.Series // the forecast in use
 	undisputed grid.Series // the one that was in use when the sources last agreed
@@ -93,7 +95,6 @@ type sourceState struct {
 
 	held        time.Time // issue of the newest forecast that is stored
 	forecastDue time.Time
-	priceDue    time.Time
 
 	opinions   []float64 // how far it lay from the first source, as logarithms, the newest last
 	opinionDue time.Time
@@ -212,6 +213,8 @@ func (p *Poller) remembered(zone grid.Zone) zoneState {
 	c.days = slices.Clone(st.days)
 	c.source = make([]sourceState, len(p.Providers))
 	copy(c.source, st.source)
+	c.pricer = make([]sourceState, len(p.Pricers))
+	copy(c.pricer, st.pricer)
 	for i := range c.source {
 		c.source[i].opinions = slices.Clone(c.source[i].opinions)
 	}
