@@ -51,7 +51,7 @@ type Config struct {
 	Replay  *Replay // nil: real time and no bundled trace
 	Signals []signal.Provider
 	Sources []provider.Declaration // live ones, after those; the most trusted first
-	Tables  *tables.Tables // nil: those that ship
+	Tables  *tables.Tables         // nil: those that ship
 	Version string
 	Shim    []string // argv of the shim
 	Log     *slog.Logger
