@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/store/db"
 )
@@ -123,4 +124,17 @@ func Raced() (answer error, spoiled bool) {
 	t := &tx{log: &growth{}}
 	err := t.one("changing it", 0, nil)
 	return err, errors.Is(t.writable(), err) && problem.Is(err, problem.Conflict)
+}
+
+// Shelved returns how many numbers are on the shelf of a SQLite store at most,
+// and how many are on it.
+func (s *SQLite) Shelved() (most, n int) {
+	s.shelf.mu.Lock()
+	defer s.shelf.mu.Unlock()
+	for _, board := range []map[string]grid.Series{s.shelf.upper, s.shelf.lower} {
+		for _, x := range board {
+			n += len(x.Values) + len(x.Low) + len(x.High)
+		}
+	}
+	return 2 * boardMost, n
 }

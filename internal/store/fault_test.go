@@ -339,16 +339,17 @@ func TestMemoryRefuses(t *testing.T) {
 			return err
 		},
 		"series twice": func(q db.Querier) error {
-			ss, _ := q.NewestSignals(ctx)
-			return q.InsertSignal(ctx, db.InsertSignalParams(ss[0]))
+			refs, _ := q.NewestRefs(ctx)
+			s, _ := q.Signal(ctx, refs[0])
+			return q.InsertSignal(ctx, db.InsertSignalParams(s))
 		},
 		"series of no record": func(q db.Querier) error {
 			return q.InsertSignal(ctx, db.InsertSignalParams{Ref: "x", Idx: sql.NullInt64{Int64: 1000, Valid: true}})
 		},
 		"newest of none": func(q db.Querier) error { return q.PutNewest(ctx, db.PutNewestParams{Ref: "x"}) },
 		"loss of the newest": func(q db.Querier) error {
-			ss, _ := q.NewestSignals(ctx)
-			return q.DropSignal(ctx, ss[0].Ref)
+			refs, _ := q.NewestRefs(ctx)
+			return q.DropSignal(ctx, refs[0])
 		},
 		"end of the newest": func(q db.Querier) error {
 			_, err := q.PruneSignals(ctx, db.PruneSignalsParams{Kind: "forecast", Before: math.MaxInt64})

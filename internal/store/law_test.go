@@ -1,9 +1,11 @@
 package store_test
 
 import (
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -220,6 +222,100 @@ func TestStatesInSQL(t *testing.T) {
 	if seen < 8 {
 		t.Errorf("saw %d lists of states only", seen)
 	}
+}
+
+// TestNobodyWritesSeries: readers of a store share the values of its series, so
+// nobody writes into values but those who make series of their own.
+func TestNobodyWritesSeries(t *testing.T) {
+	makers := []string{"../grid", "../forecast", "../signal"}
+	looked := 0
+	for _, root := range []string{"..", "../../cmd"} {
+		err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+			if err != nil || slices.Contains(makers, name) {
+				return cmp.Or(err, fs.SkipDir)
+			}
+			if d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") || strings.Contains(name, "storetest") {
+				return nil
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+			if err != nil {
+				return err
+			}
+			looked++
+			for _, w := range writes(f) {
+				t.Errorf("%s writes into %s, which a series of the store may share", name, w)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if looked < 100 {
+		t.Errorf("looked at %d files only", looked)
+	}
+	// The law itself can fail.
+	for _, line := range []string{"s.Values[0] = 1", "s.Low[i], x = 1, 2", "s.High[2]++", "copy(s.Values, x)", "s.Values = append(s.Values[:2], 3)", "copy(s.Low[1:], x)", "slices.Sort(s.Values)", "clear(s.High)"} {
+		f, err := parser.ParseFile(token.NewFileSet(), "", "package p; func f() { "+line+" }", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(writes(f)) == 0 {
+			t.Errorf("the law lets pass: %s", line)
+		}
+	}
+}
+
+// writes returns the values of series that f writes into.
+func writes(f *ast.File) (found []string) {
+	values := func(e ast.Expr) (string, bool) {
+		if s, ok := e.(*ast.SliceExpr); ok {
+			e = s.X
+		}
+		s, ok := e.(*ast.SelectorExpr)
+		if !ok || !slices.Contains([]string{"Values", "Low", "High"}, s.Sel.Name) {
+			return "", false
+		}
+		return s.Sel.Name, true
+	}
+	target := func(e ast.Expr) {
+		if i, ok := e.(*ast.IndexExpr); ok {
+			if name, ok := values(i.X); ok {
+				found = append(found, name)
+			}
+		}
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.AssignStmt:
+			for _, e := range n.Lhs {
+				target(e)
+			}
+		case *ast.IncDecStmt:
+			target(n.X)
+		case *ast.CallExpr:
+			if len(n.Args) == 0 {
+				break
+			}
+			name, ok := values(n.Args[0])
+			if !ok {
+				break
+			}
+			switch fn := n.Fun.(type) {
+			case *ast.Ident:
+				_, sliced := n.Args[0].(*ast.SliceExpr)
+				if fn.Name == "copy" || fn.Name == "clear" || fn.Name == "append" && sliced {
+					found = append(found, name)
+				}
+			case *ast.SelectorExpr:
+				if p, ok := fn.X.(*ast.Ident); ok && p.Name == "slices" && slices.Contains([]string{"Sort", "SortFunc", "Reverse", "Delete", "Insert", "Replace"}, fn.Sel.Name) {
+					found = append(found, name)
+				}
+			}
+		}
+		return true
+	})
+	return found
 }
 
 // TestGeneratedIsCurrent: the generated code is that of these queries.

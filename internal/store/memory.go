@@ -19,6 +19,7 @@ type Memory struct {
 	rows   *rows
 	log    *growth
 	memo   *decoded
+	shelf  shelf
 	closed bool
 }
 
@@ -76,7 +77,7 @@ func (m *Memory) view(ctx context.Context, f func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	t := &tx{ctx: ctx, q: m.rows, memo: m.memo}
+	t := &tx{ctx: ctx, q: m.rows, memo: m.memo, shelf: &m.shelf}
 	defer func() { t.q = nil }()
 	return t.end(f(t))
 }
@@ -91,7 +92,7 @@ func (m *Memory) update(ctx context.Context, f func(*tx) error) (err error) {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	t := &tx{ctx: ctx, q: m.rows, log: m.log, memo: m.memo}
+	t := &tx{ctx: ctx, q: m.rows, log: m.log, memo: m.memo, shelf: &m.shelf}
 	start := m.log.mark()
 	keep := false
 	defer func() { // also when f panics or ends its goroutine

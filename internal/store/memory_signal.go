@@ -111,13 +111,11 @@ func (r *rows) PutNewest(_ context.Context, p db.PutNewestParams) error {
 	return nil
 }
 
-func (r *rows) NewestSignals(context.Context) ([]db.Signal, error) {
-	var ss []db.Signal
+func (r *rows) NewestRefs(context.Context) (refs []string, _ error) {
 	for _, l := range r.newest.all() {
-		s, _ := r.signals.get(key{a: l.Ref})
-		ss = append(ss, s)
+		refs = append(refs, l.Ref)
 	}
-	return ss, nil
+	return refs, nil
 }
 
 func (r *rows) UseSeries(_ context.Context, p db.UseSeriesParams) error {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -92,5 +94,54 @@ func TestSeriesMove(t *testing.T) {
 	var known int
 	if err := raw.QueryRow(`SELECT count(*) FROM signal JOIN leaf ON leaf.idx = signal.idx AND leaf.object = 'signal:' || signal.ref`).Scan(&known); err != nil || known != 2 {
 		t.Errorf("%d of the moved series know their record, %v; want 2", known, err)
+	}
+}
+
+// TestSignalsAreFoundByIndex: no question about signals reads all of them.
+func TestSignalsAreFoundByIndex(t *testing.T) {
+	dir := t.TempDir()
+	if err := openSQLite(t, dir).Close(); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := sql.Open("sqlite", filepath.Join(dir, "clusy.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = raw.Close() }()
+	all := queries(t)
+	asked := 0
+	for name, q := range all {
+		if !strings.Contains(name, "Signal") && !strings.Contains(name, "Newest") {
+			continue
+		}
+		asked++
+		// Parameters by name are sqlc's; only their number matters here.
+		n := strings.Count(q, "$")
+		q = regexp.MustCompile(`sqlc\.arg\(\w+\)`).ReplaceAllStringFunc(q, func(string) string { n++; return fmt.Sprint("$", n) })
+		args := make([]any, n)
+		for i := range args {
+			args[i] = 0
+		}
+		rows, err := raw.Query("EXPLAIN QUERY PLAN "+q, args...)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for rows.Next() {
+			var id, parent, unused int
+			var step string
+			if err := rows.Scan(&id, &parent, &unused, &step); err != nil {
+				t.Fatal(err)
+			}
+			// The newest are one for each zone: reading all of them is the point.
+			if strings.Contains(step, "SCAN") && !strings.Contains(step, "signal_newest") {
+				t.Errorf("%s: %s", name, step)
+			}
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked < 8 {
+		t.Errorf("asked for the plans of %d queries only", asked)
 	}
 }

@@ -57,7 +57,6 @@ type decoded struct {
 	shapes map[string]workload.Shape
 	bases  map[string]workload.Counterfactual
 	places map[string]plan.Placement
-	series map[string]grid.Series
 }
 
 // maxDecoded bounds what is remembered of each.
@@ -93,12 +92,6 @@ func (d *decoded) baseline(text string) (workload.Counterfactual, error) {
 
 func (d *decoded) placement(text string) (plan.Placement, error) {
 	return remember(d, func(d *decoded) *map[string]plan.Placement { return &d.places }, "a placement", text)
-}
-
-func (d *decoded) one(r db.Signal) (grid.Series, error) {
-	s, err := remember(d, func(d *decoded) *map[string]grid.Series { return &d.series }, "a series", string(r.Body))
-	s.Ref = r.Ref
-	return s, err
 }
 
 func (d *decoded) workload(r db.Workload) (workload.Workload, error) {

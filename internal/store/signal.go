@@ -62,16 +62,12 @@ func (t *systemTx) PutSignals(signals []Signal, e audit.Event) ([]string, error)
 		if s.Kind != Measured && s.Kind != Forecast && s.Kind != Issued {
 			return nil, problem.Errorf(problem.Invalid, "a series is measured, a forecast or issued, not %q", s.Kind)
 		}
-		if err := s.Series.Validate(); err != nil {
+		body, err := s.Series.MarshalBinary()
+		if err != nil {
 			return nil, &problem.Error{Kind: problem.Invalid, Detail: err.Error(), Cause: err}
 		}
 		x := s.Series
-		x.Ref = ""
-		a := arrival{SignalHeadRow: headOf(s.Kind, x), ref: x.Digest(), start: x.Start, end: x.End()}
-		var err error
-		if a.body, err = seriesBody(x); err != nil {
-			return nil, err
-		}
+		a := arrival{SignalHeadRow: headOf(s.Kind, x), ref: x.Digest(), start: x.Start, end: x.End(), body: body}
 		if s.Replaces != "" && s.Replaces != a.ref {
 			a.replaces = []string{s.Replaces}
 		}
@@ -86,16 +82,13 @@ func (t *systemTx) PutPrices(prices []grid.Prices, e audit.Event) ([]string, err
 	}
 	var arrived []arrival
 	for _, p := range prices {
-		if err := p.Validate(); err != nil {
+		body, err := p.MarshalBinary()
+		if err != nil {
 			return nil, &problem.Error{Kind: problem.Invalid, Detail: err.Error(), Cause: err}
 		}
 		a := arrival{
 			SignalHeadRow: db.SignalHeadRow{Kind: string(Price), Zone: string(p.Zone), Provider: p.Provider, Basis: p.Currency, Issued: usec(p.Issued)},
-			ref:           p.Digest(), start: p.Start, end: p.End(),
-		}
-		var err error
-		if a.body, err = pricesBody(p); err != nil {
-			return nil, err
+			ref:           p.Digest(), start: p.Start, end: p.End(), body: body,
 		}
 		// A market says the prices of a day once. What it says again, or says
 		// of more, takes the place of what it said before.
@@ -216,24 +209,27 @@ func kindsOf(arrived []arrival) string {
 	return strings.Join(parts, ", ")
 }
 
+// Signal reads what is on disk, and not from the shelf: verification asks it.
 func (t *systemTx) Signal(ref string) (grid.Series, error) {
 	row, err := t.q.Signal(t.ctx, ref)
-	return t.single("series "+ref, row, err)
-}
-
-func (t *systemTx) ForecastAt(zone grid.Zone, at time.Time) (grid.Series, error) {
-	row, err := t.q.SignalIssuedBy(t.ctx, db.SignalIssuedByParams{Zone: string(zone), Kind: string(Forecast), At: usec(at)})
-	return t.single(fmt.Sprintf("forecast of %s issued by %s", zone, at.UTC().Format(time.RFC3339)), row, err)
-}
-
-func (t *systemTx) single(what string, row db.Signal, err error) (grid.Series, error) {
 	if errors.Is(err, sql.ErrNoRows) || err == nil && row.Kind == string(Price) {
-		return grid.Series{}, missing(what, nil)
+		return grid.Series{}, missing("series "+ref, nil)
 	}
 	if err != nil {
 		return grid.Series{}, t.failed("reading a series", err)
 	}
-	return t.memo.one(row)
+	return unpack(row)
+}
+
+func (t *systemTx) ForecastAt(zone grid.Zone, at time.Time) (grid.Series, error) {
+	row, err := t.q.SignalIssuedBy(t.ctx, db.SignalIssuedByParams{Zone: string(zone), Kind: string(Forecast), At: usec(at)})
+	if errors.Is(err, sql.ErrNoRows) {
+		return grid.Series{}, missing(fmt.Sprintf("forecast of %s issued by %s", zone, at.UTC().Format(time.RFC3339)), nil)
+	}
+	if err != nil {
+		return grid.Series{}, t.failed("reading a forecast", err)
+	}
+	return t.shelf.read(row)
 }
 
 func (t *systemTx) Measured(zone grid.Zone, since time.Time) ([]grid.Series, error) {
@@ -241,7 +237,7 @@ func (t *systemTx) Measured(zone grid.Zone, since time.Time) ([]grid.Series, err
 	if err != nil {
 		return nil, t.failed("reading the measured series of "+string(zone), err)
 	}
-	return each(rows, t.memo.one)
+	return each(rows, t.shelf.read)
 }
 
 func (t *systemTx) IssuedForecasts(zone grid.Zone, since time.Time) ([]grid.Series, error) {
@@ -249,7 +245,7 @@ func (t *systemTx) IssuedForecasts(zone grid.Zone, since time.Time) ([]grid.Seri
 	if err != nil {
 		return nil, t.failed("reading the forecasts issued for "+string(zone), err)
 	}
-	return each(rows, t.memo.one)
+	return each(rows, t.shelf.read)
 }
 
 func (t *systemTx) Prices(zone grid.Zone, since time.Time) ([]grid.Prices, error) {
@@ -261,11 +257,23 @@ func (t *systemTx) Prices(zone grid.Zone, since time.Time) ([]grid.Prices, error
 }
 
 func (t *systemTx) LatestForecasts() (map[grid.Zone][]grid.Series, error) {
-	rows, err := t.q.NewestSignals(t.ctx)
+	refs, err := t.q.NewestRefs(t.ctx)
 	if err != nil {
 		return nil, t.failed("reading the newest forecasts", err)
 	}
-	all, err := each(rows, t.memo.one)
+	if err := t.shelf.doubt(); err != nil {
+		return nil, err
+	}
+	all, err := each(refs, func(ref string) (grid.Series, error) {
+		if s, ok := t.shelf.get(ref); ok {
+			return s, nil
+		}
+		row, err := t.q.Signal(t.ctx, ref)
+		if err != nil {
+			return grid.Series{}, t.failed("reading a newest forecast", err)
+		}
+		return t.shelf.read(row)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -305,15 +313,3 @@ func (t *systemTx) PruneSignals(keep Retention) (n int64, err error) {
 	}
 	return n, nil
 }
-
-func seriesBody(s grid.Series) ([]byte, error) {
-	text, err := encode("a series", s)
-	return []byte(text), err
-}
-
-func pricesBody(p grid.Prices) ([]byte, error) {
-	text, err := encode("prices", p)
-	return []byte(text), err
-}
-
-func prices(r db.Signal) (grid.Prices, error) { return decode[grid.Prices]("prices", string(r.Body)) }

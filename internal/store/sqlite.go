@@ -53,6 +53,7 @@ type SQLite struct {
 	lock  *os.File // nil if the store is only read
 	views chan *handle
 	queue chan *job
+	shelf shelf
 
 	closing chan struct{} // closed when Close is called
 	stopped chan struct{} // closed when the writer has stopped
@@ -302,7 +303,7 @@ func (s *SQLite) view(ctx context.Context, f func(*tx) error) (err error) {
 			h = nil
 		}
 	}()
-	t := &tx{ctx: ctx, q: h.q}
+	t := &tx{ctx: ctx, q: h.q, shelf: &s.shelf}
 	defer func() { t.q = nil }()
 	return t.end(f(t))
 }

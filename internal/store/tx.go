@@ -24,6 +24,8 @@ type tx struct {
 	q    db.Querier
 	log  *growth // nil in a View
 	memo *decoded
+	// shelf is where series are looked for first; nil: on disk only.
+	shelf *shelf
 	// own are the rows of workloads that this transaction has written: it need
 	// not read them to know them.
 	own map[string]db.Workload

@@ -79,7 +79,7 @@ func (s *SQLite) update(ctx context.Context, f func(*tx) error) error {
 	if w == nil {
 		return <-j.done // refused
 	}
-	t := &tx{ctx: context.WithoutCancel(ctx), q: w.handle.q, log: w.log}
+	t := &tx{ctx: context.WithoutCancel(ctx), q: w.handle.q, log: w.log, shelf: &s.shelf}
 	if err := j.run(t, f); err != nil {
 		return err
 	}

@@ -135,8 +135,8 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.moveAttemptStmt, err = db.PrepareContext(ctx, moveAttempt); err != nil {
 		return nil, fmt.Errorf("error preparing query MoveAttempt: %w", err)
 	}
-	if q.newestSignalsStmt, err = db.PrepareContext(ctx, newestSignals); err != nil {
-		return nil, fmt.Errorf("error preparing query NewestSignals: %w", err)
+	if q.newestRefsStmt, err = db.PrepareContext(ctx, newestRefs); err != nil {
+		return nil, fmt.Errorf("error preparing query NewestRefs: %w", err)
 	}
 	if q.placementStmt, err = db.PrepareContext(ctx, placement); err != nil {
 		return nil, fmt.Errorf("error preparing query Placement: %w", err)
@@ -484,9 +484,9 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing moveAttemptStmt: %w", cerr)
 		}
 	}
-	if q.newestSignalsStmt != nil {
-		if cerr := q.newestSignalsStmt.Close(); cerr != nil {
-			err = fmt.Errorf("error closing newestSignalsStmt: %w", cerr)
+	if q.newestRefsStmt != nil {
+		if cerr := q.newestRefsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing newestRefsStmt: %w", cerr)
 		}
 	}
 	if q.placementStmt != nil {
@@ -825,7 +825,7 @@ type Queries struct {
 	metersStmt                   *sql.Stmt
 	metersBetweenStmt            *sql.Stmt
 	moveAttemptStmt              *sql.Stmt
-	newestSignalsStmt            *sql.Stmt
+	newestRefsStmt               *sql.Stmt
 	placementStmt                *sql.Stmt
 	placementsBetweenStmt        *sql.Stmt
 	planInForceStmt              *sql.Stmt
@@ -921,7 +921,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		metersStmt:                   q.metersStmt,
 		metersBetweenStmt:            q.metersBetweenStmt,
 		moveAttemptStmt:              q.moveAttemptStmt,
-		newestSignalsStmt:            q.newestSignalsStmt,
+		newestRefsStmt:               q.newestRefsStmt,
 		placementStmt:                q.placementStmt,
 		placementsBetweenStmt:        q.placementsBetweenStmt,
 		planInForceStmt:              q.planInForceStmt,

@@ -48,7 +48,7 @@ type Querier interface {
 	Meters(ctx context.Context, arg MetersParams) ([]Meter, error)
 	MetersBetween(ctx context.Context, arg MetersBetweenParams) ([]Meter, error)
 	MoveAttempt(ctx context.Context, arg MoveAttemptParams) (int64, error)
-	NewestSignals(ctx context.Context) ([]Signal, error)
+	NewestRefs(ctx context.Context) ([]string, error)
 	Placement(ctx context.Context, arg PlacementParams) (string, error)
 	PlacementsBetween(ctx context.Context, arg PlacementsBetweenParams) ([]PlacementsBetweenRow, error)
 	PlanInForce(ctx context.Context) (PlanInForceRow, error)

@@ -56,36 +56,23 @@ func (q *Queries) InsertSignal(ctx context.Context, arg InsertSignalParams) erro
 	return err
 }
 
-const newestSignals = `-- name: NewestSignals :many
-SELECT signal.ref, signal.kind, signal.zone, signal.provider, signal.basis, signal.start_at, signal.end_at, signal.issued, signal.revision, signal.idx, signal.body FROM signal_newest JOIN signal ON signal.ref = signal_newest.ref
-ORDER BY signal_newest.zone, signal_newest.provider, signal_newest.basis
+const newestRefs = `-- name: NewestRefs :many
+SELECT ref FROM signal_newest ORDER BY zone, provider, basis
 `
 
-func (q *Queries) NewestSignals(ctx context.Context) ([]Signal, error) {
-	rows, err := q.query(ctx, q.newestSignalsStmt, newestSignals)
+func (q *Queries) NewestRefs(ctx context.Context) ([]string, error) {
+	rows, err := q.query(ctx, q.newestRefsStmt, newestRefs)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []Signal
+	var items []string
 	for rows.Next() {
-		var i Signal
-		if err := rows.Scan(
-			&i.Ref,
-			&i.Kind,
-			&i.Zone,
-			&i.Provider,
-			&i.Basis,
-			&i.StartAt,
-			&i.EndAt,
-			&i.Issued,
-			&i.Revision,
-			&i.Idx,
-			&i.Body,
-		); err != nil {
+		var ref string
+		if err := rows.Scan(&ref); err != nil {
 			return nil, err
 		}
-		items = append(items, i)
+		items = append(items, ref)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err

@@ -26,9 +26,8 @@ INSERT INTO signal_newest (zone, provider, basis, issued, revision, end_at, ref)
 ON CONFLICT (zone, provider, basis) DO UPDATE SET issued = excluded.issued, revision = excluded.revision, end_at = excluded.end_at, ref = excluded.ref
 WHERE (excluded.issued, excluded.revision) >= (signal_newest.issued, signal_newest.revision);
 
--- name: NewestSignals :many
-SELECT signal.* FROM signal_newest JOIN signal ON signal.ref = signal_newest.ref
-ORDER BY signal_newest.zone, signal_newest.provider, signal_newest.basis;
+-- name: NewestRefs :many
+SELECT ref FROM signal_newest ORDER BY zone, provider, basis;
 
 -- name: UseSeries :exec
 INSERT INTO series_use (ref, idx) VALUES ($1, $2) ON CONFLICT (ref, idx) DO NOTHING;
