@@ -30,6 +30,8 @@ func complete(root *cobra.Command) {
 			cmd.ValidArgsFunction = one(files("yaml", "yml"))
 		case "zones":
 			cmd.ValidArgsFunction = one(zoneIDs)
+		case "regions":
+			cmd.ValidArgsFunction = one(regionIDs)
 		default:
 			if !cmd.HasSubCommands() {
 				cmd.ValidArgsFunction = cobra.NoFileCompletions
@@ -43,7 +45,7 @@ func complete(root *cobra.Command) {
 		flag("state", listed(states))
 		flag("in", listed(sitesAndZones))
 		flag("workload", workloadIDs(false))
-		flag("zone", zoneIDs)
+		flag("zone", places)
 		flag("site", siteZone)
 		flag("signals", files("csv", "json"))
 		for name, words := range map[string][]string{
@@ -54,8 +56,10 @@ func complete(root *cobra.Command) {
 		} {
 			flag(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 		}
-		if cmd.Flags().Lookup("data") != nil {
-			_ = cmd.MarkFlagDirname("data")
+		for _, name := range []string{"data", "tables"} {
+			if cmd.Flags().Lookup(name) != nil {
+				_ = cmd.MarkFlagDirname(name)
+			}
 		}
 	})
 	_ = root.RegisterFlagCompletionFunc("url", cobra.FixedCompletions([]string{defaultURL}, cobra.ShellCompDirectiveNoFileComp))
@@ -147,17 +151,41 @@ func sitesAndZones(cmd *cobra.Command, _ []string, word string) ([]string, cobra
 }
 
 // zoneIDs completes zones: these ship with the binary, and no server is asked.
-func zoneIDs(_ *cobra.Command, _ []string, word string) (out []string, _ cobra.ShellCompDirective) {
-	zones, err := bundledZones()
+func zoneIDs(cmd *cobra.Command, _ []string, word string) (out []string, _ cobra.ShellCompDirective) {
+	known, err := openBook(cmd)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	for _, z := range zones {
+	for _, z := range known.zones {
 		if strings.HasPrefix(strings.ToLower(z.Zone), strings.ToLower(word)) {
 			out = append(out, z.Zone+"\t"+z.Name)
 		}
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// regionIDs completes cloud regions, which ship with the binary too.
+func regionIDs(cmd *cobra.Command, _ []string, word string) (out []string, _ cobra.ShellCompDirective) {
+	known, err := openBook(cmd)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	for _, r := range known.tables.Regions() {
+		if strings.HasPrefix(strings.ToLower(r.String()), strings.ToLower(word)) {
+			out = append(out, r.String()+"\t"+r.Place+", "+string(r.Zone))
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// places completes zones, and cloud regions once a provider has been begun.
+func places(cmd *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+	out, how := zoneIDs(cmd, args, word)
+	if len(word) > 1 {
+		regions, _ := regionIDs(cmd, args, word)
+		out = append(out, regions...)
+	}
+	return out, how
 }
 
 // siteZone completes NAME=ZONE from the = on.
@@ -166,7 +194,7 @@ func siteZone(cmd *cobra.Command, args []string, word string) ([]string, cobra.S
 	if !ok {
 		return nil, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
-	out, how := zoneIDs(cmd, args, zone)
+	out, how := places(cmd, args, zone)
 	for i := range out {
 		out[i] = name + "=" + out[i]
 	}

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"clusy.io/clusy"
 )
 
@@ -69,15 +71,15 @@ func TestReplaceFile(t *testing.T) {
 }
 
 func TestNearZones(t *testing.T) {
-	zones, err := bundledZones()
+	known, err := openBook(&cobra.Command{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for word, want := range map[string]string{
-		"DE": "DE", "de-lu": "DE-LU", "DELU": "DE-LU", "germny": "DE-LU", "Spian": "ES", "spain": "ES", "US_TEX_ERCO": "US-TEX-ERCO", "california": "US-CAL-CISO", "xyzzy": "", "": "",
+		"DE": "DE", "de-lu": "DE-LU", "DELU": "DE-LU", "germny": "DE", "Spian": "ES", "spain": "ES", "US_TEX_ERCO": "US-TEX-ERCO", "california": "US-CAL-CISO", "xyzzy": "", "": "",
 	} {
 		got := ""
-		if near := nearZones(word, zones); len(near) > 0 {
+		if near := nearZones(word, known.zones); len(near) > 0 {
 			got = near[0].Zone
 		}
 		if got != want {

@@ -25,23 +25,44 @@ A zone whose intensity is not known says so: unknown is never zero.
 Without a token the zones that this binary knows of itself are listed, so that
 the zone of a first server can be found. The grade says by what could be planned
 there without signals of your own: D by the usual day and season, E by a yearly
-mean, by which nothing waits.`,
-		Example: "clusy zones\nclusy zones germany\nclusy zones --all --json | jq '.[] | select(.grade == \"D\") | .zone'",
+mean, by which nothing waits.
+
+A TEXT that means one zone alone, such as its key, shows all that is known of it:
+its yearly means, the cloud regions in it, and what other sources call it.`,
+		Example: "clusy zones\nclusy zones germany\nclusy zones DE-LU\nclusy zones --all --json | jq '.[] | select(.grade == \"D\") | .zone'",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, err := knownZones(cmd)
+			known, err := openBook(cmd)
 			if err != nil {
 				return err
 			}
-			offline := p.Next == "offline"
+			zones, offline, err := known.ask(cmd)
+			if err != nil {
+				return err
+			}
 			var items []clusy.Zone
-			for _, z := range p.Items {
+			for _, z := range zones {
 				match := len(args) == 1 && strings.Contains(strings.ToLower(z.Zone+" "+z.Name), strings.ToLower(args[0]))
 				if all || match || len(args) == 0 && (z.Now != nil || offline) {
 					items = append(items, z)
 				}
 			}
+			// A zone's own key means it alone, and not those that have it in theirs.
+			for _, z := range items {
+				if len(args) == 1 && !all && strings.EqualFold(z.Zone, args[0]) {
+					items = []clusy.Zone{z}
+					break
+				}
+			}
 			sort.SliceStable(items, func(i, j int) bool { return now(items[i]) < now(items[j]) })
+			if len(args) == 1 && len(items) == 1 {
+				if v, ok := known.zoneView(items[0]); ok {
+					return print(cmd, []zoneView{v}, func(out io.Writer) error {
+						known.tellZone(out, v)
+						return nil
+					})
+				}
+			}
 			return print(cmd, items, func(out io.Writer) error {
 				rows := [][]string{{"ZONE", "NOW g/kWh", "GRADE", "YEARLY MEAN", "NAME", "PROVIDER", ""}}
 				for _, z := range items {
@@ -54,7 +75,7 @@ mean, by which nothing waits.`,
 				if len(items) == 0 {
 					near := []clusy.Zone(nil)
 					if len(args) == 1 {
-						near = nearZones(args[0], p.Items)
+						near = nearZones(args[0], zones)
 					}
 					if len(near) > 0 {
 						fmt.Fprintf(out, "No zone matches %q; did you mean %s?\n", args[0], zoneList(near))
@@ -67,27 +88,22 @@ mean, by which nothing waits.`,
 			})
 		},
 	}
+	tablesFlag(cmd)
 	cmd.Flags().BoolVar(&all, "all", false, "every zone that is known, also without a live signal")
 	return cmd
 }
 
-// knownZones asks the server, and without a token what ships with the binary.
-func knownZones(cmd *cobra.Command) (clusy.Page[clusy.Zone], error) {
+// ask asks the server for its zones; without a token they are those of the book.
+func (b *book) ask(cmd *cobra.Command) (zones []clusy.Zone, offline bool, err error) {
 	c, err := connect(cmd)
-	if err == nil {
-		p, err := c.Zones(cmd.Context())
-		for i := range p.Items {
-			if p.Items[i].Name == "" {
-				p.Items[i].Name = zoneNames[p.Items[i].Zone]
-			}
-		}
-		return p, err
+	if errors.Is(err, errNoToken) {
+		return b.zones, true, nil
 	}
-	if !errors.Is(err, errNoToken) {
-		return clusy.Page[clusy.Zone]{}, err
+	if err != nil {
+		return nil, false, err
 	}
-	zones, err := bundledZones()
-	return clusy.Page[clusy.Zone]{Items: zones, Next: "offline"}, err
+	p, err := c.Zones(cmd.Context())
+	return p.Items, false, err
 }
 
 func now(z clusy.Zone) float64 {

@@ -144,11 +144,9 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 			cmd.AddCommand(c)
 		}
 	}
-	serve := serveCommand()
-	serve.PreRunE = checkZones
-	add("start", demoCommand(), serve, consoleCommand(), initCommand(), doctorCommand(), versionCommand())
+	add("start", demoCommand(), serveCommand(), consoleCommand(), initCommand(), doctorCommand(), versionCommand())
 	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), eventsCommand(), cancelCommand())
-	add("know", zonesCommand(), sitesCommand(), ledgerCommand(), schemaCommand())
+	add("know", zonesCommand(), regionsCommand(), sitesCommand(), ledgerCommand(), schemaCommand())
 	add("measure", benchCommand())
 	add("tools", manCommand())
 	cmd.SetCompletionCommandGroupID("tools")

@@ -40,7 +40,7 @@ which it fails and the nearest value that would do. The exit code is then 4.`,
 				return err
 			}
 			ctx := cmd.Context()
-			_, shape, st, err := prepare(ctx, c, src, name)
+			_, shape, st, err := prepare(ctx, c, src, name, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}

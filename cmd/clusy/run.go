@@ -40,7 +40,7 @@ func (f *intentFlags) add(cmd *cobra.Command) {
 	fl.StringVar(&f.energy, "energy", "", "energy of the whole run, instead of --power: 2.4kWh")
 	fl.StringVar(&f.cpus, "cpus", "", "cores needed: 2, 0.5 (default: 1)")
 	fl.StringVar(&f.name, "name", "", "a name; only your enclave and you see it")
-	fl.StringSliceVar(&f.zones, "in", nil, "sites or zones that may run it, * stands for any text (default: any)")
+	fl.StringSliceVar(&f.zones, "in", nil, "sites, zones or cloud regions that may run it, * stands for any text (default: any)")
 	fl.BoolVar(&f.interruptible, "interruptible", false, "it may be suspended and resumed, with SIGSTOP and SIGCONT (default: it runs in one piece)")
 	fl.StringVar(&f.minSaving, "min-saving", "", "do not wait for less: 5%; 100% runs at once (default: 0%)")
 	fl.IntVar(&f.retries, "retries", 0, "further attempts after a recorded failure, up to 10")
@@ -147,7 +147,7 @@ the work to run. The exit code is 0 when it succeeded and 6 when it did not.`,
 				return err
 			}
 			ctx := cmd.Context()
-			in, shape, st, err := prepare(ctx, c, src, name)
+			in, shape, st, err := prepare(ctx, c, src, name, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -196,13 +196,16 @@ the work to run. The exit code is 0 when it succeeded and 6 when it did not.`,
 }
 
 // prepare reads an intent at the server's time and blinds it.
-func prepare(ctx context.Context, c *clusy.Client, src []byte, name string) (intent.Intent, clusy.Shape, clusy.Status, error) {
+func prepare(ctx context.Context, c *clusy.Client, src []byte, name string, tell io.Writer) (intent.Intent, clusy.Shape, clusy.Status, error) {
 	st, err := c.Status(ctx)
 	if err != nil {
 		return intent.Intent{}, clusy.Shape{}, st, err
 	}
 	in, err := intent.Parse(src, name, st.Now)
 	if err != nil {
+		return in, clusy.Shape{}, st, err
+	}
+	if err := regionZones(tell, in.Where.Allow, in.Where.Prefer); err != nil {
 		return in, clusy.Shape{}, st, err
 	}
 	shape, err := intent.Blind(in, st.Now)

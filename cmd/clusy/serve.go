@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"clusy.io/clusy/internal/access"
-	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/house"
 	"clusy.io/clusy/internal/signal"
 )
@@ -34,13 +33,14 @@ the output of workloads. The first start prints an admin token, once; only its
 hash is kept.
 
 The zone says which grid this machine draws from; clusy zones --all lists them
-(also without a server). Without --signals, plans rest on the
-climatology that ships for 17 zones, and on yearly means elsewhere; with it,
+(also without a server). A cloud region stands for its zone, and brings its PUE:
+aws/eu-north-1; clusy regions lists those. Without --signals, plans rest on the
+climatology that ships for 22 zones, and on yearly means elsewhere; with it,
 on the values in a file, CSV or JSON, as they appear.
 
 Loopback only: anything else needs TLS, which this version does not serve.
 Ctrl-C stops the server; workloads that run then run on, and are found again.`,
-		Example: "clusy serve --zone DE-LU\nclusy serve --site rack1=DE-LU --site rack2=FR --signals intensity.csv",
+		Example: "clusy serve --zone DE-LU\nclusy serve --site rack1=DE-LU --site rack2=FR --signals intensity.csv\nclusy serve --zone gcp/europe-west4",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if zone != "" {
@@ -53,12 +53,21 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 			if len(sites) == 0 {
 				return usage("no zone: --zone DE-LU says which grid this machine draws from")
 			}
+			known, err := openBook(cmd)
+			if err != nil {
+				return err
+			}
+			cfg.Tables = known.tables
 			for _, s := range sites {
 				id, z, ok := strings.Cut(s, "=")
 				if !ok || id == "" || z == "" {
 					return usage("--site %q is not NAME=ZONE", s)
 				}
-				cfg.Sites = append(cfg.Sites, house.Site{ID: id, Zone: grid.Zone(z), CPUs: float64(runtime.NumCPU()), PUE: 1})
+				at, err := known.place(cmd.ErrOrStderr(), z, len(signals) > 0)
+				if err != nil {
+					return err
+				}
+				cfg.Sites = append(cfg.Sites, house.Site{ID: id, Zone: at.zone, CPUs: float64(runtime.NumCPU()), PUE: at.pue})
 			}
 			for _, name := range signals {
 				p, err := signal.OpenFile(name, signal.FileOptions{})
@@ -88,9 +97,10 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 	}
 	cmd.Flags().StringVar(&dir, "data", defaultData(), "directory of everything at rest")
 	cmd.Flags().StringVar(&listen, "listen", defaultAddress, "address to listen on; loopback only")
-	cmd.Flags().StringVar(&zone, "zone", "", "grid zone of this machine: DE-LU, US-CAL-CISO, …")
-	cmd.Flags().StringArrayVar(&sites, "site", nil, "another site, NAME=ZONE; may be repeated")
+	cmd.Flags().StringVar(&zone, "zone", "", "grid zone of this machine: DE-LU, US-CAL-CISO, …; or its cloud region: aws/eu-north-1")
+	cmd.Flags().StringArrayVar(&sites, "site", nil, "another site, NAME=ZONE or NAME=REGION; may be repeated")
 	cmd.Flags().StringArrayVar(&signals, "signals", nil, "file of carbon intensities, CSV or JSON; may be repeated, the most trusted first")
+	tablesFlag(cmd)
 	cmd.Flags().BoolVar(&newAdmin, "new-admin-token", false, "make and print another admin token, where the first is lost")
 	return cmd
 }

@@ -62,7 +62,7 @@ Ctrl-C stops the waiting, never the work.`,
 	}
 	cmd.Flags().StringVar(&window, "window", "", "length of the clean window to wait for: 30m, 2h")
 	cmd.Flags().StringVar(&by, "complete-by", "", "the window is to be over by then: +6h, or 2026-12-01T07:00:00+01:00; needed with --window")
-	cmd.Flags().StringSliceVar(&zones, "in", nil, "sites or zones to look at (default: any)")
+	cmd.Flags().StringSliceVar(&zones, "in", nil, "sites, zones or cloud regions to look at (default: any)")
 	return cmd
 }
 
@@ -84,6 +84,9 @@ func waitForWindow(cmd *cobra.Command, c *clusy.Client, window, by string, zones
 	f := intentFlags{by: by, takes: window, zones: zones, power: "100W"}
 	in, err := intent.Parse(f.fromFlags([]string{"true"}), "the command line", st.Now)
 	if err != nil {
+		return err
+	}
+	if err := regionZones(cmd.ErrOrStderr(), in.Where.Allow); err != nil {
 		return err
 	}
 	told := ""

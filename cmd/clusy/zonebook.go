@@ -3,50 +3,78 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
+	"os"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"clusy.io/clusy"
+	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/signal/bundled"
+	"clusy.io/clusy/internal/signal/tables"
 	"clusy.io/clusy/internal/wire"
 )
 
-// bundledZones lists the zones that this binary knows of without a server, and
-// by what grade it could plan there: D by climatology, E by a yearly mean.
-func bundledZones() ([]clusy.Zone, error) {
-	means, err := bundled.Annual()
-	if err != nil {
-		return nil, err
-	}
-	climatology, err := bundled.Climatology()
-	if err != nil {
-		return nil, err
-	}
-	var out []clusy.Zone
-	listed := map[string]bool{}
-	for _, m := range means {
-		z := clusy.Zone{Zone: string(m.Zone), Name: m.Name, Annual: wire.PerKWh(m.Mean), Year: m.Year, Basis: m.Basis.String(), Grade: "E"}
-		if climatology.Zones[m.Zone] != nil {
-			z.Grade = "D"
-		}
-		listed[z.Zone] = true
-		out = append(out, z)
-	}
-	for zone := range climatology.Zones {
-		if !listed[string(zone)] {
-			out = append(out, clusy.Zone{Zone: string(zone), Name: zoneNames[string(zone)], Grade: "D"})
-		}
-	}
-	sort.Slice(out, func(i, j int) bool { return out[i].Zone < out[j].Zone })
-	return out, nil
+// book is what this binary knows of zones and cloud regions without a server.
+type book struct {
+	tables *tables.Tables
+	zones  []clusy.Zone // each with the grade by which it could plan there: D by climatology, E by a yearly mean
 }
 
-// zoneNames names the zones that have no yearly mean of their own, and so no
-// name in the bundled data.
-var zoneNames = map[string]string{"DE-LU": "Germany and Luxembourg"}
+// openBook reads the tables that ship, with those of the folder that --tables
+// names in their place.
+func openBook(cmd *cobra.Command) (*book, error) {
+	known, err := tables.Embedded()
+	if dir, _ := cmd.Flags().GetString("tables"); dir != "" && err == nil {
+		if known, err = tables.Load(os.DirFS(dir)); err != nil {
+			return nil, usage("--tables %s: %w", dir, err)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	climatology, err := bundled.ClimatologyOf(known)
+	if err != nil {
+		return nil, err
+	}
+	b := &book{tables: known}
+	for _, z := range known.Zones() {
+		listed := clusy.Zone{Zone: string(z.Zone), Name: z.Name}
+		if m, _, ok := known.Mean(z.Zone); ok {
+			listed.Annual, listed.Year, listed.Basis, listed.Grade = wire.PerKWh(m.Mean), m.Year, grid.AverageLifecycle.String(), string(grid.GradeE)
+		}
+		if climatology.Zones[z.Zone] != nil {
+			listed.Basis, listed.Grade = climatology.Basis.String(), string(grid.GradeD)
+		}
+		b.zones = append(b.zones, listed)
+	}
+	return b, nil
+}
+
+// tablesFlag is how a command is told of tables that come before those that ship.
+func tablesFlag(cmd *cobra.Command) {
+	cmd.Flags().String("tables", "", "folder with tables of your own: zones.csv, regions.csv, … (their rows come first)")
+}
+
+// zone returns what is known of a zone, by its key in any case.
+func (b *book) zone(key string) (clusy.Zone, bool) {
+	i := slices.IndexFunc(b.zones, func(z clusy.Zone) bool { return strings.EqualFold(z.Zone, key) })
+	if i < 0 {
+		return clusy.Zone{}, false
+	}
+	return b.zones[i], true
+}
+
+// name returns a zone as people write it.
+func (b *book) name(z grid.Zone) string {
+	known, ok := b.tables.Zone(z)
+	if !ok {
+		return string(z)
+	}
+	return fmt.Sprintf("%s (%s)", z, known.Name)
+}
 
 // nearZones returns those zones that someone who wrote word most likely meant,
 // the likeliest first, and of equals those that can be planned for best.
@@ -119,42 +147,86 @@ func zoneList(zones []clusy.Zone) string {
 	return strings.Join(words, ", ")
 }
 
-// checkZones looks at the zones that serve is given. One that nobody knows is
-// a slip, unless signals are given that may know it. One that has a yearly mean
-// alone works, and hardly saves anything: that is said.
-func checkZones(cmd *cobra.Command, _ []string) error {
-	zones, err := bundledZones()
+// place is where a site of serve is.
+type place struct {
+	zone grid.Zone
+	pue  float64
+}
+
+// place finds the zone that serve is given: a zone, or a cloud region, which
+// stands for the zone that it draws from. What nobody knows is a slip, unless
+// signals are given that may know it. What there is to tell about it is told:
+// which zone a region became and how sure that is, and that a zone of which a
+// yearly mean alone is known works, and hardly saves anything.
+func (b *book) place(tell io.Writer, given string, signals bool) (place, error) {
+	if r, ok := b.tables.RegionNamed(given); ok {
+		p, pue := place{zone: r.Zone, pue: 1}, ""
+		if r.PUE != nil {
+			p.pue = r.PUE.Ratio()
+			pue = fmt.Sprintf(", PUE %.2f%s", p.pue, inYear(r.PUE.Year))
+		}
+		fmt.Fprintf(tell, "note: %s (%s) draws from zone %s%s\n", r, r.Place, b.name(r.Zone), pue)
+		if doubt := r.Doubt(); doubt != "" {
+			fmt.Fprintf(tell, "warning: %s: %s\n", r, doubt)
+		}
+		if _, err := b.place(tell, string(r.Zone), signals); err != nil {
+			return place{}, err
+		}
+		return p, nil
+	}
+	near := slices.DeleteFunc(nearZones(given, b.zones), func(z clusy.Zone) bool { return z.Zone == given })
+	i := slices.IndexFunc(b.zones, func(z clusy.Zone) bool { return z.Zone == given })
+	switch {
+	case i < 0 && signals:
+	case i < 0 && strings.Contains(given, "/"):
+		if like := b.nearRegions(given); len(like) > 0 {
+			return place{}, usage("cloud region %q is not known here; did you mean %s?\n  clusy regions lists every region", given, regionList(like))
+		}
+		return place{}, usage("cloud region %q is not known here: clusy regions lists every region; --tables adds your own", given)
+	case i < 0 && len(near) > 0:
+		return place{}, usage("zone %q is not known here; did you mean %s?\n  clusy zones --all lists every zone; one of your own needs --signals", given, zoneList(near))
+	case i < 0:
+		return place{}, usage("zone %q is not known here: clusy zones --all lists every zone; one of your own needs --signals", given)
+	case b.zones[i].Grade != string(grid.GradeD) && !signals:
+		better := slices.IndexFunc(near, func(z clusy.Zone) bool { return z.Grade == "D" && strings.HasPrefix(z.Zone, given+"-") })
+		note := fmt.Sprintf("note: of %s only a yearly mean is known, by which every hour looks the same: give --signals", given)
+		if b.zones[i].Annual == nil {
+			note = fmt.Sprintf("note: of %s no carbon intensity is known: give --signals", given)
+		}
+		if better >= 0 {
+			note += ", or take " + zoneList(near[better:better+1]) + ", of which the usual day and season are known"
+		}
+		fmt.Fprintln(tell, note)
+	}
+	return place{zone: grid.Zone(given), pue: 1}, nil
+}
+
+// regionZones puts in place of cloud regions, where an intent may name sites or
+// zones, the zones that they draw from.
+func regionZones(tell io.Writer, lists ...[]string) error {
+	known, err := tables.Embedded()
 	if err != nil {
 		return err
 	}
-	signals, _ := cmd.Flags().GetStringArray("signals")
-	var given []string
-	if z, _ := cmd.Flags().GetString("zone"); z != "" {
-		given = append(given, z)
-	}
-	sites, _ := cmd.Flags().GetStringArray("site")
-	for _, s := range sites {
-		if _, z, ok := strings.Cut(s, "="); ok {
-			given = append(given, z)
-		}
-	}
-	for _, g := range given {
-		i := slices.IndexFunc(zones, func(z clusy.Zone) bool { return z.Zone == g })
-		near := slices.DeleteFunc(nearZones(g, zones), func(z clusy.Zone) bool { return z.Zone == g })
-		switch {
-		case i < 0 && len(signals) > 0:
-		case i < 0 && len(near) > 0:
-			return usage("zone %q is not known here; did you mean %s?\n  clusy zones --all lists every zone; one of your own needs --signals", g, zoneList(near))
-		case i < 0:
-			return usage("zone %q is not known here: clusy zones --all lists every zone; one of your own needs --signals", g)
-		case zones[i].Grade == "E" && len(signals) == 0:
-			better := slices.IndexFunc(near, func(z clusy.Zone) bool { return z.Grade == "D" && strings.HasPrefix(z.Zone, g+"-") })
-			note := fmt.Sprintf("note: of %s only a yearly mean is known, by which every hour looks the same: give --signals", g)
-			if better >= 0 {
-				note += ", or take " + zoneList(near[better:better+1]) + ", of which the usual day and season are known"
+	for _, list := range lists {
+		for i, name := range list {
+			r, ok := known.RegionNamed(name)
+			if !ok {
+				continue
 			}
-			fmt.Fprintln(cmd.ErrOrStderr(), note)
+			list[i] = string(r.Zone)
+			fmt.Fprintf(tell, "note: %s is taken as its zone, %s\n", r, r.Zone)
+			if doubt := r.Doubt(); doubt != "" {
+				fmt.Fprintf(tell, "warning: %s: %s\n", r, doubt)
+			}
 		}
 	}
 	return nil
+}
+
+func inYear(year int) string {
+	if year == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%d)", year)
 }

@@ -36,6 +36,7 @@ import (
 	"clusy.io/clusy/internal/secret"
 	"clusy.io/clusy/internal/signal"
 	"clusy.io/clusy/internal/signal/bundled"
+	"clusy.io/clusy/internal/signal/tables"
 	"clusy.io/clusy/internal/store"
 )
 
@@ -46,6 +47,7 @@ type Config struct {
 	Sites   []Site
 	Replay  *Replay // nil: real time and no bundled trace
 	Signals []signal.Provider
+	Tables  *tables.Tables // nil: those that ship
 	Version string
 	Shim    []string // argv of the shim
 	Log     *slog.Logger
@@ -158,14 +160,17 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 
 	// Signals: given ones before the bundled, which a replay alone may use as
 	// if they were measured now.
-	climatology, err := bundled.Climatology()
+	known := cfg.Tables
+	if known == nil {
+		if known, err = tables.Embedded(); err != nil {
+			return err
+		}
+	}
+	climatology, err := bundled.ClimatologyOf(known)
 	if err != nil {
 		return err
 	}
-	annual, err := bundled.Annual()
-	if err != nil {
-		return err
-	}
+	annual := bundled.AnnualOf(known)
 	providers := slices.Clone(cfg.Signals)
 	if cfg.Replay != nil {
 		p, err := bundled.Provider()

@@ -113,6 +113,7 @@ func NoZone(provider string, zone grid.Zone) error {
 // AnnualMean is the mean carbon intensity of a zone over a year.
 type AnnualMean struct {
 	Zone  grid.Zone
+	Of    grid.Zone // whose mean it is: Zone, or the one that Zone is an alias of
 	Name  string
 	Mean  grid.Intensity
 	Year  int

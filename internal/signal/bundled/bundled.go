@@ -1,7 +1,7 @@
 // Package bundled is the real data that ships with Clusy, so that it plans
 // sensibly before any provider is set up: ten weeks of ten grids for trying
-// out, what is usual by month and hour of the week, and a yearly mean of every
-// zone. NOTICE.md says where it comes from and under which licence.
+// out, and what is usual by month and hour of the week. Its yearly means are
+// those of package tables. NOTICE.md says where it comes from and under which licence.
 package bundled
 
 import (
@@ -16,9 +16,10 @@ import (
 	"clusy.io/clusy/internal/forecast"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/signal"
+	"clusy.io/clusy/internal/signal/tables"
 )
 
-//go:embed trace.csv climatology.csv annual.csv NOTICE.md
+//go:embed trace.csv climatology.csv NOTICE.md
 var files embed.FS
 
 // TraceProvider is the provider of the bundled weeks.
@@ -70,11 +71,34 @@ func Trace() (map[grid.Zone]grid.Series, error) {
 // Climatology returns what is usual, learnt from 2021 until the bundled weeks
 // begin, so that a forecast of them was not learnt from them.
 func Climatology() (forecast.Climatology, error) {
+	t, err := tables.Embedded()
+	if err != nil {
+		return forecast.Climatology{}, err
+	}
+	return ClimatologyOf(t)
+}
+
+// ClimatologyOf returns the same, where a zone of t and the one that it is an
+// alias of stand in for each other.
+func ClimatologyOf(t *tables.Tables) (forecast.Climatology, error) {
 	rows, err := read(files, "climatology.csv", 4+forecast.HoursOfWeek)
 	if err != nil {
 		return forecast.Climatology{}, err
 	}
-	return climatology(rows)
+	c, err := climatology(rows)
+	if err != nil {
+		return forecast.Climatology{}, err
+	}
+	for _, z := range t.Zones() {
+		switch own, of := c.Zones[z.Zone], c.Zones[z.AliasOf]; {
+		case z.AliasOf == "":
+		case own == nil && of != nil:
+			c.Zones[z.Zone] = of
+		case own != nil && of == nil:
+			c.Zones[z.AliasOf] = own
+		}
+	}
+	return c, nil
 }
 
 func climatology(rows [][]string) (forecast.Climatology, error) {
@@ -124,27 +148,23 @@ func unknown() *forecast.Normal {
 
 // Annual returns the yearly mean of every zone that has one, sorted by zone.
 func Annual() ([]signal.AnnualMean, error) {
-	rows, err := read(files, "annual.csv", 4)
+	t, err := tables.Embedded()
 	if err != nil {
 		return nil, err
 	}
-	return annual(rows)
+	return AnnualOf(t), nil
 }
 
-func annual(rows [][]string) ([]signal.AnnualMean, error) {
-	means := make([]signal.AnnualMean, len(rows))
-	for i, row := range rows {
-		mean, err := milligrams(row[2])
-		if err != nil {
-			return nil, fmt.Errorf("bundled annual.csv, row %d: %w", i+2, err)
+// AnnualOf returns the newest yearly mean of every zone of t that has one or is
+// an alias of one that has, sorted by zone.
+func AnnualOf(t *tables.Tables) []signal.AnnualMean {
+	var means []signal.AnnualMean
+	for _, z := range t.Zones() {
+		if m, of, ok := t.Mean(z.Zone); ok {
+			means = append(means, signal.AnnualMean{Zone: z.Zone, Of: of, Name: z.Name, Mean: m.Mean, Year: m.Year, Basis: grid.AverageLifecycle})
 		}
-		year, err := strconv.Atoi(row[3])
-		if err != nil {
-			return nil, fmt.Errorf("bundled annual.csv, row %d: %w", i+2, err)
-		}
-		means[i] = signal.AnnualMean{Zone: grid.Zone(row[0]), Name: row[1], Mean: mean, Year: year, Basis: grid.AverageLifecycle}
 	}
-	return means, nil
+	return means
 }
 
 // read returns the rows of a bundled file without its header.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"clusy.io/clusy/internal/forecast"
@@ -11,6 +12,7 @@ import (
 	"clusy.io/clusy/internal/signal"
 	"clusy.io/clusy/internal/signal/bundled"
 	"clusy.io/clusy/internal/signal/signaltest"
+	"clusy.io/clusy/internal/signal/tables"
 )
 
 func TestContract(t *testing.T) {
@@ -71,6 +73,14 @@ func TestClimatology(t *testing.T) {
 	if clim.Basis != grid.AverageLifecycle {
 		t.Errorf("basis %s", clim.Basis)
 	}
+	if len(clim.Zones) != 22 {
+		t.Errorf("%d zones, want all 19 of the source and the three that stand behind an alias", len(clim.Zones))
+	}
+	for alias, of := range map[grid.Zone]grid.Zone{"DE-LU": "DE", "BR-SP": "BR-CS", "CL-SIC": "CL-SEN"} {
+		if clim.Zones[of] == nil || clim.Zones[of] != clim.Zones[alias] {
+			t.Errorf("%s does not stand in for %s", alias, of)
+		}
+	}
 	for zone, s := range trace {
 		if clim.Until.IsZero() || clim.Until.After(s.Start) {
 			t.Errorf("%s: learnt until %s, the trace begins at %s", zone, clim.Until, s.Start)
@@ -103,13 +113,25 @@ func TestClimatology(t *testing.T) {
 	}
 }
 
+// An operator's zone that is an alias has the climatology of what it stands for.
+func TestClimatologyOfAnAlias(t *testing.T) {
+	all, err := tables.Load(fstest.MapFS{"zones.csv": {Data: []byte("zone,name,country,alias_of\nXX-ME,Mine,XX,GB\n")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clim, err := bundled.ClimatologyOf(all)
+	if err != nil || clim.Zones["XX-ME"] == nil || clim.Zones["XX-ME"] != clim.Zones["GB"] {
+		t.Errorf("no climatology: %v", err)
+	}
+}
+
 func TestAnnual(t *testing.T) {
 	means, err := bundled.Annual()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(means) != 352 {
-		t.Errorf("%d zones, want 352", len(means))
+	if len(means) != 355 {
+		t.Errorf("%d zones, want 355", len(means))
 	}
 	if !slices.IsSortedFunc(means, func(a, b signal.AnnualMean) int { return strings.Compare(string(a.Zone), string(b.Zone)) }) {
 		t.Error("the zones are not sorted")
@@ -126,13 +148,16 @@ func TestAnnual(t *testing.T) {
 			t.Errorf("%+v cannot be a forecast: %v", m, s.Validate())
 		}
 	}
-	if m := seen["PL"]; m.Mean != 565_000 || m.Name != "Poland" {
+	if m := seen["DE-LU"]; m.Of != "DE" || m.Mean != seen["DE"].Mean || m.Name != "Germany and Luxembourg" {
+		t.Errorf("Germany with Luxembourg is %+v", m)
+	}
+	if m := seen["PL"]; m.Of != "PL" || m.Mean != 565_000 || m.Name != "Poland" {
 		t.Errorf("Poland is %+v", m)
 	}
 }
 
 func TestNotice(t *testing.T) {
-	for _, want := range []string{"Electricity Maps", "Open Database License", "trace.csv", "climatology.csv", "annual.csv", "share", "@tgwf/co2"} {
+	for _, want := range []string{"Electricity Maps", "Open Database License", "trace.csv", "climatology.csv", "../tables/NOTICE.md", "share"} {
 		if want == "share" {
 			want = "under the ODbL too" // share-alike, in words
 		}

@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -37,9 +37,6 @@ func climatology(h hours) ([][]string, error) {
 	}
 	rows := [][]string{header}
 	for k, zone := range h.zones {
-		if slices.Contains(retired, zone) {
-			continue
-		}
 		var cells zoneCells
 		for i, t := range h.times {
 			if !t.Before(traceFrom) {
@@ -66,8 +63,8 @@ func climatology(h hours) ([][]string, error) {
 					return nil, fmt.Errorf("%s has no data for month %d, hour %d", zone, month+1, hour)
 				}
 				m := c.sum / c.n
-				mean = append(mean, decimal(m))
-				spread = append(spread, decimal(math.Sqrt(math.Max(0, (c.sq-c.n*m*m)/(c.n-1)))))
+				mean = append(mean, figures(m, 3))
+				spread = append(spread, figures(math.Sqrt(math.Max(0, (c.sq-c.n*m*m)/(c.n-1))), 2))
 			}
 			rows = append(rows, mean, spread)
 		}
@@ -106,3 +103,18 @@ func (z *zoneCells) sameKind(month, hour int) (c cell) {
 
 // hourOfWeek counts from Monday 00:00 UTC.
 func hourOfWeek(t time.Time) int { return (int(t.Weekday())+6)%7*24 + t.Hour() }
+
+// figures writes f to so many significant figures: the year-to-year difference
+// of a cell is far wider than what that leaves out, and the file is a third
+// smaller.
+func figures(f float64, n int) string {
+	whole := len(strconv.FormatFloat(math.Floor(f), 'f', 0, 64))
+	if f < 1 {
+		whole = 0
+	}
+	text := strconv.FormatFloat(f, 'f', max(0, n-whole), 64)
+	if strings.Contains(text, ".") {
+		text = strings.TrimRight(strings.TrimRight(text, "0"), ".")
+	}
+	return text
+}

@@ -40,10 +40,10 @@ func TestLearnsFromThePastOnly(t *testing.T) {
 	if len(a) != 1+24 || !slices.EqualFunc(a, b, slices.Equal) {
 		t.Errorf("%d rows; what came later changed them", len(a))
 	}
-	if mean := a[1]; mean[0] != "XX" || mean[2] != "mean" || mean[4] != "100.0" || mean[4+23] != "123.0" {
+	if mean := a[1]; mean[0] != "XX" || mean[2] != "mean" || mean[4] != "100" || mean[4+23] != "123" {
 		t.Errorf("means: %v", mean[:8])
 	}
-	if spread := a[2]; spread[2] != "spread" || spread[4] != "0.0" {
+	if spread := a[2]; spread[2] != "spread" || spread[4] != "0" {
 		t.Errorf("spreads: %v", spread[:8])
 	}
 	if _, err := climatology(table(january, january.AddDate(0, 3, 0), func(time.Time) string { return "1" })); err == nil {
@@ -51,6 +51,17 @@ func TestLearnsFromThePastOnly(t *testing.T) {
 	}
 	if _, err := climatology(table(january, traceFrom, func(time.Time) string { return "x" })); err == nil {
 		t.Error("a word is a value")
+	}
+}
+
+func TestFigures(t *testing.T) {
+	for f, want := range map[float64]string{487.23: "487", 31.449: "31.4", 30.02: "30", 7.126: "7.13", 0.0456: "0.046", 1234.5: "1234", 99.96: "100", 0: "0", 9.5: "9.5", 600: "600"} {
+		if got := figures(f, 3); got != want {
+			t.Errorf("%g is %s, want %s", f, got, want)
+		}
+	}
+	if got := figures(109.9, 2); got != "110" {
+		t.Errorf("109.9 is %s", got)
 	}
 }
 
@@ -92,7 +103,7 @@ func TestThinCellsTakeInTheirNeighbours(t *testing.T) {
 	}
 }
 
-func TestTraceAndMeans(t *testing.T) {
+func TestTrace(t *testing.T) {
 	h := table(traceFrom.Add(-time.Hour), traceUntil.Add(time.Hour), func(at time.Time) string { return at.Format("02") })
 	if _, err := trace(h); err == nil {
 		t.Error("zones that the source has not were taken")
@@ -104,13 +115,6 @@ func TestTraceAndMeans(t *testing.T) {
 	rows, err := trace(h)
 	if err != nil || len(rows) != 1+70*24 || rows[1][0] != "2023-05-01T00:00Z" || rows[1680][0] != "2023-07-09T23:00Z" {
 		t.Errorf("%d rows, %v", len(rows), err)
-	}
-	rows, err = means([][]string{{"zone", "name", "g", "year", "source"}, {"DE", "Germany", "342", "2025", "long text"}})
-	if err != nil || len(rows) != 2 || !slices.Equal(rows[1], []string{"DE", "Germany", "342", "2025"}) {
-		t.Errorf("%v, %v", rows, err)
-	}
-	if _, err := means([][]string{{"zone"}, {"DE"}}); err == nil {
-		t.Error("a short row was taken")
 	}
 }
 

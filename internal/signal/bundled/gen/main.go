@@ -1,11 +1,10 @@
 // Command gen makes the data files of package bundled from public ones, which
 // the product itself never reads:
 //
-//	go run ./internal/signal/bundled/gen -traces DIR -signals DIR [-out DIR]
+//	go run ./internal/signal/bundled/gen -traces DIR [-out DIR]
 //
-// DIR of -traces holds carbon/ci_hourly_lca_2021_2023.csv, that of -signals
-// zones-annual.csv. What is done to them is told in NOTICE.md beside the
-// results. The same input gives the same bytes.
+// DIR of -traces holds carbon/ci_hourly_lca_2021_2023.csv. What is done to it is
+// told in NOTICE.md beside the results. The same input gives the same bytes.
 package main
 
 import (
@@ -16,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -25,9 +23,6 @@ import (
 // (US-CAL-CISO, AU-NSW, ES), wind (GB, DE-LU, US-TEX-ERCO), nuclear and gas
 // (CA-ON), water (NO), and two that hardly move (IN-WE, SG).
 var traceZones = []string{"AU-NSW", "CA-ON", "DE-LU", "ES", "GB", "IN-WE", "NO", "SG", "US-CAL-CISO", "US-TEX-ERCO"}
-
-// Zones of the source whose keys are no longer in use at Electricity Maps.
-var retired = []string{"BR-SP", "CL-SIC"}
 
 // The ten weeks of the trace: Monday to Monday. The climatology is learnt from
 // what lies before them, and from nothing else.
@@ -42,24 +37,18 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("gen: ")
 	traces := flag.String("traces", "", "folder with carbon/ci_hourly_lca_2021_2023.csv")
-	signals := flag.String("signals", "", "folder with zones-annual.csv")
 	out := flag.String("out", filepath.Join("internal", "signal", "bundled"), "folder to write to")
 	flag.Parse()
-	if *traces == "" || *signals == "" {
-		log.Fatal("say where the data is: -traces DIR -signals DIR")
+	if *traces == "" {
+		log.Fatal("say where the data is: -traces DIR")
 	}
 	hours, err := readHours(filepath.Join(*traces, "carbon", "ci_hourly_lca_2021_2023.csv"))
-	if err != nil {
-		log.Fatal(err)
-	}
-	annual, err := readCSV(filepath.Join(*signals, "zones-annual.csv"))
 	if err != nil {
 		log.Fatal(err)
 	}
 	for name, write := range map[string]func() ([][]string, error){
 		"trace.csv":       func() ([][]string, error) { return trace(hours) },
 		"climatology.csv": func() ([][]string, error) { return climatology(hours) },
-		"annual.csv":      func() ([][]string, error) { return means(annual) },
 	} {
 		rows, err := write()
 		if err != nil {
@@ -117,19 +106,6 @@ func trace(h hours) ([][]string, error) {
 	return rows, nil
 }
 
-// means keeps of the yearly means what is used, and drops the column that
-// repeats the source on each row: NOTICE.md says it once.
-func means(rows [][]string) ([][]string, error) {
-	out := [][]string{{"zone", "name", "g_per_kwh", "year"}}
-	for _, r := range rows[1:] {
-		if len(r) < 4 {
-			return nil, fmt.Errorf("row of zone %s has %d cells", r[0], len(r))
-		}
-		out = append(out, r[:4])
-	}
-	return out, nil
-}
-
 func readCSV(path string) ([][]string, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -154,5 +130,3 @@ func writeCSV(path string, rows [][]string) error {
 	}
 	return os.WriteFile(path, []byte(b.String()), 0o644)
 }
-
-func decimal(f float64) string { return strconv.FormatFloat(f, 'f', 1, 64) }
