@@ -146,6 +146,26 @@ func (c *Client) Zones(ctx context.Context) (Page[Zone], error) {
 	return p, c.do(ctx, "GET", "/v1/zones", nil, nil, &p)
 }
 
+// Signals returns how the sources of carbon intensity and price are doing.
+func (c *Client) Signals(ctx context.Context) (Signals, error) {
+	var s Signals
+	return s, c.do(ctx, "GET", "/v1/signals", nil, nil, &s)
+}
+
+// Forecast returns what was expected of a zone at a time.
+func (c *Client) Forecast(ctx context.Context, zone string, at time.Time) (Forecast, error) {
+	var f Forecast
+	q := url.Values{"at": {at.UTC().Format(time.RFC3339)}}
+	return f, c.do(ctx, "GET", "/v1/zones/"+url.PathEscape(zone)+"/forecast?"+q.Encode(), nil, nil, &f)
+}
+
+// Prices returns the prices of a zone over [from, to).
+func (c *Client) Prices(ctx context.Context, zone string, from, to time.Time) (Page[Prices], error) {
+	q := url.Values{"from": {from.UTC().Format(time.RFC3339)}, "to": {to.UTC().Format(time.RFC3339)}}
+	var p Page[Prices]
+	return p, c.do(ctx, "GET", "/v1/zones/"+url.PathEscape(zone)+"/prices?"+q.Encode(), nil, nil, &p)
+}
+
 // Intensity returns a zone's intensity over [from, to).
 func (c *Client) Intensity(ctx context.Context, zone string, from, to time.Time) (Outlook, error) {
 	q := url.Values{"from": {from.UTC().Format(time.RFC3339)}, "to": {to.UTC().Format(time.RFC3339)}}

@@ -239,6 +239,106 @@ type Zone struct {
 	Problem  string    `json:"problem,omitempty" doc:"What is wrong with its signal, if anything."`
 }
 
+// Signals is how the sources of carbon intensity and price are doing.
+type Signals struct {
+	AsOf    time.Time      `json:"asOf"`
+	Sources []SignalSource `json:"sources" doc:"The most trusted first."`
+	Zones   []ZoneSignal   `json:"zones"`
+}
+
+// SignalSource is one source of signals.
+type SignalSource struct {
+	Name        string        `json:"name"`
+	Basis       string        `json:"basis" doc:"What its intensities count: average or marginal, lifecycle or direct."`
+	Offers      []string      `json:"offers" doc:"history, forecast, prices"`
+	Zones       int           `json:"zones" doc:"Zones of ours that it has."`
+	Quarantined int           `json:"quarantined" doc:"Of those: where it is not believed."`
+	Asked       int64         `json:"asked" doc:"Since the server's start."`
+	Failed      int64         `json:"failed"`
+	LastSuccess time.Time     `json:"lastSuccess,omitzero"`
+	LastError   string        `json:"lastError,omitempty"`
+	LastErrorAt time.Time     `json:"lastErrorAt,omitzero"`
+	Budget      *SignalBudget `json:"budget,omitempty" doc:"Absent: it may be asked at will."`
+}
+
+// SignalBudget says how far the requests that a source allows are used up.
+type SignalBudget struct {
+	Limit    int       `json:"limit,omitempty" doc:"Requests in a window; absent: none is known."`
+	Seconds  int64     `json:"windowSeconds,omitempty"`
+	Used     int       `json:"used"`
+	Exhausts time.Time `json:"exhausts,omitzero" doc:"When it is used up at this pace; absent: not within a day."`
+	NotUntil time.Time `json:"notUntil,omitzero" doc:"It is not asked before."`
+}
+
+// ZoneSignal is how the signals of one zone are doing, in one basis.
+type ZoneSignal struct {
+	Zone          string       `json:"zone"`
+	Basis         string       `json:"basis"`
+	Provider      string       `json:"provider,omitempty" doc:"That last brought a value."`
+	Grade         string       `json:"grade,omitempty" doc:"Of the forecast in use; absent: there is none."`
+	MeasuredUntil time.Time    `json:"measuredUntil,omitzero"`
+	Forecast      time.Time    `json:"forecastIssued,omitzero"`
+	LastSuccess   time.Time    `json:"lastSuccess,omitzero"`
+	LastError     string       `json:"lastError,omitempty"`
+	LastErrorAt   time.Time    `json:"lastErrorAt,omitzero"`
+	Quarantined   []Quarantine `json:"quarantined,omitempty"`
+	Verdict       *Verdict     `json:"verdict,omitempty" doc:"What the forecast in use rests on; absent: there is none."`
+}
+
+// Verdict says what a forecast rests on, and how good that has been.
+type Verdict struct {
+	Why   string          `json:"why"`
+	Days  int             `json:"days" doc:"Of the zone's own past that it rests on."`
+	Parts []ForecasterSay `json:"parts"`
+}
+
+// ForecasterSay is one forecaster's part in a forecast.
+type ForecasterSay struct {
+	Forecaster string        `json:"forecaster"`
+	Issued     time.Time     `json:"issued,omitzero"`
+	Issues     int           `json:"issues" doc:"How many of its forecasts its record rests on."`
+	Regret     *float64      `json:"regretPercent,omitempty" doc:"Of what perfect foresight would save: the part that its forecasts alone would have lost. Absent: not known."`
+	Days       []ForecastDay `json:"days" doc:"By day ahead."`
+}
+
+// ForecastDay is a forecaster's weight and record some days ahead.
+type ForecastDay struct {
+	Weight float64  `json:"weight"`
+	MAPE   *float64 `json:"mapePercent,omitempty" doc:"Mean absolute percentage error. Absent: not known."`
+}
+
+// Quarantine is a source that is not believed for a zone.
+type Quarantine struct {
+	Provider string `json:"provider"`
+	Reason   string `json:"reason"`
+}
+
+// Forecast is what was expected of a zone at some time.
+type Forecast struct {
+	Zone     string    `json:"zone"`
+	Provider string    `json:"provider"`
+	Issued   time.Time `json:"issued"`
+	Grade    string    `json:"grade"`
+	Basis    string    `json:"basis"`
+	Points   []Point   `json:"points" doc:"Low and high hold nine of ten values that come."`
+}
+
+// Prices is the wholesale price of electricity in a zone, without taxes and the
+// tariff of the network.
+type Prices struct {
+	Zone     string       `json:"zone"`
+	Provider string       `json:"provider"`
+	Currency string       `json:"currency"`
+	Issued   time.Time    `json:"issued"`
+	Points   []PricePoint `json:"points"`
+}
+
+// PricePoint is one price; it may be below zero.
+type PricePoint struct {
+	Start time.Time `json:"start"`
+	Price float64   `json:"perKWh"`
+}
+
 // Site is a place that can run workloads.
 type Site struct {
 	ID        string    `json:"id"`

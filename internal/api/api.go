@@ -76,6 +76,7 @@ type SystemTx interface {
 	// ForecastAt returns the forecast of a zone in a basis that was in use at a
 	// time: the newest issued by then. If there was none: problem.NotFound.
 	ForecastAt(zone grid.Zone, basis grid.Basis, at time.Time) (grid.Series, error)
+	Prices(zone grid.Zone, since time.Time) ([]grid.Prices, error)
 	LogSize() (int64, error)
 	Checkpoint() (string, error)
 	Proof(index int64) (leaf []byte, proof string, err error)
@@ -96,6 +97,8 @@ type Zones interface {
 	Annual() []Annual
 	// Trouble returns what is wrong with a zone's signal, "" if nothing is.
 	Trouble(grid.Zone) string
+	// Signals tells how all sources and wanted zones are doing.
+	Signals(now time.Time) clusy.Signals
 }
 
 // Annual is a zone's yearly mean.

@@ -34,6 +34,9 @@ var Routes = []Route{
 	door("GET", "/v1/zones", access.SignalRead, "signals", "Grid zones, with what is known of each", (*Server).zones),
 	door("GET", "/v1/outlooks", access.SignalRead, "signals", "The carbon intensity of every zone with a signal, over time", (*Server).outlooks),
 	door("GET", "/v1/zones/{zone}/intensity", access.SignalRead, "signals", "A zone's carbon intensity over time", (*Server).intensity),
+	door("GET", "/v1/zones/{zone}/forecast", access.SignalRead, "signals", "What was expected of a zone at some time, as it was then", (*Server).forecast),
+	door("GET", "/v1/zones/{zone}/prices", access.SignalRead, "signals", "A zone's wholesale price of electricity over time", (*Server).prices),
+	door("GET", "/v1/signals", access.SignalRead, "signals", "How the sources of carbon intensity and price are doing", (*Server).signals),
 
 	sdkDoor("GET", "/emissions/bylocation", "Carbon Aware SDK: what was measured at a place", (*Server).sdkEmissionsOfOne),
 	sdkDoor("GET", "/emissions/bylocations", "Carbon Aware SDK: what was measured at several places", (*Server).sdkEmissions),

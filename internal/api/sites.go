@@ -80,6 +80,13 @@ func (s *Server) sync(ctx context.Context, in *syncIn) (*body[clusy.SyncAnswer],
 	if err != nil {
 		return nil, err
 	}
+	// An agent hangs up when it has news to tell: what it was to be asked is
+	// asked in its next call.
+	defer func() {
+		if ctx.Err() != nil {
+			s.relay.untake(in.Site)
+		}
+	}()
 	out := clusy.SyncAnswer{AnswerTo: q.Seq, Epoch: epoch, Orders: []clusy.Order{}}
 	for _, m := range metered {
 		out.Metered = append(out.Metered, fmt.Sprintf("%s/%d/%s", m.Workload, m.Attempt, m.Hour.Format(time.RFC3339)))
@@ -99,7 +106,7 @@ func (s *Server) sync(ctx context.Context, in *syncIn) (*body[clusy.SyncAnswer],
 		for _, o := range orders {
 			out.Orders = append(out.Orders, wire.OrderOut(o))
 		}
-		out.Asks = s.relay.take(in.Site)
+		out.Asks = s.relay.take(in.Site, time.Now())
 		if len(out.Orders)+len(out.Asks)+len(out.Metered) > 0 || q.WaitSeconds == 0 {
 			break
 		}
@@ -211,10 +218,21 @@ type relay struct {
 }
 
 type queue struct {
-	asks    []clusy.Ask
+	asks    []asked
 	waiting map[string]chan clusy.Reply
 	arrived chan struct{} // closed and replaced when asks grows
 }
+
+// asked is a question that has no answer yet.
+type asked struct {
+	clusy.Ask
+	taken time.Time // when the site last fetched it; zero: it has not
+}
+
+// askAgain is the time after which a question that was fetched and not answered
+// is handed out once more: the answer that it was in may never have arrived. A
+// site that answers twice is heard once.
+const askAgain = 3 * time.Second
 
 func (r *relay) queue(site string) *queue {
 	if r.sites == nil {
@@ -239,7 +257,7 @@ func (r *relay) ask(ctx context.Context, site string, a clusy.Ask) (clusy.Reply,
 		r.mu.Unlock()
 		return clusy.Reply{}, fmt.Errorf("%d questions wait for site %s", maxAsks, site)
 	}
-	q.asks = append(q.asks, a)
+	q.asks = append(q.asks, asked{Ask: a})
 	q.waiting[a.ID] = reply
 	close(q.arrived)
 	q.arrived = make(chan struct{})
@@ -264,18 +282,31 @@ func (r *relay) wait(site string) <-chan struct{} {
 }
 
 // take hands out the questions of a site that someone still waits for.
-func (r *relay) take(site string) []clusy.Ask {
+func (r *relay) take(site string, now time.Time) []clusy.Ask {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	q := r.queue(site)
 	var out []clusy.Ask
-	for _, a := range q.asks {
-		if q.waiting[a.ID] != nil {
-			out = append(out, a)
+	q.asks = slices.DeleteFunc(q.asks, func(a asked) bool { return q.waiting[a.ID] == nil })
+	for i, a := range q.asks {
+		if a.taken.IsZero() || now.Sub(a.taken) > askAgain {
+			out = append(out, a.Ask)
+			q.asks[i].taken = now
 		}
 	}
-	q.asks = nil
 	return out
+}
+
+// untake hands out again what a site has fetched and not answered.
+func (r *relay) untake(site string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	q := r.queue(site)
+	for i := range q.asks {
+		q.asks[i].taken = time.Time{}
+	}
+	close(q.arrived)
+	q.arrived = make(chan struct{})
 }
 
 // answer hands a reply to who waits for it. A reply to nobody is dropped.

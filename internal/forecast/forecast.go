@@ -16,6 +16,8 @@ import (
 // The names under which forecasts of our own are stored.
 const (
 	AnchoredProvider    = "clusy/anchored-climatology"
+	BuiltinProvider     = "clusy/built-in"
+	BlendProvider       = "clusy/blend"
 	ClimatologyProvider = "clusy/climatology"
 	AnnualProvider      = "clusy/annual-mean"
 )

@@ -84,7 +84,7 @@ func (s *score) plus(o score) {
 func (s score) mape(day int) float64 { return 100 * s.sum[day] / s.n[day] }
 func (s score) held(day int) float64 { return 100 * s.within[day] / s.n[day] }
 
-func load(t *testing.T) (map[grid.Zone]grid.Series, forecast.Climatology) {
+func load(t testing.TB) (map[grid.Zone]grid.Series, forecast.Climatology) {
 	t.Helper()
 	trace, err := bundled.Trace()
 	if err != nil {

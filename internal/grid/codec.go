@@ -267,6 +267,15 @@ func (r *unpacker) octet() byte {
 }
 
 func (r *unpacker) whole() uint64 {
+	// Most are one byte or two.
+	switch b := r.b; {
+	case len(b) >= 1 && b[0] < 0x80:
+		r.b = b[1:]
+		return uint64(b[0])
+	case len(b) >= 2 && b[1] < 0x80:
+		r.b = b[2:]
+		return uint64(b[0]&0x7f) | uint64(b[1])<<7
+	}
 	n, size := binary.Uvarint(r.b)
 	if size <= 0 {
 		r.fail("%w, or a number is too long", errShort)

@@ -179,22 +179,34 @@ func (z Zone) plausible() bool {
 // Ref. What is decided or booked on a series keeps its digest, so that a
 // changed input is found.
 func (s Series) Digest() string {
-	h := sha256.New()
-	text := func(t string) {
-		_ = binary.Write(h, binary.BigEndian, uint32(len(t)))
-		h.Write([]byte(t))
-	}
+	b := make([]byte, 0, 160+len(s.Provider)+len(s.Zone)+8*(len(s.Values)+len(s.Low)+len(s.High)))
 	for _, t := range []string{s.Provider, string(s.Zone), string(s.Basis.Signal), string(s.Basis.Scope), string(s.Grade)} {
-		text(t)
+		b = digestText(b, t)
 	}
-	_ = binary.Write(h, binary.BigEndian, []int64{s.Issued.UnixMicro(), int64(s.Revision), s.Start.UnixMicro(), int64(s.Step)})
-	_ = binary.Write(h, binary.BigEndian, s.Estimated)
+	for _, n := range []int64{s.Issued.UnixMicro(), int64(s.Revision), s.Start.UnixMicro(), int64(s.Step)} {
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	}
+	if s.Estimated {
+		b = append(b, 1)
+	} else {
+		b = append(b, 0)
+	}
 	if s.Flow != "" { // older series, which do not say, keep their names
-		text(string(s.Flow))
+		b = digestText(b, string(s.Flow))
 	}
 	for _, vs := range [][]Intensity{s.Values, s.Low, s.High} {
-		_ = binary.Write(h, binary.BigEndian, uint32(len(vs)))
-		_ = binary.Write(h, binary.BigEndian, vs)
+		b = binary.BigEndian.AppendUint32(b, uint32(len(vs)))
+		at := len(b)
+		b = append(b, make([]byte, 8*len(vs))...)
+		for i, v := range vs {
+			binary.BigEndian.PutUint64(b[at+8*i:], uint64(v))
+		}
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// digestText adds a text after its length, so that none runs into the next.
+func digestText(b []byte, t string) []byte {
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(t))), t...)
 }

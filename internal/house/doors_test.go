@@ -216,7 +216,7 @@ func TestBodies(t *testing.T) {
 	}
 	for path, want := range map[string]int{
 		"/v1/workloads?limit=0": 422, "/v1/workloads?limit=501": 422, "/v1/workloads?cursor=%21": 422, "/v1/workloads?state=lost": 422,
-		"/v1/workloads?colour=red": 422, "/v1/nothing": 404, "/nothing": 404, "/v1/timeline?state=lost": 422, "/v1/events?after=x": 422, "/v1/outlooks?from=2023-06-07T00:00:00Z&to=2023-06-06T00:00:00Z": 422, "/v1/workloads/wl_none": 404, "/v1/zones/XX/intensity": 404,
+		"/v1/workloads?colour=red": 422, "/v1/nothing": 404, "/nothing": 404, "/v1/timeline?state=lost": 422, "/v1/events?after=x": 422, "/v1/outlooks?from=2023-06-07T00:00:00Z&to=2023-06-06T00:00:00Z": 422, "/v1/workloads/wl_none": 404, "/v1/zones/XX/intensity": 404, "/v1/zones/XX/forecast": 404, "/v1/zones/DE-LU/forecast?at=2019-01-01T00:00:00Z": 404,
 		"/v1/zones/DE-LU/intensity?from=2023-06-07T00:00:00Z&to=2023-06-06T00:00:00Z": 422, "/v1/ledger/proofs/999999": 404,
 	} {
 		code, b := get(t, h, "GET", path, h.Token, "")

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -505,6 +506,50 @@ func (z zones) Trouble(zone grid.Zone) string {
 		}
 	}
 	return ""
+}
+
+func (z zones) Signals(now time.Time) clusy.Signals {
+	out := clusy.Signals{AsOf: now}
+	for _, p := range z.pollers {
+		for _, s := range p.Sources(now) {
+			o := clusy.SignalSource{
+				Name: s.Name, Basis: s.Basis.String(), Offers: s.Offers, Zones: s.Zones, Quarantined: s.Quarantined,
+				Asked: s.Asked, Failed: s.Failed, LastSuccess: s.LastSuccess, LastError: s.LastError, LastErrorAt: s.LastErrorAt,
+			}
+			if b := s.Budget; b != (signal.Budget{}) {
+				o.Budget = &clusy.SignalBudget{Limit: b.Limit, Seconds: int64(b.Window / time.Second), Used: b.Used, Exhausts: b.Exhausts, NotUntil: b.NotUntil}
+			}
+			out.Sources = append(out.Sources, o)
+		}
+		for _, h := range p.Health() {
+			o := clusy.ZoneSignal{
+				Zone: string(h.Zone), Basis: p.Basis.String(), Provider: h.Provider, Grade: string(h.Grade), MeasuredUntil: h.MeasuredUntil, Forecast: h.ForecastIssued,
+				LastSuccess: h.LastSuccess, LastError: h.LastError, LastErrorAt: h.LastErrorAt,
+			}
+			o.Verdict = verdictOut(h)
+			for _, name := range slices.Sorted(maps.Keys(h.Quarantined)) {
+				o.Quarantined = append(o.Quarantined, clusy.Quarantine{Provider: name, Reason: h.Quarantined[name]})
+			}
+			out.Zones = append(out.Zones, o)
+		}
+	}
+	return out
+}
+
+// verdictOut says what a zone's forecast rests on, nil if it has none.
+func verdictOut(h signal.Health) *clusy.Verdict {
+	if h.Grade == "" {
+		return nil
+	}
+	out := &clusy.Verdict{Why: h.Verdict.Why, Days: h.Verdict.Days, Parts: []clusy.ForecasterSay{}}
+	for _, p := range h.Verdict.Parts {
+		say := clusy.ForecasterSay{Forecaster: p.Forecaster, Issued: p.Issued, Issues: p.Issues, Regret: p.Regret, Days: []clusy.ForecastDay{}}
+		for _, d := range p.Days {
+			say.Days = append(say.Days, clusy.ForecastDay{Weight: d.Weight, MAPE: d.MAPE})
+		}
+		out.Parts = append(out.Parts, say)
+	}
+	return out
 }
 
 // keys are what the house signs and opens with.

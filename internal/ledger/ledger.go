@@ -70,4 +70,8 @@ type Entry struct {
 	Saved    grid.Carbon             `json:"saved"`   // Avoided − Emitted; may be negative
 	Claimed  bool                    `json:"claimed"` // false where the grade is too weak to claim a saving
 	Booked   time.Time               `json:"booked"`
+
+	// Restates says which earlier entry of the same hour this one takes the
+	// place of; nil: none.
+	Restates *Restatement `json:"restates,omitempty"`
 }

@@ -31,6 +31,11 @@ func Recompute(e Entry) error {
 	if err != nil {
 		return fmt.Errorf("recompute: %w", err)
 	}
+	if again.Restates = e.Restates; e.Restates != nil {
+		if err := e.Restates.check(); err != nil {
+			return fmt.Errorf("recompute %s/%d, hour of %s: %w", e.Meter.Workload, e.Meter.Attempt, e.Meter.Hour.Format(time.RFC3339), err)
+		}
+	}
 	if d := differ(e, again); d != nil {
 		return fmt.Errorf("recompute %s/%d, hour of %s: %w", e.Meter.Workload, e.Meter.Attempt, e.Meter.Hour.Format(time.RFC3339), d)
 	}

@@ -38,6 +38,9 @@ func (t *Tally) Add(e Entry) error {
 	if err == nil {
 		one, err = e.sum()
 	}
+	if err == nil && e.Restates != nil {
+		err = e.Restates.check()
+	}
 	if err != nil {
 		return fmt.Errorf("add %s/%d, hour of %s: %w", e.Meter.Workload, e.Meter.Attempt, e.Meter.Hour.Format(time.RFC3339), err)
 	}
@@ -52,7 +55,19 @@ func (t *Tally) Add(e Entry) error {
 		t.Last = e.Meter.Hour
 	}
 	t.Newest = Kind{e.Method, basis}
-	return intoMap(t.Parts, Part{t.Newest, e.Meter.Hour.UTC().Truncate(24 * time.Hour), e.Zone, e.Grade}, one)
+	part := Part{t.Newest, e.Meter.Hour.UTC().Truncate(24 * time.Hour), e.Zone, e.Grade}
+	if err := intoMap(t.Parts, part, one); err != nil || e.Restates == nil {
+		return err
+	}
+	// What it takes the place of counts no longer.
+	part.Grade = e.Restates.Grade
+	if err := intoMap(t.Parts, part, e.Restates.sum()); err != nil {
+		return err
+	}
+	if t.Parts[part].Entries == 0 {
+		delete(t.Parts, part)
+	}
+	return nil
 }
 
 // Sums adds the parts up by a key of theirs. Parts for which key says false

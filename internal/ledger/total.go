@@ -35,7 +35,8 @@ type Totals struct {
 	Zones     map[grid.Zone]Sum // by where it ran
 }
 
-// Total adds entries up. It refuses to add what does not add: entries of two
+// Total adds entries up; where one restates another, of an hour that is there,
+// the newer one counts. It refuses to add what does not add: entries of two
 // methods or bases, an hour of an attempt that is there twice, or more than
 // can be counted. It believes the figures: Recompute each entry first.
 func Total(entries []Entry) (Totals, error) {
@@ -61,11 +62,18 @@ func Total(entries []Entry) (Totals, error) {
 			return Totals{}, fmt.Errorf("add %s: its method is %q, that of the others %q", name, e.Method, t.Method)
 		case basis != t.Basis:
 			return Totals{}, fmt.Errorf("add %s: its basis is %s, that of the others %s", name, basis, t.Basis)
-		case seen[h]:
+		case seen[h] && e.Restates == nil:
 			return Totals{}, fmt.Errorf("add %s: it is there twice", name)
+		case !seen[h] && e.Restates != nil:
+			return Totals{}, fmt.Errorf("add %s: what it restates is not there", name)
 		}
 		seen[h] = true
 		one, err := e.sum()
+		if err == nil && e.Restates != nil {
+			if err = e.Restates.check(); err == nil {
+				err = into(&one, e.Restates.sum())
+			}
+		}
 		if err != nil {
 			return Totals{}, fmt.Errorf("add %s: %w", name, err)
 		}

@@ -59,6 +59,17 @@ func (v *visit) load(ctx context.Context) error {
 	v.st.until, _ = lastKnown(have)
 	v.st.last, v.st.since = lastFlat(have)
 	v.st.limits = limitsOf(v.zone, v.p.basis(), v.p.Climatology, have)
+	issued, err := v.p.Sink.Issued(ctx, v.zone, v.now.Add(-oldest))
+	if err != nil {
+		return fmt.Errorf("read the forecasts of providers: %w", err)
+	}
+	for _, s := range issued {
+		for rank, source := range v.p.Providers {
+			if st := &v.st.source[rank]; source.Name() == s.Provider && s.Issued.After(st.held) {
+				st.held = s.Issued
+			}
+		}
+	}
 	// A new process does not ask everybody for everything at once.
 	for rank, source := range v.p.Providers {
 		v.st.source[rank].rechecked = v.now.Add(-spread(v.zone, source.Name(), Recheck))

@@ -13,6 +13,9 @@ import (
 // old, when a source has issued another, and when what came is another thing
 // than what was expected.
 func (v *visit) expect(ctx context.Context, issued []grid.Series) error {
+	if v.surprised() {
+		v.doubt()
+	}
 	age := v.now.Sub(v.st.forecasted)
 	if len(issued) == 0 && age >= 0 && age < Refresh && !v.surprised() && !v.better() {
 		return nil
@@ -54,6 +57,25 @@ func (v *visit) surprised() bool {
 	return v.st.last < s.Low[i] || v.st.last > s.High[i]
 }
 
+// stepOf is the step of the forecast in use: an hour, or that of the provider's
+// newest forecast if it is finer.
+func stepOf(issued []grid.Series) time.Duration {
+	step := time.Hour
+	if n := len(issued); n > 0 && issued[n-1].Step < step && time.Hour%issued[n-1].Step == 0 {
+		step = max(5*time.Minute, issued[n-1].Step)
+	}
+	return step
+}
+
+// doubt has the sources compared soon: a surprise may be a lie.
+func (v *visit) doubt() {
+	for rank := range v.st.source {
+		if st := &v.st.source[rank]; st.opinionDue.After(v.now) {
+			st.opinionDue = v.now
+		}
+	}
+}
+
 // forecast makes the best forecast that there is.
 func (v *visit) forecast(ctx context.Context, fresh []grid.Series) (grid.Series, bool, error) {
 	if err := v.daysFrom(ctx, v.now.Add(-Lookback)); err != nil {
@@ -66,7 +88,11 @@ func (v *visit) forecast(ctx context.Context, fresh []grid.Series) (grid.Series,
 	issued = append(issued, fresh...)
 	have := v.have()
 	v.st.limits = limitsOf(v.zone, v.p.basis(), v.p.Climatology, have)
-	if s, ok := forecast.Anchored(have, v.p.Climatology, v.now, time.Hour, Ahead); ok {
+	step := stepOf(issued)
+	past := forecast.Past{Zone: v.zone, Basis: v.p.basis(), Measured: have, Issued: issued}
+	s, why, ok := forecast.Make(past, v.p.Climatology, v.now, step, int(Ahead*time.Hour/step))
+	v.st.health.Verdict = why
+	if ok {
 		return s, s.Validate() == nil, nil
 	}
 	for _, a := range v.p.Annual {

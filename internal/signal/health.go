@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"clusy.io/clusy/internal/forecast"
 	"clusy.io/clusy/internal/grid"
 )
 
@@ -19,6 +20,7 @@ type Health struct {
 	MeasuredUntil  time.Time         // the end of the last measured value that is stored
 	Grade          grid.Grade        // of the forecast in use; "" if there is none
 	ForecastIssued time.Time         // when that was made
+	Verdict        forecast.Verdict  // why it is what it is
 	Quarantined    map[string]string // sources that are not believed for the zone, and why
 }
 

@@ -39,7 +39,7 @@ func limitsOf(zone grid.Zone, basis grid.Basis, clim forecast.Climatology, have 
 		for m := range n.Mean {
 			for h, mean := range n.Mean[m] {
 				if mean.Known() {
-					low, high = min(low, mean-2*n.Spread[m][h]), max(high, mean+2*n.Spread[m][h])
+					low, high = min(low, max(mean/4, mean-2*n.Spread[m][h])), max(high, mean+2*n.Spread[m][h])
 				}
 			}
 		}

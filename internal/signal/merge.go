@@ -34,6 +34,11 @@ func Merge(zone grid.Zone, basis grid.Basis, series []grid.Series) grid.Series {
 		if len(parts) == 0 || s.End().After(end) {
 			end = s.End()
 		}
+		if len(parts) == 0 {
+			out.Flow = s.Flow
+		} else if s.Flow != out.Flow {
+			out.Flow = "" // of both
+		}
 		if s.Issued.After(out.Issued) {
 			out.Issued, out.Provider = s.Issued, s.Provider
 		}

@@ -20,10 +20,20 @@ const (
 	// one is in quarantine.
 	opinionEvery = 6 * time.Hour
 	opinionSoon  = time.Hour
-	// compared is how much of the past is compared, and leastCompared how many
-	// hours of it both must know.
-	compared      = 6 * time.Hour
+	// looked is how much of the past is asked for, compared how much of it is
+	// compared, and leastCompared how many hours of that both must know.
+	looked        = opinionEvery + 2*compared
+	compared      = 4 * time.Hour
 	leastCompared = 3
+	// abrupt is how much more a sudden step tells of an error than a distance
+	// from what was expected does: forecasts are off by a third at times, and
+	// grids do not change by that within an hour.
+	abrupt = 2
+	// sure is how often in a row two must be apart before one is not believed,
+	// and undecided how often until whoever is farther off is not, however
+	// little that is.
+	sure      = 2
+	undecided = 8
 	// apart is how far two sources may drift from their usual distance (35 %),
 	// and sigmas the same in standard deviations of that distance; the larger
 	// counts. RELIABILITY §4.6.
@@ -63,11 +73,11 @@ func (v *visit) compare(ctx context.Context) error {
 
 // opinion compares what two sources say of the same hours, and judges.
 func (v *visit) opinion(ctx context.Context, first, second int) error {
-	a, b := v.p.Providers[first], v.p.Providers[second]
+	b := v.p.Providers[second]
 	st := &v.st.source[second]
 	st.opinionDue = v.now.Add(opinionEvery + jitter(v.zone, b.Name(), opinionEvery))
 	to := v.now.Truncate(time.Hour)
-	from := to.Add(-compared)
+	from := to.Add(-looked)
 	sa, err := v.recent(ctx, first, from, to)
 	if err != nil {
 		return err
@@ -76,13 +86,23 @@ func (v *visit) opinion(ctx context.Context, first, second int) error {
 	if err != nil || len(sa) == 0 || len(sb) == 0 {
 		return err
 	}
-	// The distance over the hours that both know.
+	// The distance over the last hours that both know, and the largest step of
+	// each from one hour to the next.
 	var sumA, sumB, expected float64
+	var jumpA, jumpB float64
 	hours, foreseen := 0, 0
+	var lastA, lastB grid.Reading
 	for at := from; at.Before(to); at = at.Add(time.Hour) {
 		x, okA := grid.Believe(v.zone, v.p.basis(), sa...).At(at)
 		y, okB := grid.Believe(v.zone, v.p.basis(), sb...).At(at)
 		if !okA || !okB || x.Value == 0 || y.Value == 0 {
+			continue
+		}
+		if lastA.Value > 0 {
+			jumpA = max(jumpA, math.Abs(math.Log(float64(x.Value)/float64(lastA.Value))))
+			jumpB = max(jumpB, math.Abs(math.Log(float64(y.Value)/float64(lastB.Value))))
+		}
+		if lastA, lastB = x, y; at.Before(to.Add(-compared)) {
 			continue
 		}
 		hours++
@@ -101,36 +121,44 @@ func (v *visit) opinion(ctx context.Context, first, second int) error {
 		drift, bound = math.Abs(d), strangers
 	}
 	if drift <= bound {
+		st.apart, st.jumps = 0, [2]float64{}
 		st.opinions = append(st.opinions, d)
 		st.opinions = st.opinions[max(0, len(st.opinions)-opinionsKept):]
 		v.agree(first)
 		v.agree(second)
+		v.st.undisputed = v.st.expected
 		return nil
 	}
-	// Apart. Whoever is farther from what was expected is not believed.
+	// Apart. Whoever is farther from what was expected, and came there in the
+	// larger step, is not believed; while both are about as odd, the next hours
+	// will tell.
 	st.opinionDue = v.now.Add(opinionSoon)
-	outlier, other := second, first
-	if foreseen == hours && math.Abs(math.Log(sumA/expected)) > math.Abs(math.Log(sumB/expected)-median(st.opinions)) {
-		outlier, other = first, second
+	st.apart++
+	st.jumps = [2]float64{max(st.jumps[0], jumpA), max(st.jumps[1], jumpB)}
+	oddA := abrupt*st.jumps[0] + math.Abs(math.Log(sumA/expected))
+	oddB := abrupt*st.jumps[1] + math.Abs(math.Log(sumB/expected)-median(st.opinions))
+	clear := math.Abs(oddA-oddB) > drift/3
+	if foreseen < hours || st.apart < sure || !clear && st.apart < undecided {
+		v.st.health.fail(v.now, b.Name(), fmt.Sprintf("says %s where %s says %s of the same %d hours; it is not clear yet who is wrong",
+			mean(sumB, hours), v.p.Providers[first].Name(), mean(sumA, hours), hours))
+		return nil
+	}
+	outlier, other, says, against := second, first, sumB, sumA
+	if oddA > oddB {
+		outlier, other, says, against = first, second, sumA, sumB
 	}
 	v.st.source[outlier].agreed = 0
 	if v.st.source[first].quarantine == "" && v.st.source[second].quarantine == "" {
-		why := fmt.Sprintf("says %s where %s says %s of the same %d hours: farther apart than they ever are, and farther from what was expected",
-			mean(outlier == first, sumA, sumB, hours), v.p.Providers[other].Name(), mean(other == first, sumA, sumB, hours), hours)
+		why := fmt.Sprintf("says %s where %s says %s of the same %d hours: farther apart than they ever are, and farther from what was to be expected",
+			mean(says, hours), v.p.Providers[other].Name(), mean(against, hours), hours)
 		v.st.source[outlier].quarantine = why
 		v.tell(Quarantined, v.p.Providers[outlier].Name(), why)
 		v.st.health.fail(v.now, v.p.Providers[outlier].Name(), why)
 	}
-	_ = a
 	return nil
 }
 
-func mean(first bool, sumA, sumB float64, hours int) grid.Intensity {
-	if first {
-		return grid.Intensity(sumA / float64(hours))
-	}
-	return grid.Intensity(sumB / float64(hours))
-}
+func mean(sum float64, hours int) grid.Intensity { return grid.Intensity(sum / float64(hours)) }
 
 // agree counts that a source agreed with another, and lets it out of
 // quarantine when it has done so for long enough.
@@ -194,10 +222,11 @@ func (v *visit) recent(ctx context.Context, rank int, from, to time.Time) ([]gri
 	return told, nil
 }
 
-// foreseen is what was expected of a time: by the forecast in use, else by
+// foreseen is what was expected of a time: by the forecast that was in use when
+// the sources last agreed, as a newer one rests on what is in doubt; else by
 // climatology.
 func (v *visit) foreseen(at time.Time) (grid.Intensity, bool) {
-	if r, ok := v.st.expected.At(at); ok && r.Value > 0 {
+	if r, ok := v.st.undisputed.At(at); ok && r.Value > 0 {
 		return r.Value, true
 	}
 	if v.p.Climatology.Basis != v.p.basis() {

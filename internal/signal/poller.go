@@ -17,7 +17,7 @@ import (
 const (
 	// Lookback is how far back the first fetch of a zone goes: what a forecast
 	// and its band rest on.
-	Lookback = 42 * day
+	Lookback = forecast.Lookback
 	// Ahead is how far a forecast reaches, in hours.
 	Ahead = 72
 	// Refresh is the age at which a forecast is made anew without new data.
@@ -78,6 +78,7 @@ type zoneState struct {
 	source []sourceState // by rank
 
 	expected   grid.Series // the forecast in use
+	undisputed grid.Series // the one that was in use when the sources last agreed
 	forecasted time.Time
 	health     Health
 }
@@ -96,8 +97,10 @@ type sourceState struct {
 
 	opinions   []float64 // how far it lay from the first source, as logarithms, the newest last
 	opinionDue time.Time
-	quarantine string // why it is not believed; "" if it is
-	agreed     int    // how often in a row it agreed while in quarantine
+	apart      int        // how often in a row it was apart from the first
+	jumps      [2]float64 // the largest step of the first and of this one meanwhile
+	quarantine string     // why it is not believed; "" if it is
+	agreed     int        // how often in a row it agreed while in quarantine
 }
 
 // Run steps until ctx ends. It is the only line here that reads the clock.

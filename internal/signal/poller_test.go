@@ -303,15 +303,15 @@ func TestPollerGoesOnWithoutProviders(t *testing.T) {
 	if f := sink.last(); f.Grade != grid.GradeC || len(sink.forecasts) != 2 {
 		t.Errorf("five hours after: grade %s of %d forecasts, want C from what is stored", f.Grade, len(sink.forecasts))
 	}
-	step(t, p, sink, may20.Add(40*time.Hour))
+	step(t, p, sink, may20.Add(60*time.Hour))
 	h := health(t, p, "GB")
-	if f := sink.last(); f.Grade != grid.GradeD || h.Grade != grid.GradeD || !h.LastSuccess.Equal(may20) || h.LastError != bundled.TraceProvider+": connection refused" || !h.LastErrorAt.Equal(may20.Add(40*time.Hour)) {
+	if f := sink.last(); f.Grade != grid.GradeD || h.Grade != grid.GradeD || !h.LastSuccess.Equal(may20) || h.LastError != bundled.TraceProvider+": connection refused" || !h.LastErrorAt.Equal(may20.Add(60*time.Hour)) {
 		t.Errorf("two days after: grade %s, %+v", f.Grade, h)
 	}
 	// It comes back: what was missed is fetched, and C again.
 	source.err = nil
-	step(t, p, sink, may20.Add(41*time.Hour))
-	if h := health(t, p, "GB"); h.Grade != grid.GradeC || !h.MeasuredUntil.Equal(may20.Add(41*time.Hour).Truncate(time.Hour)) || !h.LastSuccess.Equal(may20.Add(41*time.Hour)) {
+	step(t, p, sink, may20.Add(61*time.Hour))
+	if h := health(t, p, "GB"); h.Grade != grid.GradeC || !h.MeasuredUntil.Equal(may20.Add(61*time.Hour).Truncate(time.Hour)) || !h.LastSuccess.Equal(may20.Add(61*time.Hour)) {
 		t.Errorf("it came back: %+v", h)
 	}
 
@@ -650,7 +650,7 @@ func TestForecastsRestOnTheStore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, ok := forecast.Anchored(trace["GB"], p.Climatology, now, time.Hour, signal.Ahead)
+	want, _, ok := forecast.Make(forecast.Past{Zone: "GB", Basis: grid.AverageLifecycle, Measured: trace["GB"]}, p.Climatology, now, time.Hour, signal.Ahead)
 	if got := sink.last(); !ok || got.Digest() != want.Digest() {
 		t.Errorf("the forecast from the store is another than the one from the source")
 	}

@@ -118,6 +118,14 @@ func (r *rows) NewestRefs(context.Context) (refs []string, _ error) {
 	return refs, nil
 }
 
+func (r *rows) NewestSignals(context.Context) (ss []db.Signal, _ error) {
+	for _, l := range r.newest.all() {
+		s, _ := r.signals.get(key{a: l.Ref})
+		ss = append(ss, s)
+	}
+	return ss, nil
+}
+
 func (r *rows) UseSeries(_ context.Context, p db.UseSeriesParams) error {
 	r.uses.put(key{a: p.Ref, n: p.Idx}, struct{}{})
 	return nil

@@ -257,23 +257,7 @@ func (t *systemTx) Prices(zone grid.Zone, since time.Time) ([]grid.Prices, error
 }
 
 func (t *systemTx) LatestForecasts() (map[grid.Zone][]grid.Series, error) {
-	refs, err := t.q.NewestRefs(t.ctx)
-	if err != nil {
-		return nil, t.failed("reading the newest forecasts", err)
-	}
-	if err := t.shelf.doubt(); err != nil {
-		return nil, err
-	}
-	all, err := each(refs, func(ref string) (grid.Series, error) {
-		if s, ok := t.shelf.get(ref); ok {
-			return s, nil
-		}
-		row, err := t.q.Signal(t.ctx, ref)
-		if err != nil {
-			return grid.Series{}, t.failed("reading a newest forecast", err)
-		}
-		return t.shelf.read(row)
-	})
+	all, err := t.newest()
 	if err != nil {
 		return nil, err
 	}
@@ -287,6 +271,43 @@ func (t *systemTx) LatestForecasts() (map[grid.Zone][]grid.Series, error) {
 		})
 	}
 	return byZone, nil
+}
+
+// newest returns the newest forecasts by zone, provider and basis. They change
+// one by one, so most are on the shelf; where few are, one query is faster.
+func (t *systemTx) newest() ([]grid.Series, error) {
+	if err := t.shelf.doubt(); err != nil {
+		return nil, err
+	}
+	refs, err := t.q.NewestRefs(t.ctx)
+	if err != nil {
+		return nil, t.failed("reading which forecasts are the newest", err)
+	}
+	all := make([]grid.Series, len(refs))
+	var missing []int
+	for i, ref := range refs {
+		var ok bool
+		if all[i], ok = t.shelf.get(ref); !ok {
+			missing = append(missing, i)
+		}
+	}
+	if len(missing) > len(refs)/8 {
+		rows, err := t.q.NewestSignals(t.ctx)
+		if err != nil {
+			return nil, t.failed("reading the newest forecasts", err)
+		}
+		return each(rows, t.shelf.read)
+	}
+	for _, i := range missing {
+		row, err := t.q.Signal(t.ctx, refs[i])
+		if err != nil {
+			return nil, t.failed("reading a newest forecast", err)
+		}
+		if all[i], err = t.shelf.read(row); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 func (t *systemTx) PruneSignals(keep Retention) (n int64, err error) {

@@ -86,6 +86,9 @@ func TestRegions(t *testing.T) {
 	if !ok || r.Zone != "SE-SE3" || r.Alt != "SE" || r.PUE == nil || r.PUE.Thousandths != 1100 || r.PUE.Year != 2024 || r.Where == nil || r.Where.Lat != 59.3327 || r.Place != "Stockholm" {
 		t.Errorf("aws/eu-north-1 is %+v", r)
 	}
+	if got := fmt.Sprintf("%.2f", r.PUE.Ratio()); got != "1.10" {
+		t.Errorf("its PUE is %s", got)
+	}
 	if r, _ := all.RegionNamed("aws/ap-east-2"); r.Where != nil || r.PUE != nil || !strings.Contains(r.Doubt(), "inferred") {
 		t.Errorf("what is not known of aws/ap-east-2 is %+v", r)
 	}
@@ -245,6 +248,8 @@ func TestSpoiltOverride(t *testing.T) {
 		"twice":           {"zones.csv", "zone,name\nDE,A\nde,B\n", "line 3: de is there twice, first on line 2"},
 		"space in zone":   {"zones.csv", "zone,name,country\nD E,A,DE\n", "line 2, column zone"},
 		"country":         {"zones.csv", "zone,country\nDE,Germany\n", "line 2, column country"},
+		"three letters":   {"zones.csv", "zone,country\nDE,DEU\n", "line 2, column country"},
+		"no country":      {"zones.csv", "zone,country\nDE,\n", "line 2, column country"},
 		"no name":         {"zones.csv", "zone,country\nQQ,QQ\n", "line 2, column name: it is empty"},
 		"negative":        {"zones.csv", "zone,2025\nDE,-1\n", "line 2, column 2025"},
 		"too dirty":       {"zones.csv", "zone,2025\nDE,3001\n", "want 0 to 3000"},
@@ -274,6 +279,7 @@ func TestSpoiltOverride(t *testing.T) {
 		"scope":           {"factors.csv", factors + "a,b,total,1,,,yes,x\n", "column scope"},
 		"factor":          {"factors.csv", factors + "a,b,direct,,,,yes,x\n", "neither a value nor a range"},
 		"half a range":    {"factors.csv", factors + "a,b,direct,1,1,,yes,x\n", "a range of"},
+		"other half":      {"factors.csv", factors + "a,b,direct,1,,1,yes,x\n", "a range of"},
 		"outside":         {"factors.csv", factors + "a,b,direct,9,1,2,yes,x\n", "outside its range"},
 		"no source":       {"factors.csv", factors + "a,b,direct,9,,,yes,\n", "column source: it is empty"},
 		"verified":        {"factors.csv", factors + "a,b,direct,9,,,maybe,x\n", "column verified"},
@@ -363,5 +369,43 @@ func BenchmarkRegion(b *testing.B) {
 	}
 	for b.Loop() {
 		all.Region("aws", "eu-north-1")
+	}
+}
+
+// The page of reference names the licence of every file that is embedded, here
+// and in the package beside, and every disputed region as it is.
+func TestPageOfReference(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/reference/tables.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(text)
+	_, licences, _ := strings.Cut(page, "## Licences")
+	holds, _, _ := strings.Cut(page, "## How sure")
+	more, err := fs.Glob(os.DirFS("../bundled"), "*.csv")
+	if err != nil || len(more) != 2 {
+		t.Fatalf("bundled files %v: %v", more, err)
+	}
+	for _, file := range append(tables.Files(), more...) {
+		if !regexp.MustCompile("(?m)^\\| `" + file + "` \\| (ODbL|facts)").MatchString(licences) {
+			t.Errorf("the licence of %s is not on the page", file)
+		}
+		if !strings.Contains(holds, "`"+file+"`") {
+			t.Errorf("what %s holds is not on the page", file)
+		}
+	}
+	count := map[tables.Status]int{}
+	for _, r := range embedded(t).Regions() {
+		if count[r.Status]++; r.Status != tables.Disputed {
+			continue
+		}
+		if row := fmt.Sprintf("| `%s` | `%s` | `%s` | %s |\n", r, r.Zone, r.Alt, r.Note); !strings.Contains(page, row) {
+			t.Errorf("the page lacks %s", row)
+		}
+	}
+	for status, n := range count {
+		if !regexp.MustCompile(fmt.Sprintf("(?m)^\\| `%s` \\|.*\\| %d \\|$", status, n)).MatchString(page) {
+			t.Errorf("the page does not say that %d regions are %s", n, status)
+		}
 	}
 }

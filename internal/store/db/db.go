@@ -138,6 +138,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.newestRefsStmt, err = db.PrepareContext(ctx, newestRefs); err != nil {
 		return nil, fmt.Errorf("error preparing query NewestRefs: %w", err)
 	}
+	if q.newestSignalsStmt, err = db.PrepareContext(ctx, newestSignals); err != nil {
+		return nil, fmt.Errorf("error preparing query NewestSignals: %w", err)
+	}
 	if q.placementStmt, err = db.PrepareContext(ctx, placement); err != nil {
 		return nil, fmt.Errorf("error preparing query Placement: %w", err)
 	}
@@ -489,6 +492,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing newestRefsStmt: %w", cerr)
 		}
 	}
+	if q.newestSignalsStmt != nil {
+		if cerr := q.newestSignalsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing newestSignalsStmt: %w", cerr)
+		}
+	}
 	if q.placementStmt != nil {
 		if cerr := q.placementStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing placementStmt: %w", cerr)
@@ -826,6 +834,7 @@ type Queries struct {
 	metersBetweenStmt            *sql.Stmt
 	moveAttemptStmt              *sql.Stmt
 	newestRefsStmt               *sql.Stmt
+	newestSignalsStmt            *sql.Stmt
 	placementStmt                *sql.Stmt
 	placementsBetweenStmt        *sql.Stmt
 	planInForceStmt              *sql.Stmt
@@ -922,6 +931,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		metersBetweenStmt:            q.metersBetweenStmt,
 		moveAttemptStmt:              q.moveAttemptStmt,
 		newestRefsStmt:               q.newestRefsStmt,
+		newestSignalsStmt:            q.newestSignalsStmt,
 		placementStmt:                q.placementStmt,
 		placementsBetweenStmt:        q.placementsBetweenStmt,
 		planInForceStmt:              q.planInForceStmt,

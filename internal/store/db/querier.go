@@ -49,6 +49,7 @@ type Querier interface {
 	MetersBetween(ctx context.Context, arg MetersBetweenParams) ([]Meter, error)
 	MoveAttempt(ctx context.Context, arg MoveAttemptParams) (int64, error)
 	NewestRefs(ctx context.Context) ([]string, error)
+	NewestSignals(ctx context.Context) ([]Signal, error)
 	Placement(ctx context.Context, arg PlacementParams) (string, error)
 	PlacementsBetween(ctx context.Context, arg PlacementsBetweenParams) ([]PlacementsBetweenRow, error)
 	PlanInForce(ctx context.Context) (PlanInForceRow, error)

@@ -83,6 +83,46 @@ func (q *Queries) NewestRefs(ctx context.Context) ([]string, error) {
 	return items, nil
 }
 
+const newestSignals = `-- name: NewestSignals :many
+SELECT signal.ref, signal.kind, signal.zone, signal.provider, signal.basis, signal.start_at, signal.end_at, signal.issued, signal.revision, signal.idx, signal.body FROM signal_newest JOIN signal ON signal.ref = signal_newest.ref
+ORDER BY signal_newest.zone, signal_newest.provider, signal_newest.basis
+`
+
+func (q *Queries) NewestSignals(ctx context.Context) ([]Signal, error) {
+	rows, err := q.query(ctx, q.newestSignalsStmt, newestSignals)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Signal
+	for rows.Next() {
+		var i Signal
+		if err := rows.Scan(
+			&i.Ref,
+			&i.Kind,
+			&i.Zone,
+			&i.Provider,
+			&i.Basis,
+			&i.StartAt,
+			&i.EndAt,
+			&i.Issued,
+			&i.Revision,
+			&i.Idx,
+			&i.Body,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const pruneNewest = `-- name: PruneNewest :exec
 DELETE FROM signal_newest WHERE end_at < $1
 `

@@ -29,6 +29,10 @@ WHERE (excluded.issued, excluded.revision) >= (signal_newest.issued, signal_newe
 -- name: NewestRefs :many
 SELECT ref FROM signal_newest ORDER BY zone, provider, basis;
 
+-- name: NewestSignals :many
+SELECT signal.* FROM signal_newest JOIN signal ON signal.ref = signal_newest.ref
+ORDER BY signal_newest.zone, signal_newest.provider, signal_newest.basis;
+
 -- name: UseSeries :exec
 INSERT INTO series_use (ref, idx) VALUES ($1, $2) ON CONFLICT (ref, idx) DO NOTHING;
 

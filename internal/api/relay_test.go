@@ -1,0 +1,49 @@
+package api
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"clusy.io/clusy"
+)
+
+// A question whose carrier hung up is asked again, one that is being answered
+// is not, and one that nobody waits for any more is gone.
+func TestRelayAsksAgain(t *testing.T) {
+	var r relay
+	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	asked := make(chan clusy.Reply, 1)
+	arrived := r.wait("berlin")
+	ctx, stop := context.WithCancel(t.Context())
+	go func() {
+		reply, _ := r.ask(ctx, "berlin", clusy.Ask{ID: "1"})
+		asked <- reply
+	}()
+	<-arrived
+	take := func(after time.Duration) int { return len(r.take("berlin", noon.Add(after))) }
+	if n := take(0); n != 1 {
+		t.Fatalf("%d questions, want 1", n)
+	}
+	if n := take(askAgain); n != 0 {
+		t.Errorf("%d questions while it is being answered", n)
+	}
+	arrived = r.wait("berlin")
+	r.untake("berlin")
+	<-arrived // whoever waits is told
+	if n := take(0); n != 1 {
+		t.Errorf("after the carrier hung up: %d questions, want 1", n)
+	}
+	if n := take(askAgain + 1); n != 1 {
+		t.Errorf("without an answer for long: %d questions, want 1", n)
+	}
+	r.answer("berlin", clusy.Reply{ID: "1"})
+	r.answer("berlin", clusy.Reply{ID: "1"})
+	if got := <-asked; got.ID != "1" {
+		t.Errorf("the answer is %+v", got)
+	}
+	stop()
+	if n := take(time.Hour); n != 0 {
+		t.Errorf("answered, and %d questions", n)
+	}
+}
