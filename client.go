@@ -146,6 +146,12 @@ func (c *Client) Zones(ctx context.Context) (Page[Zone], error) {
 	return p, c.do(ctx, "GET", "/v1/zones", nil, nil, &p)
 }
 
+// Restate books the ledger's hours of a time again; see RestateRequest.
+func (c *Client) Restate(ctx context.Context, q RestateRequest) (Restated, error) {
+	var r Restated
+	return r, c.do(ctx, "POST", "/v1/ledger/restatements", nil, q, &r)
+}
+
 // Signals returns how the sources of carbon intensity and price are doing.
 func (c *Client) Signals(ctx context.Context) (Signals, error) {
 	var s Signals

@@ -76,6 +76,31 @@ var outside = map[string]map[string]string{
 // clock lists the functions of time that read the clock, wait, or read files.
 var clock = set("Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker", "LoadLocation")
 
+// lines lists what makes an outbound connection, by package: it stands in dial
+// alone, so that there is one list of the places that Clusy speaks to.
+var lines = map[string]map[string]bool{
+	"net/http":   set("Client", "Transport", "DefaultClient", "DefaultTransport", "Get", "Head", "Post", "PostForm"),
+	"crypto/tls": set("Config", "Dial", "DialWithDialer", "Dialer", "Client"),
+	"net":        set("Dial", "DialTimeout", "DialTCP", "DialUDP", "DialIP", "DialUnix", "Dialer"),
+}
+
+// ownLines lists what may be used of them elsewhere, by directory, and why.
+var ownLines = map[string]map[string]string{
+	".": {
+		"http.Client":        "the public client: who imports it brings the connections",
+		"http.DefaultClient": "the public client, where nothing was brought",
+	},
+	"internal/house": {
+		"http.Client":    "the pipe to the API in the same process",
+		"http.Transport": "the pipe to the API in the same process",
+	},
+	"cmd/clusy": {
+		"http.Client":        "bench brings the public client's connections, many at once",
+		"http.Transport":     "bench brings the public client's connections, many at once",
+		"http.DefaultClient": "doctor asks the server that the user named",
+	},
+}
+
 func set(names ...string) map[string]bool {
 	m := map[string]bool{}
 	for _, n := range names {
@@ -133,6 +158,23 @@ func lawBreakers(may map[string]map[string]bool, dirs map[string][]*ast.File) (b
 					say(dir, " is core and may not import ", strconv.Quote(p))
 				}
 			}
+			if room != "dial" {
+				ast.Inspect(f, func(n ast.Node) bool {
+					sel, ok := n.(*ast.SelectorExpr)
+					if !ok {
+						return true
+					}
+					x, ok := sel.X.(*ast.Ident)
+					if !ok || !lines[names[x.Name]][sel.Sel.Name] {
+						return true
+					}
+					what := path.Base(names[x.Name]) + "." + sel.Sel.Name
+					if ownLines[path.Clean(filepath.ToSlash(dir))][what] == "" {
+						say(dir, " may not use ", what, ": connections come from dial")
+					}
+					return true
+				})
+			}
 			if !strict {
 				continue
 			}
@@ -171,6 +213,10 @@ func TestLawBites(t *testing.T) {
 		"unknown room":        {"internal/util", `var x int`},
 		"no room":             {"scripts", `var x int`},
 		"dot import":          {"internal/plan", `import . "strings"`},
+		"line of its own":     {"internal/signal", "import \"net/http\"\nvar x http.Client"},
+		"line by alias":       {"internal/api", "import web \"net/http\"\nvar x = web.Get"},
+		"line to anywhere":    {"internal/agent", "import \"net\"\nvar x = net.Dial"},
+		"trust of its own":    {"internal/signal/provider", "import \"crypto/tls\"\nvar x tls.Config"},
 	} {
 		f, err := parser.ParseFile(token.NewFileSet(), "x.go", "package x\n"+c.src, 0)
 		if err != nil {

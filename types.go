@@ -395,6 +395,32 @@ type LedgerEntry struct {
 	Grade     string    `json:"grade"`
 	Baseline  Baseline  `json:"baseline"`
 	Method    string    `json:"method"`
+	Restates  *int64    `json:"restates,omitempty" doc:"The index of the earlier entry that this one takes the place of; that one counts no longer."`
+	Reason    string    `json:"reason,omitempty" doc:"Why it was restated."`
+}
+
+// RestateRequest asks for the ledger's hours of a time to be booked again on
+// what is known of their intensity now.
+type RestateRequest struct {
+	From   time.Time `json:"from"`
+	To     time.Time `json:"to"`
+	Reason string    `json:"reason" minLength:"1" maxLength:"500" doc:"Stays on record with each entry."`
+	DryRun bool      `json:"dryRun,omitempty" doc:"Only show what would change."`
+}
+
+// Restated is what came of a RestateRequest.
+type Restated struct {
+	DryRun  bool           `json:"dryRun"`
+	Looked  int            `json:"looked" doc:"Hours that were booked again."`
+	Unknown int            `json:"unknown" doc:"Of those: whose intensities are not kept any more; they stand."`
+	Items   []RestatedHour `json:"items" doc:"Where that gives other figures."`
+	More    bool           `json:"more" doc:"There is more to restate than one call takes: ask again."`
+}
+
+// RestatedHour is an entry that stood and the one in its place.
+type RestatedHour struct {
+	Before LedgerEntry `json:"before"`
+	After  LedgerEntry `json:"after"`
 }
 
 // Checkpoint is the signed head of the log.

@@ -27,7 +27,7 @@ that was measured, the grams, and what the baseline run would have emitted.
 Entries and events stand in one Merkle tree whose head is signed.`,
 		Example: "clusy ledger show\nclusy ledger verify",
 	}
-	cmd.AddCommand(ledgerShowCommand(), ledgerVerifyCommand())
+	cmd.AddCommand(ledgerShowCommand(), ledgerVerifyCommand(), ledgerRestateCommand())
 	return cmd
 }
 

@@ -148,6 +148,7 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), eventsCommand(), cancelCommand())
 	add("know", zonesCommand(), regionsCommand(), signalsCommand(), sitesCommand(), ledgerCommand(), schemaCommand())
 	add("measure", benchCommand())
+	add("know", hardwareCommand())
 	add("tools", manCommand())
 	cmd.SetCompletionCommandGroupID("tools")
 	cmd.SetHelpCommandGroupID("tools")

@@ -29,6 +29,7 @@ const (
 	SiteRead       Permission = "site.read"
 	SiteSync       Permission = "site.sync" // an agent's: take work for its site and report on it
 	LedgerRead     Permission = "ledger.read"
+	LedgerRestate  Permission = "ledger.restate" // book hours again on what is known now
 	StatusRead     Permission = "status.read"
 	EventRead      Permission = "event.read"   // what happens to workloads, as it happens
 	AuditRead      Permission = "audit.read"   // also what happens to the tenant's tokens
@@ -48,7 +49,7 @@ const (
 var Roles = map[Role][]Permission{
 	Viewer:   see,
 	Operator: slices.Concat(see, act),
-	Admin:    slices.Concat(see, act, []Permission{AuditRead}),
+	Admin:    slices.Concat(see, act, []Permission{AuditRead, LedgerRestate}),
 	Agent:    {SiteSync},
 }
 

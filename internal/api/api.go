@@ -58,6 +58,7 @@ type TenantTx interface {
 	Counts() (states map[workload.State]int, late int, err error)
 	EndToken(id string, at time.Time, e audit.Event) error
 	Entries(workload string, after int64, limit int) ([]ledger.Line, error)
+	AppendEntry(e ledger.Entry) (index int64, err error)
 	Meters(workload string) ([]ledger.Meter, error)
 }
 
@@ -109,14 +110,13 @@ type Annual struct {
 	Year int
 }
 
-// Server is the API. All fields but Log, Rate, Ends, Wake, Stopping, Places and
-// Sources are needed.
+// Server is the API. All fields but Log, Rate, Ends, Wake, Stopping and
+// Places are needed.
 type Server struct {
 	Store    Store
 	Syncer   Syncer
 	Zones    Zones
-	Places   Places  // nil: zones alone are known by name
-	Sources  Sources // nil: nothing is known of how they do
+	Places   Places // nil: zones alone are known by name
 	Sessions Sessions
 	Cookie   Cookie
 	Rules    plan.Rules

@@ -172,13 +172,8 @@ type history struct {
 
 // past returns what had been said by now of a zone's time from since on.
 func (s *Server) past(tx SystemTx, zone grid.Zone, since, now time.Time) (history, error) {
-	all, err := tx.Measured(zone, since)
-	if err != nil {
-		return history{}, err
-	}
-	all = slices.DeleteFunc(all, func(m grid.Series) bool { return m.Issued.After(now) })
-	slices.Reverse(all) // a later issue is the better word
-	return history{zone, s.Rules.PlansOn(), all}, nil
+	o, err := measured(tx, zone, s.Rules.PlansOn(), since, now)
+	return history{zone, o.Basis(), o.Series()}, err
 }
 
 // each calls known for each value from from to to, with when it begins and

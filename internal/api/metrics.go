@@ -16,30 +16,6 @@ import (
 	"clusy.io/clusy/internal/workload"
 )
 
-// Sources tells how the sources of signals are doing.
-type Sources interface {
-	Zones() []ZoneHealth
-	Sources() []SourceHealth
-}
-
-// ZoneHealth says how the signals of one zone in one basis are doing.
-type ZoneHealth struct {
-	Zone        grid.Zone
-	Basis       grid.Basis
-	LastSuccess time.Time // when a provider last answered as it should; zero: never
-	LastError   time.Time // when one last did not; zero: never
-	Quarantined int       // providers that are not believed for it
-}
-
-// SourceHealth says how one source is doing. Limit 0: no limit is known.
-type SourceHealth struct {
-	Name          string
-	Basis         grid.Basis
-	Asked, Failed int64
-	LastSuccess   time.Time
-	Limit, Used   int
-}
-
 // family is one metric in the text format of Prometheus, with its samples.
 type family struct {
 	name, kind, help string
@@ -181,7 +157,7 @@ func (s *Server) signalFamilies(ctx context.Context, want map[string]bool) ([]*f
 	if want["carbon-aware"] {
 		out = append(out, carbonAware)
 	}
-	return append(out, s.sourceFamilies()...), err
+	return append(out, s.sourceFamilies(now)...), err
 }
 
 // labelsOf says whose a number is. What is appended to it is a copy.
@@ -201,35 +177,38 @@ func least(o grid.Outlook, from, to time.Time) grid.Intensity {
 	return low
 }
 
-func (s *Server) sourceFamilies() []*family {
-	if s.Sources == nil {
-		return nil
-	}
+func (s *Server) sourceFamilies(now time.Time) []*family {
 	success := &family{"clusy_signal_last_success_timestamp_seconds", "gauge", "When a source last answered as it should for the zone.", nil}
 	failure := &family{"clusy_signal_last_error_timestamp_seconds", "gauge", "When a source last did not. Absent if none ever did.", nil}
 	quarantined := &family{"clusy_signal_quarantined", "gauge", "Sources that are not believed for the zone at present.", nil}
-	for _, z := range s.Sources.Zones() {
-		labels := []string{"zone", string(z.Zone), "signal", string(z.Basis.Signal), "scope", string(z.Basis.Scope)}
+	health := s.Zones.Signals(now)
+	for _, z := range health.Zones {
+		labels := inBasis("zone", z.Zone, z.Basis)
 		success.at(z.LastSuccess, labels...)
-		failure.at(z.LastError, labels...)
-		quarantined.add(float64(z.Quarantined), labels...)
+		failure.at(z.LastErrorAt, labels...)
+		quarantined.add(float64(len(z.Quarantined)), labels...)
 	}
 	asked := &family{"clusy_signal_requests_total", "counter", "Times that the source was asked since the server started.", nil}
 	failed := &family{"clusy_signal_errors_total", "counter", "Times that it did not answer as it should.", nil}
 	answered := &family{"clusy_signal_source_last_success_timestamp_seconds", "gauge", "When the source last answered as it should, for any zone.", nil}
 	limit := &family{"clusy_signal_budget_limit", "gauge", "Requests that the source allows in its window. Absent if none is known.", nil}
 	used := &family{"clusy_signal_budget_used", "gauge", "Requests used of that.", nil}
-	for _, h := range s.Sources.Sources() {
-		labels := []string{"provider", h.Name, "signal", string(h.Basis.Signal), "scope", string(h.Basis.Scope)}
+	for _, h := range health.Sources {
+		labels := inBasis("provider", h.Name, h.Basis)
 		asked.add(float64(h.Asked), labels...)
 		failed.add(float64(h.Failed), labels...)
 		answered.at(h.LastSuccess, labels...)
-		if h.Limit > 0 {
-			limit.add(float64(h.Limit), labels...)
-			used.add(float64(h.Used), labels...)
+		if h.Budget != nil && h.Budget.Limit > 0 {
+			limit.add(float64(h.Budget.Limit), labels...)
+			used.add(float64(h.Budget.Used), labels...)
 		}
 	}
 	return []*family{success, failure, quarantined, asked, failed, answered, limit, used}
+}
+
+func inBasis(label, value, basis string) []string {
+	signal, scope, _ := strings.Cut(basis, "/")
+	return []string{label, value, "signal", signal, "scope", scope}
 }
 
 // tenantFamilies is what the caller's tenant has at work and on its ledger.

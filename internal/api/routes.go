@@ -55,6 +55,7 @@ var Routes = []Route{
 
 	door("GET", "/v1/savings", access.LedgerRead, "ledger", "What the ledger comes to: by day, zone and grade", (*Server).savings),
 	door("GET", "/v1/ledger/entries", access.LedgerRead, "ledger", "Ledger entries, oldest first", (*Server).entries),
+	door("POST", "/v1/ledger/restatements", access.LedgerRestate, "ledger", "Book hours again on what is known of their intensity now; a dry run only shows what would change", (*Server).restate),
 	door("GET", "/v1/ledger/checkpoint", access.LedgerRead, "ledger", "The signed head of the log", (*Server).checkpoint),
 	door("GET", "/v1/ledger/proofs/{index}", access.LedgerRead, "ledger", "Proof that an entry of the caller's is in the log", (*Server).proof),
 }

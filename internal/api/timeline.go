@@ -321,14 +321,10 @@ func (s *Server) outlooks(ctx context.Context, in *outlooksIn) (*body[clusy.Page
 // outlook draws a zone's intensity over [from, to): what was measured, then
 // what is expected. What is not known is a gap.
 func outlook(tx SystemTx, basis grid.Basis, forecasts map[grid.Zone][]grid.Series, zone grid.Zone, from, to, now time.Time) (clusy.Outlook, error) {
-	measured, err := tx.Measured(zone, from)
+	past, err := measured(tx, zone, basis, from, now)
 	if err != nil {
 		return clusy.Outlook{}, err
 	}
-	// A later issue of the same time comes first: it is the better word.
-	measured = slices.DeleteFunc(measured, func(m grid.Series) bool { return m.Issued.After(now) })
-	slices.Reverse(measured)
-	past := grid.Believe(zone, basis, measured...)
 	future := grid.Believe(zone, basis, forecasts[zone]...)
 	out := clusy.Outlook{Zone: string(zone)}
 	for t := from; t.Before(to); {

@@ -90,6 +90,7 @@ func account(w workload.Workload, lines []ledger.Line, meters int) *clusy.Accoun
 	if len(lines) == 0 && (meters > 0 || !w.State.Terminal()) {
 		return nil
 	}
+	lines = ledger.Standing(lines)
 	out := clusy.Account{Entries: len(lines), Complete: w.State.Terminal() && meters == len(lines)}
 	for _, l := range lines {
 		e := wire.EntryOut(l.Index, l.Entry)

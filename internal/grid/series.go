@@ -1,6 +1,7 @@
 package grid
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -62,6 +63,12 @@ const (
 
 // Worse returns the less trusted of two grades; "" counts as the most trusted.
 func Worse(a, b Grade) Grade { return max(a, b) }
+
+// MoreTrusted orders series of the same time, what is believed first: the better
+// grade, then the later revision, then the later issue.
+func MoreTrusted(a, b Series) int {
+	return cmp.Or(cmp.Compare(a.Grade, b.Grade), cmp.Compare(b.Revision, a.Revision), b.Issued.Compare(a.Issued))
+}
 
 // Provenance says where numbers come from. It travels with each of them.
 type Provenance struct {

@@ -71,6 +71,7 @@ func TestDoors(t *testing.T) {
 		"POST /v1/sessions":               `{"code":"` + code + `"}`,
 		"POST /v1/workloads":              `{"shape":` + string(shape) + `,"sealed":"AAAA","enclave":"` + w.Enclave + `"}`,
 		"POST /v1/plans":                  string(shape),
+		"POST /v1/ledger/restatements":    `{"from":"2023-01-01T00:00:00Z","to":"2023-12-01T00:00:00Z","reason":"doors"}`,
 		"POST /v1/sites/{site}/questions": `{"what":"names","workloads":["` + w.ID + `"],"viewer":"` + viewer + `"}`,
 		"POST /v1/sites/{site}/sync": `{"incarnation":"x","seq":1,"maxEpoch":0,"site":{"zone":"DE-LU","engine":"process","pue":1.2,"enclave":{"id":"x","key":"x"}},` +
 			`"reports":[],"meters":[],"waitSeconds":0}`,

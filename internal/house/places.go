@@ -127,27 +127,3 @@ func edits(a, b string) int {
 	}
 	return row[len(b)]
 }
-
-// sources answers the API about how signals are doing.
-type sources struct {
-	pollers []*signal.Poller
-	clock   Clock
-}
-
-func (s sources) Zones() (out []api.ZoneHealth) {
-	for _, p := range s.pollers {
-		for _, h := range p.Health() {
-			out = append(out, api.ZoneHealth{Zone: h.Zone, Basis: p.Basis, LastSuccess: h.LastSuccess, LastError: h.LastErrorAt, Quarantined: len(h.Quarantined)})
-		}
-	}
-	return out
-}
-
-func (s sources) Sources() (out []api.SourceHealth) {
-	for _, p := range s.pollers {
-		for _, h := range p.Sources(s.clock.Now()) {
-			out = append(out, api.SourceHealth{Name: h.Name, Basis: h.Basis, Asked: h.Asked, Failed: h.Failed, LastSuccess: h.LastSuccess, Limit: h.Budget.Limit, Used: h.Budget.Used})
-		}
-	}
-	return out
-}

@@ -78,14 +78,14 @@ func (l *Loop) book(tx Tx, m ledger.Meter, now time.Time) error {
 }
 
 // intensities returns what is known of a zone since then: measured values, the
-// newest issue first, and for the impatient what was expected.
+// most trusted first, and for the impatient what was expected.
 func intensities(tx Tx, zone grid.Zone, basis grid.Basis, since, now time.Time, patient bool) (grid.Outlook, error) {
 	measured, err := tx.Measured(zone, since)
 	if err != nil {
 		return grid.Outlook{}, err
 	}
 	out := slices.DeleteFunc(measured, func(s grid.Series) bool { return s.Issued.After(now) })
-	slices.Reverse(out)
+	slices.SortStableFunc(out, grid.MoreTrusted)
 	if patient {
 		return grid.Believe(zone, basis, out...), nil
 	}

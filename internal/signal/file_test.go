@@ -173,6 +173,15 @@ func TestWhatAFileSays(t *testing.T) {
 	if s := everything(t, p, "uk"); len(s.Values) != 1 || s.Values[0] != 70_500 || s.Step != 30*time.Minute {
 		t.Errorf("bare: %v", s)
 	}
+	// In any order, as the SDK takes them, with a key of somebody's own.
+	p = mustOpen(t, "order.json", `{"Emissions":[{"Location":"uk","Time":"2026-03-02T01:00:00Z","Rating":71,"Duration":"01:00"},{"Location":"fr","Time":"2026-03-02T00:00:00Z","Rating":30,"Duration":"1.00:00:00","Meter":7},
+		{"Location":"uk","Time":"2026-03-02T00:00:00Z","Rating":70,"Duration":"01:00"}],"Author":"us"}`, signal.FileOptions{})
+	if s := everything(t, p, "uk"); len(s.Values) != 2 || s.Values[0] != 70_000 || s.Values[1] != 71_000 {
+		t.Errorf("out of order: %v", s)
+	}
+	if s := everything(t, p, "fr"); len(s.Values) != 1 || s.Step != 24*time.Hour {
+		t.Errorf("a day: %v", s)
+	}
 
 	p = mustOpen(t, "some.csv", wideFile(), signal.FileOptions{Estimated: []grid.Zone{"FR"}, Grade: grid.GradeC})
 	if s := everything(t, p, "FR"); !s.Estimated || s.Grade != grid.GradeC {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -88,7 +89,9 @@ func (n *looseNumber) UnmarshalJSON(b []byte) error {
 func parseJSON(text string, t *table) (provider string, err error) {
 	var doc document
 	dec := json.NewDecoder(strings.NewReader(text))
-	dec.DisallowUnknownFields()
+	if head := text[:min(len(text), 64<<10)]; !strings.HasPrefix(strings.TrimSpace(head), "[") && !strings.Contains(head, `"Emissions"`) {
+		dec.DisallowUnknownFields() // our own form; the SDK lets keys be that it does not know
+	}
 	if strings.HasPrefix(strings.TrimSpace(text), "[") {
 		err = dec.Decode(&doc.Emissions)
 	} else {
@@ -157,16 +160,26 @@ func (d document) series(t *table) error {
 	return nil
 }
 
-// emissions reads the entries of the Carbon Aware SDK, in the order of time
-// for each location. It has no forecasts and names no provider.
+// emissions reads the entries of the Carbon Aware SDK, which stand in any
+// order. It has no forecasts and names no provider.
 func (d document) emissions(t *table) error {
+	type entry struct {
+		n  int
+		at time.Time
+	}
+	entries := make([]entry, len(d.Emissions))
 	for i, e := range d.Emissions {
-		where := func(err error) error {
-			return fmt.Errorf("entry %d of Emissions, location %s: %w", i+1, short(e.Location), err)
-		}
 		at, err := instant(e.Time)
 		if err != nil {
-			return where(err)
+			return fmt.Errorf("entry %d of Emissions, location %s: %w", i+1, short(e.Location), err)
+		}
+		entries[i] = entry{i, at}
+	}
+	slices.SortStableFunc(entries, func(a, b entry) int { return a.at.Compare(b.at) })
+	for _, one := range entries {
+		i, at, e := one.n, one.at, d.Emissions[one.n]
+		where := func(err error) error {
+			return fmt.Errorf("entry %d of Emissions, location %s: %w", i+1, short(e.Location), err)
 		}
 		v, err := grams(string(e.Rating))
 		if err == nil && !v.Known() {
@@ -196,8 +209,11 @@ func (d document) emissions(t *table) error {
 	return nil
 }
 
-// timeSpan reads .NET's hh:mm and hh:mm:ss.
+// timeSpan reads .NET's hh:mm and hh:mm:ss, and its way to write a day.
 func timeSpan(s string) (time.Duration, error) {
+	if s == "1.00:00" || s == "1.00:00:00" {
+		return 24 * time.Hour, nil
+	}
 	bad := fmt.Errorf("Duration is %s, want hh:mm:ss", short(s))
 	parts := strings.Split(s, ":")
 	if len(parts) != 2 && len(parts) != 3 {

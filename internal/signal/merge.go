@@ -1,7 +1,6 @@
 package signal
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -13,8 +12,8 @@ import (
 const mostMerged = 62 * 24 * 60
 
 // Merge makes one series of a zone's stored ones, for what reads history as a
-// whole: a forecast. Where several know a time, the later revision counts,
-// then the better grade, then the later issue. Series of another zone or basis
+// whole: a forecast. Where several know a time, grid.MoreTrusted says which
+// counts. Series of another zone or basis
 // are left out. Its step is the shortest of theirs, and its provenance the
 // worst: it is a view, not a thing to store or to book on.
 func Merge(zone grid.Zone, basis grid.Basis, series []grid.Series) grid.Series {
@@ -49,9 +48,7 @@ func Merge(zone grid.Zone, basis grid.Basis, series []grid.Series) grid.Series {
 	if len(parts) == 0 {
 		return out
 	}
-	slices.SortStableFunc(parts, func(a, b grid.Series) int {
-		return cmp.Or(cmp.Compare(b.Revision, a.Revision), cmp.Compare(a.Grade, b.Grade), b.Issued.Compare(a.Issued))
-	})
+	slices.SortStableFunc(parts, grid.MoreTrusted)
 	// Every step begins where some series may; a series of longer steps is
 	// told at each of the shorter ones that it covers.
 	n := int((end.Sub(out.Start) + out.Step - 1) / out.Step)

@@ -34,7 +34,7 @@ type Report struct {
 // log, it is a *merkle.Fault with the index.
 func VerifyLog(ctx context.Context, d DB, trusted merkle.Verifiers, origin string) (r Report, err error) {
 	err = d.System().View(ctx, func(tx SystemTx) error {
-		v := &verifier{tx: tx, origin: origin, past: past{}, decided: map[int64]string{}}
+		v := &verifier{tx: tx, origin: origin, past: past{}, decided: map[int64]string{}, restated: map[int64]int64{}}
 		if err := v.run(trusted); err != nil {
 			return err
 		}
@@ -51,7 +51,10 @@ type verifier struct {
 	row     Leaf // the one being checked
 	past    past
 	decided map[int64]string
-	report  Report
+	// restated are the entries that no longer stand, and by which they are
+	// replaced.
+	restated map[int64]int64
+	report   Report
 }
 
 func (v *verifier) run(trusted merkle.Verifiers) error {
@@ -176,8 +179,37 @@ func (v *verifier) entry(l merkle.Leaf, body []byte) error {
 	}); err != nil {
 		return err
 	}
+	if r := e.Restates; r != nil {
+		if err := v.restates(l, e); err != nil {
+			return fmt.Errorf("it restates entry %d: %w", r.Index, err)
+		}
+	}
 	v.report.Entries++
 	return nil
+}
+
+// restates proves that an entry takes the place of one that stood.
+func (v *verifier) restates(l merkle.Leaf, e ledger.Entry) error {
+	r := e.Restates
+	if r.Index >= l.Seq {
+		return errors.New("that is not before it")
+	}
+	if by, twice := v.restated[r.Index]; twice {
+		return fmt.Errorf("entry %d has taken its place already", by)
+	}
+	leaves, err := v.tx.Leaves(r.Index, r.Index+1)
+	if err != nil {
+		return err
+	}
+	if len(leaves) != 1 || leaves[0].Kind != audit.LedgerEntry || leaves[0].Tenant != v.row.Tenant {
+		return errors.New("that is no ledger entry of the same tenant")
+	}
+	old, err := ledger.Unmarshal(leaves[0].Body)
+	if err != nil {
+		return err
+	}
+	v.restated[r.Index] = l.Seq
+	return ledger.CheckRestates(e, ledger.Line{Index: r.Index, Entry: old})
 }
 
 // decisions compares the stored decisions with their events.

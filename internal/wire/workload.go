@@ -53,6 +53,9 @@ func EntryOut(index int64, e ledger.Entry) clusy.LedgerEntry {
 		Emitted: Grams(e.Emitted), Avoided: Grams(e.Avoided), Saved: Grams(e.Saved), Claimed: e.Claimed,
 		Grade: string(e.Grade), Baseline: baselineOut(e.Baseline), Method: e.Method,
 	}
+	if r := e.Restates; r != nil {
+		out.Restates, out.Reason = &r.Index, r.Reason
+	}
 	for _, r := range e.Meter.Runs {
 		out.Active += r.To.Sub(r.From).Seconds()
 	}
