@@ -35,6 +35,7 @@ const (
 	AuditRead      Permission = "audit.read"   // also what happens to the tenant's tokens
 	SessionRead    Permission = "session.read" // who am I, and let me go
 	SessionLink    Permission = "session.link" // a link that signs a browser in as oneself
+	MetricsRead    Permission = "metrics.read" // figures for a monitoring system
 )
 
 const (
@@ -53,7 +54,7 @@ var Roles = map[Role][]Permission{
 }
 
 var (
-	see = []Permission{StatusRead, WorkloadRead, SignalRead, SiteRead, LedgerRead, EventRead, SessionRead, SessionLink}
+	see = []Permission{StatusRead, WorkloadRead, SignalRead, SiteRead, LedgerRead, EventRead, SessionRead, SessionLink, MetricsRead}
 	act = []Permission{PlanDryRun, WorkloadSubmit, WorkloadCancel}
 )
 

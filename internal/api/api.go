@@ -74,7 +74,9 @@ type SystemTx interface {
 	Sites() ([]plan.Station, error)
 	Measured(zone grid.Zone, since time.Time) ([]grid.Series, error)
 	LatestForecasts() (map[grid.Zone][]grid.Series, error)
-	ForecastAt(zone grid.Zone, at time.Time) (grid.Series, error)
+	// ForecastAt returns the forecast of a zone in a basis that was in use at a
+	// time: the newest issued by then. If there was none: problem.NotFound.
+	ForecastAt(zone grid.Zone, basis grid.Basis, at time.Time) (grid.Series, error)
 	Prices(zone grid.Zone, since time.Time) ([]grid.Prices, error)
 	LogSize() (int64, error)
 	Checkpoint() (string, error)
@@ -108,12 +110,13 @@ type Annual struct {
 	Year int
 }
 
-// Server is the API. All fields but Log, Rate, Ends, Wake and Stopping are
-// needed.
+// Server is the API. All fields but Log, Rate, Ends, Wake, Stopping and
+// Places are needed.
 type Server struct {
 	Store    Store
 	Syncer   Syncer
 	Zones    Zones
+	Places   Places // nil: zones alone are known by name
 	Sessions Sessions
 	Cookie   Cookie
 	Rules    plan.Rules
@@ -126,6 +129,10 @@ type Server struct {
 	Rate     float64   // seconds of Now in a real second; 0 is 1
 	Ends     time.Time // when replayed data ends; zero: never
 	Log      *slog.Logger
+	// OpenSignals lets this machine's own programs read the carbon intensities
+	// of the Carbon Aware SDK's API without a token. Only for a server that
+	// listens on loopback alone.
+	OpenSignals bool
 	// Silence is how long a site may be away before it counts as silent.
 	Silence time.Duration
 	// Changed returns a channel that closes at the next change on record.
@@ -195,7 +202,11 @@ type Route struct {
 	Permission access.Permission
 	Summary    string
 	Tag        string
+	// Foreign doors speak as another API does, and are no part of our own
+	// description.
+	Foreign bool
 
+	openable bool // may be left open to this machine; see Server.OpenSignals
 	// describe says in the API's description what the types cannot.
 	describe func(huma.API, *huma.Operation)
 	register func(huma.API, *Server, huma.Operation)
@@ -231,15 +242,24 @@ func (s *Server) lock(r Route) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		caller, ok := wire.CallerOf(ctx.Context())
+		refuse := func(status int, detail string) { s.refuse(ctx, status, detail) }
+		if r.Foreign {
+			refuse = func(status int, detail string) {
+				req, w := humago.Unwrap(ctx)
+				writeComplaint(w, refused(status, "%s", detail), traceOf(req))
+			}
+		}
 		switch {
+		case !ok && r.openable && s.OpenSignals && ctx.Header("Authorization") == "" && fromHere(ctx):
+			next(ctx)
 		case !ok:
 			ctx.SetHeader("WWW-Authenticate", `Bearer realm="clusy"`)
-			s.refuse(ctx, http.StatusUnauthorized, "This needs a token: send Authorization: Bearer clsy_…")
+			refuse(http.StatusUnauthorized, "This needs a token: send Authorization: Bearer clsy_…")
 		case caller.Browser && !alive(caller):
-			s.refuse(ctx, http.StatusUnauthorized, "This session is over. `clusy console` prints a link to another one.")
+			refuse(http.StatusUnauthorized, "This session is over. `clusy console` prints a link to another one.")
 		case !access.May(caller.Grants, caller.Principal, r.Permission, caller.Tenant, time.Now()):
 			// Grants run on real time, also where workloads run on a replayed clock.
-			s.refuse(ctx, http.StatusForbidden, "This token has no live grant with the permission "+string(r.Permission)+".")
+			refuse(http.StatusForbidden, "This token has no live grant with the permission "+string(r.Permission)+".")
 		default:
 			next(ctx)
 		}

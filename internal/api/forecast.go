@@ -37,7 +37,7 @@ func (s *Server) forecast(ctx context.Context, in *forecastIn) (*body[clusy.Fore
 	}
 	var f grid.Series
 	err := s.Store.ViewAll(ctx, func(tx SystemTx) (err error) {
-		f, err = tx.ForecastAt(grid.Zone(in.Zone), at)
+		f, err = tx.ForecastAt(grid.Zone(in.Zone), s.Rules.PlansOn(), at)
 		return err
 	})
 	if problem.KindOf(err) == problem.NotFound {

@@ -38,6 +38,17 @@ var Routes = []Route{
 	door("GET", "/v1/zones/{zone}/prices", access.SignalRead, "signals", "A zone's wholesale price of electricity over time", (*Server).prices),
 	door("GET", "/v1/signals", access.SignalRead, "signals", "How the sources of carbon intensity and price are doing", (*Server).signals),
 
+	sdkDoor("GET", "/emissions/bylocation", "Carbon Aware SDK: what was measured at a place", (*Server).sdkEmissionsOfOne),
+	sdkDoor("GET", "/emissions/bylocations", "Carbon Aware SDK: what was measured at several places", (*Server).sdkEmissions),
+	sdkDoor("GET", "/emissions/bylocations/best", "Carbon Aware SDK: the least that was measured", (*Server).sdkBest),
+	sdkDoor("GET", "/emissions/forecasts/current", "Carbon Aware SDK: forecasts and their best windows", (*Server).sdkCurrent),
+	sdkDoor("POST", "/emissions/forecasts/batch", "Carbon Aware SDK: forecasts as they were once in use", (*Server).sdkForecasts),
+	sdkDoor("GET", "/emissions/average-carbon-intensity", "Carbon Aware SDK: the mean of a time", (*Server).sdkAverage),
+	sdkDoor("POST", "/emissions/average-carbon-intensity/batch", "Carbon Aware SDK: the means of several times", (*Server).sdkAverages),
+	sdkDoor("GET", "/locations", "Carbon Aware SDK: places that there is a signal of", (*Server).sdkLocations),
+	foreignDoor("GET", "/health", access.Public, "Carbon Aware SDK: is it well", (*Server).sdkHealth),
+	foreignDoor("GET", "/metrics", access.MetricsRead, "Figures for Prometheus", (*Server).metrics),
+
 	door("GET", "/v1/sites", access.SiteRead, "sites", "Places that can run workloads", (*Server).sites),
 	door("POST", "/v1/sites/{site}/questions", access.WorkloadRead, "sites", "Ask the enclave of a site; the reply is sealed to the asker", (*Server).question),
 	door("POST", "/v1/sites/{site}/sync", access.SiteSync, "sites", "An agent's call: how things stand, against what to do", (*Server).sync),

@@ -55,6 +55,9 @@ type Config struct {
 	Version string
 	Shim    []string // argv of the shim
 	Log     *slog.Logger
+	// OpenSignals lets programs on this machine read carbon intensities by the
+	// Carbon Aware SDK's API without a token.
+	OpenSignals bool
 	// NewAdmin makes another admin token, for those who lost the first one.
 	NewAdmin bool
 }
@@ -211,10 +214,10 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 		OfferFor: clock.Scaled(90 * time.Second), Silence: clock.Scaled(2 * time.Minute), Patience: 24 * time.Hour, Holder: newID(),
 	}
 	server := &api.Server{
-		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.pollers, h.dial}, Rules: rules, Now: clock.Now, NewID: newID,
+		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.pollers, h.dial}, Places: placesOf(known, annual), Rules: rules, Now: clock.Now, NewID: newID,
 		Version: cfg.Version, Origin: keys.origin, LogKey: keys.public, Demo: cfg.Replay != nil, Rate: clock.Rate(), Log: cfg.Log,
 		Silence: h.loop.Silence, Changed: h.bell.next, Wake: h.nudge, Stopping: h.stopping,
-		Sessions: h.sessions, Cookie: cookieOf(h.listener, false), Ends: clock.Ends,
+		Sessions: h.sessions, Cookie: cookieOf(h.listener, false), Ends: clock.Ends, OpenSignals: cfg.OpenSignals,
 	}
 	front, err := h.front(server, server.Cookie.Name)
 	if err != nil {

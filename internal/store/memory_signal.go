@@ -79,7 +79,7 @@ func (r *rows) SignalIssuedBy(_ context.Context, p db.SignalIssuedByParams) (db.
 	var best db.Signal
 	found := false
 	for s := range r.ofZone(p.Zone, p.Kind) {
-		if s.Issued > p.At {
+		if s.Issued > p.At || s.Basis != p.Basis {
 			continue
 		}
 		if c := cmp.Or(cmp.Compare(s.Issued, best.Issued), cmp.Compare(s.Revision, best.Revision), cmp.Compare(best.Ref, s.Ref)); !found || c > 0 {

@@ -64,7 +64,7 @@ func TestSeriesMove(t *testing.T) {
 		}
 		ms, err := tx.Measured("DE", at)
 		latest, err2 := tx.LatestForecasts()
-		then, err3 := tx.ForecastAt("DE", f.Issued)
+		then, err3 := tx.ForecastAt("DE", f.Basis, f.Issued)
 		if len(ms) != 1 || len(latest["DE"]) != 1 || latest["DE"][0].Ref != g.Digest() || then.Ref != f.Digest() {
 			t.Errorf("moved are %v, %v, %v", ms, latest, then)
 		}

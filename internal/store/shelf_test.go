@@ -128,7 +128,7 @@ func TestChangedSignalsAreRefused(t *testing.T) {
 	for name, read := range map[string]func(store.SystemTx) error{
 		"one":      func(tx store.SystemTx) error { _, err := tx.Signal(s.Digest()); return err },
 		"latest":   func(tx store.SystemTx) error { _, err := tx.LatestForecasts(); return err },
-		"at":       func(tx store.SystemTx) error { _, err := tx.ForecastAt("DE", storetest.Noon); return err },
+		"at":       func(tx store.SystemTx) error { _, err := tx.ForecastAt("DE", grid.AverageLifecycle, storetest.Noon); return err },
 		"measured": func(tx store.SystemTx) error { _, err := tx.Measured("DE", time.Time{}); return err },
 		"prices":   func(tx store.SystemTx) error { _, err := tx.Prices("DE", time.Time{}); return err },
 	} {

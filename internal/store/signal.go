@@ -221,8 +221,8 @@ func (t *systemTx) Signal(ref string) (grid.Series, error) {
 	return unpack(row)
 }
 
-func (t *systemTx) ForecastAt(zone grid.Zone, at time.Time) (grid.Series, error) {
-	row, err := t.q.SignalIssuedBy(t.ctx, db.SignalIssuedByParams{Zone: string(zone), Kind: string(Forecast), At: usec(at)})
+func (t *systemTx) ForecastAt(zone grid.Zone, basis grid.Basis, at time.Time) (grid.Series, error) {
+	row, err := t.q.SignalIssuedBy(t.ctx, db.SignalIssuedByParams{Zone: string(zone), Kind: string(Forecast), Basis: basis.String(), At: usec(at)})
 	if errors.Is(err, sql.ErrNoRows) {
 		return grid.Series{}, missing(fmt.Sprintf("forecast of %s issued by %s", zone, at.UTC().Format(time.RFC3339)), nil)
 	}

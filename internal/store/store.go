@@ -208,9 +208,9 @@ type SystemTx interface {
 	// Measured returns the measured series of a zone that reach past since,
 	// by start, the later issued after the earlier.
 	Measured(zone grid.Zone, since time.Time) ([]grid.Series, error)
-	// ForecastAt returns the forecast of a zone that was in use at an instant:
+	// ForecastAt returns the forecast of a zone in a basis that was in use at an instant:
 	// of those that are kept, the newest that had been issued by then.
-	ForecastAt(zone grid.Zone, at time.Time) (grid.Series, error)
+	ForecastAt(zone grid.Zone, basis grid.Basis, at time.Time) (grid.Series, error)
 	// IssuedForecasts returns what providers issued of a zone since a time,
 	// the oldest first.
 	IssuedForecasts(zone grid.Zone, since time.Time) ([]grid.Series, error)

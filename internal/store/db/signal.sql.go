@@ -230,17 +230,23 @@ func (q *Queries) SignalHead(ctx context.Context, ref string) (SignalHeadRow, er
 }
 
 const signalIssuedBy = `-- name: SignalIssuedBy :one
-SELECT ref, kind, zone, provider, basis, start_at, end_at, issued, revision, idx, body FROM signal WHERE zone = $1 AND kind = $2 AND issued <= $3 ORDER BY issued DESC, revision DESC, ref LIMIT 1
+SELECT ref, kind, zone, provider, basis, start_at, end_at, issued, revision, idx, body FROM signal WHERE zone = $1 AND kind = $2 AND basis = $3 AND issued <= $4 ORDER BY issued DESC, revision DESC, ref LIMIT 1
 `
 
 type SignalIssuedByParams struct {
-	Zone string
-	Kind string
-	At   int64
+	Zone  string
+	Kind  string
+	Basis string
+	At    int64
 }
 
 func (q *Queries) SignalIssuedBy(ctx context.Context, arg SignalIssuedByParams) (Signal, error) {
-	row := q.queryRow(ctx, q.signalIssuedByStmt, signalIssuedBy, arg.Zone, arg.Kind, arg.At)
+	row := q.queryRow(ctx, q.signalIssuedByStmt, signalIssuedBy,
+		arg.Zone,
+		arg.Kind,
+		arg.Basis,
+		arg.At,
+	)
 	var i Signal
 	err := row.Scan(
 		&i.Ref,

@@ -136,7 +136,9 @@ func forecasts(t *testing.T, d store.DB) {
 	fix := Series("DE", at(2), 4)
 	fix.Revision = 1
 	theirs, older := Series("DE", at(9), 5), Series("DE", at(8), 6)
-	put(t, d, store.Signal{Kind: store.Forecast, Series: third}, store.Signal{Kind: store.Forecast, Series: first}, store.Signal{Kind: store.Forecast, Series: second},
+	marginal := Series("FR", at(5), 8)
+	marginal.Basis.Signal = grid.Marginal
+	put(t, d, store.Signal{Kind: store.Forecast, Series: marginal}, store.Signal{Kind: store.Forecast, Series: third}, store.Signal{Kind: store.Forecast, Series: first}, store.Signal{Kind: store.Forecast, Series: second},
 		store.Signal{Kind: store.Forecast, Series: fix}, store.Signal{Kind: store.Issued, Series: theirs}, store.Signal{Kind: store.Issued, Series: older},
 		store.Signal{Kind: store.Forecast, Series: Series("FR", at(1), 7)})
 	look(t, d, func(tx store.SystemTx) error {
@@ -144,13 +146,16 @@ func forecasts(t *testing.T, d store.DB) {
 			at   time.Time
 			want grid.Series
 		}{{at(0), first}, {at(1).Add(-time.Microsecond), first}, {at(1), fix}, {at(2), third}, {at(99), third}} {
-			got, err := tx.ForecastAt("DE", c.at)
+			got, err := tx.ForecastAt("DE", grid.AverageLifecycle, c.at)
 			ok(t, err)
 			equal(t, "forecast at "+c.at.String(), got, stored(c.want))
 		}
-		_, err := tx.ForecastAt("DE", at(0).Add(-time.Microsecond))
+		average, err := tx.ForecastAt("FR", grid.AverageLifecycle, at(99))
+		ok(t, err)
+		equal(t, "forecast of one basis", average, stored(Series("FR", at(1), 7)))
+		_, err = tx.ForecastAt("DE", grid.AverageLifecycle, at(0).Add(-time.Microsecond))
 		want(t, err, problem.NotFound)
-		_, err = tx.ForecastAt("ES", at(9))
+		_, err = tx.ForecastAt("ES", grid.AverageLifecycle, at(9))
 		want(t, err, problem.NotFound)
 		issued, err := tx.IssuedForecasts("DE", time.Time{})
 		equal(t, "issued", issued, []grid.Series{stored(older), stored(theirs)})
@@ -229,7 +234,7 @@ func retention(t *testing.T, d store.DB) {
 			ms, err := tx.Measured("DE", time.Time{})
 			is, err2 := tx.IssuedForecasts("DE", time.Time{})
 			ps, err3 := tx.Prices("DE", time.Time{})
-			_, err4 := tx.ForecastAt("DE", Noon)
+			_, err4 := tx.ForecastAt("DE", grid.AverageLifecycle, Noon)
 			fs, err5 := tx.LatestForecasts()
 			n, latest = [4]int{len(ms), 1, len(is), len(ps)}, len(fs)
 			if problem.Is(err4, problem.NotFound) {

@@ -15,7 +15,7 @@ SELECT * FROM signal WHERE zone = $1 AND kind = $2 AND end_at > sqlc.arg(since) 
 SELECT * FROM signal WHERE zone = $1 AND kind = $2 AND issued >= sqlc.arg(since) ORDER BY issued, revision, ref;
 
 -- name: SignalIssuedBy :one
-SELECT * FROM signal WHERE zone = $1 AND kind = $2 AND issued <= sqlc.arg(at) ORDER BY issued DESC, revision DESC, ref LIMIT 1;
+SELECT * FROM signal WHERE zone = $1 AND kind = $2 AND basis = $3 AND issued <= sqlc.arg(at) ORDER BY issued DESC, revision DESC, ref LIMIT 1;
 
 -- name: SignalsWithin :many
 SELECT ref FROM signal WHERE zone = $1 AND kind = $2 AND provider = $3 AND basis = $4
