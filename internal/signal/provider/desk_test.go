@@ -379,6 +379,10 @@ func TestContracts(t *testing.T) {
 			t.Errorf("%s tells %v, and %d of them were tried", name, k.Tells, tells)
 		}
 		if one.Provider != nil {
+			s, err := one.Provider.History(t.Context(), c.zone, w.From, w.To, w.To.Add(3*time.Hour))
+			if b, ok := one.Provider.(interface{ Basis() grid.Basis }); !ok || b.Basis() != s.Basis {
+				t.Errorf("%s: its values are %s, and it does not say so, %v", name, s.Basis, err)
+			}
 			if _, ok := one.Provider.(signal.Metered); !ok {
 				t.Errorf("%s does not say how far its budget is used up", name)
 			}

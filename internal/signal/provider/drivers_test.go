@@ -3,6 +3,8 @@ package provider
 import (
 	"fmt"
 	"net/http"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -239,6 +241,42 @@ sources:
 	for _, d := range list {
 		if _, err := Open(d, Deps{Dial: exchange(t, dial.Options{})}); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// What the reference declares can be opened.
+func TestThePageOfReference(t *testing.T) {
+	b, err := os.ReadFile("../../../docs/reference/signals.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(b)
+	blocks := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(text, -1)
+	if len(blocks) < 4 {
+		t.Fatalf("the page has %d declarations", len(blocks))
+	}
+	for _, block := range blocks {
+		list, err := Read(strings.NewReader(block[1]))
+		if err != nil {
+			t.Errorf("%s\n%v", block[1], err)
+		}
+		for _, d := range list {
+			if _, err := Open(d, Deps{Dial: exchange(t, dial.Options{})}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for _, k := range []Kind{entsoeKind, eiaKind, energyChartsKind, energinetKind, httpKind} {
+		_, section, found := strings.Cut(text, "\n## `"+k.Name+"`\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		if !found {
+			t.Errorf("the page has no section on %s", k.Name)
+		}
+		for _, f := range k.Fields {
+			if !strings.Contains(section, "`"+f.Name+"`") {
+				t.Errorf("the section on %s does not name %s", k.Name, f.Name)
+			}
 		}
 	}
 }

@@ -118,5 +118,5 @@ func (e *eia930) ask(ctx context.Context, now time.Time, area string, from, to t
 			return err
 		}
 	}
-	return errors.New("unreachable: the last page is an error")
+	return errors.New("the last page is done or an error") // unreachable
 }

@@ -43,8 +43,11 @@ func (e *energinet) Zones(ctx context.Context) ([]grid.Zone, error) {
 	return e.areas.sorted(), ctx.Err()
 }
 
+// Basis is what the values count.
+func (e *energinet) Basis() grid.Basis { return grid.Basis{Signal: grid.Average, Scope: e.scope} }
+
 func (e *energinet) origin(zone grid.Zone) origin {
-	return origin{provider: e.name, zone: zone, basis: grid.Basis{Signal: grid.Average, Scope: e.scope}, step: 5 * time.Minute}
+	return origin{provider: e.name, zone: zone, basis: e.Basis(), step: 5 * time.Minute}
 }
 
 func (e *energinet) History(ctx context.Context, zone grid.Zone, from, to, now time.Time) (grid.Series, error) {

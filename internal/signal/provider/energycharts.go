@@ -38,8 +38,11 @@ func (e *energyCharts) Zones(ctx context.Context) ([]grid.Zone, error) {
 	return e.countries.sorted(), ctx.Err()
 }
 
+// Basis is what the values count.
+func (e *energyCharts) Basis() grid.Basis { return grid.AverageLifecycle }
+
 func (e *energyCharts) origin(zone grid.Zone, step time.Duration) origin {
-	return origin{provider: e.name, zone: zone, basis: grid.AverageLifecycle, flow: grid.Production, step: step}
+	return origin{provider: e.name, zone: zone, basis: e.Basis(), flow: grid.Production, step: step}
 }
 
 // History returns what was measured; the forecast in the same answer is not

@@ -18,6 +18,7 @@ import (
 const (
 	mostQuarters = 366 * 96
 	mostTimeline = 2_000
+	mostCells    = 60 * mostQuarters // 16 MiB: a short Period may stand for many values
 	mostMegawatt = 1e6
 	mostPrice    = 1e5 // in currency per MWh
 	besides      = 48 * time.Hour
@@ -101,7 +102,7 @@ func decodeEntsoe(body []byte, q entsoeQuestion) ([]entsoePeriod, error) {
 		return nil, fmt.Errorf("the document is a %s, want %s", clip(root.Name.Local), q.root())
 	}
 	var periods []entsoePeriod
-	series, cells := 0, 0
+	series, left := 0, mostCells
 	for {
 		t, err := dec.Token()
 		if err != nil {
@@ -133,15 +134,9 @@ func decodeEntsoe(body []byte, q entsoeQuestion) ([]entsoePeriod, error) {
 				if err := dec.DecodeElement(&s, &t); err != nil {
 					return nil, xmlError(dec, err)
 				}
-				ps, err := s.periods(q)
+				ps, err := s.periods(q, &left)
 				if err != nil {
 					return nil, fmt.Errorf("TimeSeries %d: %w", series, err)
-				}
-				for _, p := range ps {
-					cells += len(p.values)
-				}
-				if cells > 60*mostQuarters {
-					return nil, fmt.Errorf("more than %d values with gaps filled", 60*mostQuarters)
 				}
 				periods = append(periods, ps...)
 			default:
@@ -222,8 +217,9 @@ func acknowledged(dec *xml.Decoder, root xml.StartElement) error {
 	return fmt.Errorf("the source refused with reason %s: %s", clip(r.Code), clip(r.Text))
 }
 
-// periods checks what a TimeSeries is about and reads its values.
-func (s xmlSeries) periods(q entsoeQuestion) ([]entsoePeriod, error) {
+// periods checks what a TimeSeries is about and reads its values, of which
+// there may be left more.
+func (s xmlSeries) periods(q entsoeQuestion, left *int) ([]entsoePeriod, error) {
 	p := entsoePeriod{kind: s.Type, sequence: 1}
 	if q.document == "A44" {
 		if err := s.isPrice(q); err != nil {
@@ -256,6 +252,9 @@ func (s xmlSeries) periods(q entsoeQuestion) ([]entsoePeriod, error) {
 		one := p
 		if err := s.fill(i, &one, q); err != nil {
 			return nil, err
+		}
+		if *left -= len(one.values); *left < 0 {
+			return nil, fmt.Errorf("more than %d values with gaps filled", mostCells)
 		}
 		all = append(all, one)
 	}

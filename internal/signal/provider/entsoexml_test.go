@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"clusy.io/clusy/internal/grid"
 )
 
 // plainFuel is what the codes of the samples mean.
@@ -254,6 +256,54 @@ func refusedDocuments(laughs string) map[string]refusedDoc {
 		"A75: drawing below zero":         {doc(serie{kind: "B10", out: finnish, points: points(1, -5)}.String()), "want 0 or more"},
 		"A75: off the steps":              {doc(serie{}.String(), serie{start: "2026-09-14T10:30Z", end: "2026-09-14T11:30Z", points: points(1, 5)}.String()), "on no step"},
 	}
+}
+
+// A small document may stand for many values, and not for as many as fill the
+// memory.
+func TestManyPeriodsAreTooMuch(t *testing.T) {
+	from := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	one := serie{start: "2025-01-01T00:00Z", end: "2026-01-01T00:00Z", resolution: "PT15M", points: points(1, 5)}.String()
+	i, j := strings.Index(one, "<Period>"), strings.Index(one, "</TimeSeries>")
+	for what, text := range map[string]string{
+		"in one series":    doc(one[:j] + strings.Repeat(one[i:j], 61) + one[j:]),
+		"in many":          doc(strings.Repeat(one, 61)),
+		"series upon more": doc(strings.Repeat(serie{points: points(1, 1)}.String(), mostTimeline+1)),
+	} {
+		q := entsoeQuestion{"A75", finnish, from, from.AddDate(1, 0, 0)}
+		if what == "series upon more" {
+			q.from, q.to = ten, ten.Add(2*time.Hour)
+		}
+		if _, err := decodeEntsoe([]byte(text), q); err == nil || !strings.Contains(err.Error(), "more than") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// FuzzEntsoe: whatever comes, it is read or refused, and what is read fits.
+func FuzzEntsoe(f *testing.F) {
+	f.Add(string(sample(f, "entsoe/A75.xml")), "A75")
+	f.Add(string(sample(f, "entsoe/A44.xml")), "A44")
+	for _, c := range refusedDocuments("<!DOCTYPE x>") {
+		f.Add(c.doc, "A75")
+	}
+	f.Fuzz(func(t *testing.T, text, document string) {
+		q := entsoeQuestion{document, finnish, ten, ten.Add(2 * time.Hour)}
+		periods, err := decodeEntsoe([]byte(text), q)
+		if err != nil {
+			return
+		}
+		if m, err := generation(periods, plainFuel); err == nil {
+			values, _ := m.intensities(lifecycle, mostDoubt)
+			for _, v := range values {
+				if v > grid.MaxIntensity {
+					t.Errorf("%d mg/kWh of factors up to 800 g", v)
+				}
+			}
+		}
+		if b, v, _, err := auction(periods); err == nil && len(v) != b.steps {
+			t.Errorf("%d prices in %d steps", len(v), b.steps)
+		}
+	})
 }
 
 func TestAYearIsNotTooMuch(t *testing.T) {

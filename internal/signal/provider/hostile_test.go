@@ -519,20 +519,22 @@ func TestHostileBase(t *testing.T) {
 // what no grid can be.
 func FuzzAnswer(f *testing.F) {
 	ds := dialects(f)
+	var drivers []signal.Forecaster
 	for i, d := range ds {
+		drivers = append(drivers, d.open(f, "http://127.0.0.1:1", time.Second))
 		for _, forecast := range []bool{false, true} {
 			f.Add(d.doc(forecast, d.lines(forecast)...), i)
 		}
 	}
 	f.Fuzz(func(t *testing.T, body string, which int) {
-		d := ds[(which%len(ds)+len(ds))%len(ds)]
+		which = (which%len(ds) + len(ds)) % len(ds)
+		d, driver := ds[which], drivers[which]
 		a := answer{status: 200, header: http.Header{}, body: []byte(body)}
 		if checkText(&a, jsonType) != nil {
 			return
 		}
 		var ps []point
 		var err error
-		driver := d.open(t, "http://127.0.0.1:1", time.Second)
 		switch x := driver.(type) {
 		case *uk:
 			ps, err = x.read(a, d.zone, "GB", func(s ukSlot) number { return s.Intensity.Actual })

@@ -343,6 +343,9 @@ func (h *declared) carbon(ctx context.Context, now time.Time, zone grid.Zone, fr
 	return ps, err
 }
 
+// Basis is what the values count, as the declaration says.
+func (h *declared) Basis() grid.Basis { return h.basis }
+
 func (h *declared) origin(zone grid.Zone) origin {
 	return origin{provider: h.name, zone: zone, basis: h.basis, flow: h.flow, step: h.step}
 }

@@ -137,6 +137,25 @@ func TestEstimatedIsToldApart(t *testing.T) {
 	}
 }
 
+// A value from before the question, as some sources add one, is no answer to it:
+// the question goes on.
+func TestWhatWasNotAskedForIsNoAnswer(t *testing.T) {
+	o, k := sourceCases()["http"].open(t, dial.Options{})
+	from, asked := opened.From, 0
+	k.Trouble(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		when := from.Add(-30 * time.Minute) // in the first week only the step before
+		if asked == 2 {
+			when = from.Add(8 * 24 * time.Hour)
+		}
+		fake.JSON(200, fmt.Sprintf(`{"points":[{"at":"%s","g":300},{"at":"%s","g":null}]}`, when.Format(time.RFC3339), when.Add(time.Hour).Format(time.RFC3339)))(w, r)
+	})
+	s, err := o.Provider.History(t.Context(), "DE-LU", from, from.Add(10*24*time.Hour), from.Add(11*24*time.Hour))
+	if err != nil || asked != 2 || len(s.Values) != 1 || !s.Start.Equal(from.Add(8*24*time.Hour)) {
+		t.Errorf("%d requests, %v from %s, %v", asked, s.Values, s.Start, err)
+	}
+}
+
 // A source that cannot be asked for a time is asked as it is.
 func TestNoTimeInTheQuestion(t *testing.T) {
 	d := Declaration{Kind: "http", Request: "/latest", Tells: "history", Unit: "lb/MWh", Step: "5m", Signal: "marginal", Scope: "direct",

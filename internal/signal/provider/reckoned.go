@@ -78,8 +78,11 @@ func (r reckoned) points(m mix, now time.Time) ([]point, error) {
 
 // origin of what is reckoned: of what is produced in the zone.
 func (r reckoned) origin(who string, zone grid.Zone, step time.Duration) origin {
-	return origin{provider: who, zone: zone, basis: grid.Basis{Signal: grid.Average, Scope: r.scope}, flow: grid.Production, step: step}
+	return origin{provider: who, zone: zone, basis: r.Basis(), flow: grid.Production, step: step}
 }
+
+// Basis is what the values count.
+func (r reckoned) Basis() grid.Basis { return grid.Basis{Signal: grid.Average, Scope: r.scope} }
 
 // zonesOf returns the zones that the tables name in a system.
 func zonesOf(t *tables.Tables, system tables.System) zoneMap {

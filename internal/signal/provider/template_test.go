@@ -44,6 +44,28 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// FuzzPath: whatever the path and the answer, it is refused or reads no more than
+// is allowed.
+func FuzzPath(f *testing.F) {
+	for _, p := range []string{"data[*].v", "$.a[1].b", `x["a.b"]`, "a..b", "[", "$", "a[99999]", ""} {
+		f.Add(p, `{"data":[{"v":1}],"a":[1,{"b":null}],"x":{"a.b":2}}`)
+	}
+	f.Fuzz(func(t *testing.T, path, text string) {
+		fs := fields{byRow: true, times: timeForm{"unix", time.UTC}}
+		var err error
+		if fs.rows, err = parsePath(path); err != nil {
+			return
+		}
+		if len(fs.rows) > mostHops {
+			t.Errorf("%q has %d hops", path, len(fs.rows))
+		}
+		fs.time, fs.value = jsonPath{{name: "v"}}, jsonPath{{name: "v"}}
+		if samples, err := fs.decode(answer{body: []byte(text)}); err == nil && len(samples) > mostSteps {
+			t.Errorf("%d samples", len(samples))
+		}
+	})
+}
+
 func TestRequestsAreEscaped(t *testing.T) {
 	r, err := parseRequest("/v1/{zone}/series?area=x%20{zone}&from={from}&to={to}&fixed=a%26b&token={key}")
 	if err != nil {
