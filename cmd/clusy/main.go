@@ -149,7 +149,7 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 	add("start", demoCommand(), serve, consoleCommand(), initCommand(), doctorCommand(), versionCommand())
 	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), eventsCommand(), cancelCommand())
 	add("know", zonesCommand(), sitesCommand(), ledgerCommand(), schemaCommand())
-	add("measure", benchCommand())
+	add("measure", benchCommand(), backtestCommand())
 	add("tools", manCommand())
 	cmd.SetCompletionCommandGroupID("tools")
 	cmd.SetHelpCommandGroupID("tools")

@@ -10,6 +10,7 @@ const (
 	sureDays  = 14   // days of strays from which the spread is the zone's own
 	looseness = 0.2  // of the mean: the spread of a zone of which nothing is known
 	narrowest = 0.01 // of the mean: half the width that a band has at least
+	thin      = 3    // of the lead times, one in so many is looked at
 	ownDays   = 15   // days of errors of its own that weigh as much as learntBand
 )
 
@@ -86,7 +87,7 @@ func (m *blend) errors() (out [len(buckets)]errorsOf) {
 	}
 	said := make([]float64, leads)
 	day := -1
-	for _, r := range m.rows {
+	for k, r := range m.rows {
 		if r.from < sureDays*24 {
 			continue
 		}
@@ -96,10 +97,13 @@ func (m *blend) errors() (out [len(buckets)]errorsOf) {
 			m.mix(m.weights, r.said, mixed)
 		}
 		for lead, v := range mixed {
+			if lead > thin && (lead+k)%thin != 0 {
+				continue // errors an hour apart are much the same
+			}
 			if e := m.y[r.from+lead] - v; !math.IsNaN(e) {
 				if s := m.b.scale(r.from, r.from+lead, v); s > 0 {
-					k := bucketOf[lead]
-					out[k].off = append(out[k].off, e/s)
+					bucket := bucketOf[lead]
+					out[bucket].off = append(out[bucket].off, e/s)
 				}
 			}
 		}

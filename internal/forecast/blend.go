@@ -529,3 +529,37 @@ func (m *blend) verdict(weights []say, said [][]float64, ahead int) Verdict {
 	v.Grade = grade
 	return v
 }
+
+// Issued returns what the newest forecast of the providers of p says, as it was
+// published and shifted by how far it strayed in the last hours: n hours from
+// the one that holds now, Unknown where it does not reach. Ok is false if none
+// is good at that time.
+func Issued(p Past, now time.Time, n int) (published, shifted []grid.Intensity, ok bool) {
+	at := now.UTC().Truncate(time.Hour)
+	sources := p.sources(at, now)
+	if len(sources) == 0 || n < 0 || n > MostSteps {
+		return nil, nil, false
+	}
+	s := &sources[0]
+	for k := range sources {
+		if sources[k].newest().issued.After(s.newest().issued) {
+			s = &sources[k]
+		}
+	}
+	plain, moved := make([]float64, n), make([]float64, n)
+	s.expect(s.newest(), p.hours(at, now), pastHours, moved)
+	for i := range plain {
+		plain[i] = s.newest().at(pastHours + i)
+	}
+	return intensities(plain), intensities(moved), true
+}
+
+func intensities(values []float64) []grid.Intensity {
+	out := make([]grid.Intensity, len(values))
+	for i, v := range values {
+		if out[i] = grid.Unknown; !math.IsNaN(v) {
+			out[i] = clamp(v)
+		}
+	}
+	return out
+}
