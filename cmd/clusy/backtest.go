@@ -190,7 +190,7 @@ func readIssues(name string, zone grid.Zone) ([]grid.Series, error) {
 	}
 	var out []grid.Series
 	for i, row := range rows[1:] {
-		at, err := time.Parse("2006-01-02T15:04Z", row[0])
+		at, err := time.Parse("2006-01-02T15:04Z07:00", row[0])
 		if err != nil {
 			return nil, fmt.Errorf("%s line %d: %w", name, i+2, err)
 		}
