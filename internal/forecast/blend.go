@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -26,7 +27,7 @@ const (
 	fadeNow, fadeDay = 0.8464817248906141, 0.9726044771163483
 	shareOfDay       = 0.25
 
-	regretScale = 0.05 // of a clairvoyant's gain: to lose so much more than the best halves the say
+	regretScale = 0.05 // of a clairvoyant's gain: to lose so much less than the blend gives one alone half of the say
 )
 
 // trust is the weight of a provider without a track record, by day ahead.
@@ -169,7 +170,7 @@ func (s *source) strays(f *issue, y []float64, begin, from int) (x [signs]float6
 	if n > 0 {
 		x[strayedWeek] = sum / n
 	}
-	x[strayedNow] -= x[strayedDay]
+	x[strayedNow] -= float64(shareOfDay * x[strayedDay])
 	return x
 }
 
@@ -516,6 +517,9 @@ func (m *blend) judge() {
 	k := len(m.sources) + 1
 	lost, gain := make([]float64, k+1), 0.0
 	for _, r := range m.rows {
+		if slices.ContainsFunc(r.said, func(said []float64) bool { return said == nil }) {
+			continue // not all had spoken
+		}
 		for _, j := range judged {
 			if len(r.mixed) < j.Window() {
 				continue
@@ -527,7 +531,7 @@ func (m *blend) judge() {
 			}
 			for c := range lost {
 				plan := r.mixed
-				if c < k && r.said[c] != nil {
+				if c < k {
 					plan = r.said[c]
 				}
 				sum, _ := j.Shift(y, 0, 0, Once, func(int) []float64 { return plan })
@@ -547,19 +551,14 @@ func (m *blend) judge() {
 		fewest = min(fewest, m.records[1+j].issues)
 	}
 	trusted := float64(fewest) / float64(fewest+judgeIssues)
-	best, sum := slices.Min(lost), 0.0
-	for c := range lost {
-		x := (lost[c] - best) / gain / regretScale
-		p := 1 / (1 + float64(x*x))
-		if c < k {
-			m.records[c].lost, m.records[c].gain = lost[c], gain
-			m.share[c] = p * trusted
-			p = m.share[c]
-		}
-		sum += p
+	sum := 1.0
+	for c := range m.share {
+		m.records[c].lost, m.records[c].gain = lost[c], gain
+		m.share[c] = max(0, (lost[k]-lost[c])/gain/regretScale)
+		sum += m.share[c]
 	}
-	for i := range m.share {
-		m.share[i] /= sum
+	for c := range m.share {
+		m.share[c] *= trusted / sum
 	}
 	for i := range m.rows {
 		m.mix(&m.rows[i], nil, nil)
@@ -585,7 +584,7 @@ func (m *blend) expect(ahead int) expected {
 	for j := range m.sources {
 		s := &m.sources[j]
 		f := s.newest()
-		r.said[1+j], r.origin[1+j] = make([]float64, ahead), f.begun(m.at, n)
+		r.said[1+j], r.origin[1+j] = make([]float64, ahead), min(n, f.begun(m.at, n))
 		x := s.strays(f, m.y, r.origin[1+j], n)
 		s.expect(f, &x, n, r.said[1+j])
 		fade[1+j] = min(1, float64(Good-m.now.Sub(f.issued))/float64(Good-Live))
@@ -605,7 +604,7 @@ func (m *blend) verdict(weights [][]float64) Verdict {
 		v.Until = m.at.Add(time.Duration(m.b.last-len(m.y)) * time.Hour)
 	}
 	ahead := len(weights[0])
-	most := 0.0
+	most, live := 0.0, ""
 	for i, w := range weights {
 		p := Part{Forecaster: BuiltinProvider, Issued: m.now, Issues: m.records[i].issues}
 		if i > 0 {
@@ -633,7 +632,18 @@ func (m *blend) verdict(weights [][]float64) Verdict {
 		share := total / float64(min(ahead, leads))
 		if i > 0 && share >= leastSay && share > most && m.now.Sub(p.Issued) <= Live {
 			most, v.Grade = share, m.sources[i-1].newest().grade
+			live = p.Forecaster
 		}
+	}
+	switch {
+	case live != "":
+		v.Why = fmt.Sprintf("%s has %.0f %% of the say, the rest is what the zone's own last weeks tell", live, 100*most)
+	case len(m.sources) > 0 && m.b == nil:
+		v.Why = "an old forecast of a provider, and nothing measured"
+	case len(m.sources) > 0:
+		v.Why = "no provider's forecast is both live and good: what the zone's own last weeks tell"
+	default:
+		v.Why = "no provider's forecast: what the zone's own last weeks tell"
 	}
 	return v
 }
@@ -655,7 +665,7 @@ func Issued(p Past, now time.Time, n int) (published, shifted []grid.Intensity, 
 		}
 	}
 	plain, moved := make([]float64, n), make([]float64, n)
-	x := s.strays(s.newest(), p.hours(at, now), s.newest().begun(at, pastHours), pastHours)
+	x := s.strays(s.newest(), p.hours(at, now), min(pastHours, s.newest().begun(at, pastHours)), pastHours)
 	s.expect(s.newest(), &x, pastHours, moved)
 	for i := range plain {
 		plain[i] = s.newest().at(pastHours + i)

@@ -41,6 +41,9 @@ const (
 	dayTypeDoubt = 1.5 // days of a kind that the first one seen must outweigh
 	anchorHours  = 48  // without a value in so many hours, nothing is anchored
 
+	leastSpread = 0.005 // of the value: no time of day is surer than that
+	mostStray   = 5     // spreads: what strays farther is a break, and no sign of how far the next hours stray
+
 	stride    = 3   // of the hours from which it is tried on the past
 	priorDays = 100 // days of the zone's own that weigh as much as the learnt weights
 )
@@ -292,8 +295,8 @@ func (b *builtin) strays(from int) strays {
 			sum += b.e[i]
 			n++
 			if k <= 24 {
-				if sd := max(b.sd[i], 0.2*b.all[i]); sd > 0 {
-					relative += b.e[i] / sd
+				if sd := max(b.sd[i], 0.2*b.all[i], leastSpread*b.y[i]); sd > 0 {
+					relative += max(-mostStray, min(mostStray, b.e[i]/sd))
 					m++
 				}
 			}
