@@ -16,17 +16,17 @@ import (
 	"clusy.io/clusy/internal/dial"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/signal"
-	"clusy.io/clusy/internal/signal/provider"
+	drivers "clusy.io/clusy/internal/signal/provider"
 )
 
 // readSources reads a file of declared sources.
-func readSources(name string) ([]provider.Declaration, error) {
+func readSources(name string) ([]drivers.Declaration, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	list, err := provider.Read(f)
+	list, err := drivers.Read(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -46,9 +46,9 @@ The file is for clusy serve --signals; clusy signals check tries it.`,
 		Example: "clusy signals kinds\nclusy signals kinds http\nclusy signals kinds --json | jq '.[].name'",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			kinds := provider.Kinds()
+			kinds := drivers.Kinds()
 			if len(args) == 1 {
-				i := slices.IndexFunc(kinds, func(k provider.Kind) bool { return k.Name == args[0] })
+				i := slices.IndexFunc(kinds, func(k drivers.Kind) bool { return k.Name == args[0] })
 				if i < 0 {
 					var names []string
 					for _, k := range kinds {
@@ -69,7 +69,7 @@ The file is for clusy serve --signals; clusy signals check tries it.`,
 	}
 }
 
-func oneKind(out io.Writer, k provider.Kind) error {
+func oneKind(out io.Writer, k drivers.Kind) error {
 	fmt.Fprintf(out, "%s: %s\nIt is asked at %s, and learns %s\n\n", k.Name, k.About, cmp.Or(k.URL, "the url that is declared"), k.Sends)
 	rows := [][]string{{"FIELD", "", ""}}
 	for _, f := range k.Fields {
@@ -136,7 +136,7 @@ and are never printed. The exit code is 1 if any answer is not as it should be.`
 			}
 			var all []tried
 			for i, d := range declared {
-				opened, err := provider.Open(d, provider.Deps{Dial: x})
+				opened, err := drivers.Open(d, drivers.Deps{Dial: x})
 				if err != nil {
 					return usage("%s: source %d: %w", args[0], i+1, err)
 				}
@@ -162,7 +162,7 @@ and are never printed. The exit code is 1 if any answer is not as it should be.`
 }
 
 // try asks a source for what it tells.
-func try(ctx context.Context, o provider.Opened, d provider.Declaration, zone grid.Zone, now time.Time) []tried {
+func try(ctx context.Context, o drivers.Opened, d drivers.Declaration, zone grid.Zone, now time.Time) []tried {
 	if zone == "" && len(d.Zones) > 0 {
 		zone = grid.Zone(slices.Min(slices.Collect(maps.Keys(d.Zones))))
 	}

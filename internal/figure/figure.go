@@ -19,7 +19,22 @@ type Figure struct {
 	Width    int // in pixels; 960 if 0, never below 480
 	Marks    []Mark
 	Panels   []Panel
+	Scales   []Scale
 	Notes    []Note
+}
+
+// Scale compares amounts: a bar for each, from 0 to the greatest, beneath the
+// axis of time.
+type Scale struct {
+	Name, Unit string
+	Amounts    []Amount
+}
+
+// Amount is one of them. One that is not known has no bar, and says so.
+type Amount struct {
+	Label string
+	Value float64 // at least 0; NaN: unknown
+	Look  Look
 }
 
 // Mark is an instant that counts in every panel: now, or when all is due.

@@ -50,6 +50,11 @@ func (f Figure) SVG() []byte {
 			d.left = max(d.left, wide(number(v), textSize))
 		}
 	}
+	for _, c := range f.Scales {
+		for _, a := range c.Amounts {
+			d.left = max(d.left, min(wide(a.Label, textSize), float64(f.Width)/5))
+		}
+	}
 	d.left += edge + 10
 	d.draw()
 
@@ -89,7 +94,37 @@ func (d *drawing) draw() {
 		d.mark(m, names+markHeight*float64(i)+13, top)
 	}
 	d.y += 60
+	for _, c := range d.Scales {
+		d.scale(c)
+	}
 	d.notes()
+}
+
+// scale draws bars from a common foot, each with its amount in words.
+func (d *drawing) scale(c Scale) {
+	d.text("name", d.left, d.y, "start", c.Name)
+	d.text("soft", d.left+wide(c.Name, textSize+1)+8, d.y, "start", c.Unit)
+	d.y += 8
+	most := 0.0
+	for _, a := range c.Amounts {
+		if known(a.Value) {
+			most = max(most, a.Value)
+		}
+	}
+	for _, a := range c.Amounts {
+		d.text("soft", d.left-8, d.y+12, "end", d.fit(a.Label, d.left-edge-6, textSize))
+		says, width := "unknown", 0.0
+		if known(a.Value) {
+			says = number(a.Value)
+			if most > 0 {
+				width = max(0, a.Value) / most * (d.right - d.left - 60)
+			}
+			d.rect(looks[a.Look].class, d.left, d.y+2, max(width, 1), barHeight)
+		}
+		d.text("label", d.left+width+6, d.y+12, "start", says)
+		d.y += rowHeight
+	}
+	d.y += 22
 }
 
 // legend shows what is drawn how, and only what is drawn here.
@@ -204,8 +239,8 @@ func (d *drawing) curve(steps []Step, level func(float64) float64, top float64) 
 		class := "measured"
 		if run[0].Expected {
 			class = "expected"
-			d.band(run, level)
 		}
+		d.band(run, level)
 		var path strings.Builder
 		for k, s := range run {
 			if k == 0 {

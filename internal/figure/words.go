@@ -32,6 +32,16 @@ func (f Figure) words() string {
 			}
 		}
 	}
+	for _, c := range f.Scales {
+		fmt.Fprintf(&b, "%s, %s: of | amount\n", c.Name, c.Unit)
+		for _, a := range c.Amounts {
+			says := "unknown"
+			if known(a.Value) {
+				says = number(a.Value)
+			}
+			fmt.Fprintf(&b, "%s | %s\n", a.Label, says)
+		}
+	}
 	for _, n := range f.Notes {
 		fmt.Fprintf(&b, "%s: %s\n", n.Head, n.Text)
 	}

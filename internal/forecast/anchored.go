@@ -23,7 +23,7 @@ const (
 	dayShare   = 0.85 // of a_day, the mean error of the last 24 hours
 	dayDecay   = 36.0 // hours
 	sureStart  = 0.9  // share of the variance that the last value explains
-	bandWiden  = 1.25 // so that the band holds 80 % of what came
+	bandWiden  = 1.4  // so that the band holds 90 % of what came
 	leastDays  = 7    // days of history from which the recent profile is used
 	anchorDays = 1    // without a value in the last day there is no anchor
 )
@@ -33,7 +33,7 @@ const (
 // step is the mean of the same time of day over the last 14 days, newer days
 // weighing more, blended with the climatology; it is shifted by how far the
 // last three hours and the last day have strayed from that, less so the
-// farther ahead it is. Low and High are an 80 % band. Its grade is C.
+// farther ahead it is. Low and High are a 90 % band. Its grade is C.
 //
 // Of history it uses no value whose step ended after now. With too little of
 // it the result is the climatology alone, at grade D; ok is false if there is
@@ -63,7 +63,7 @@ func Anchored(history grid.Series, clim Climatology, now time.Time, step time.Du
 		}
 		h := float64(i+1)*step.Hours() + age
 		mean += (anchorNow-anchorDay)*math.Exp(-h/nowDecay) + dayShare*anchorDay*math.Exp(-h/dayDecay)
-		put(&s, i, mean, normal80*bandWiden*spread*math.Sqrt(1-sureStart*math.Exp(-2*h/dayDecay)))
+		put(&s, i, mean, normal90*bandWiden*spread*math.Sqrt(1-sureStart*math.Exp(-2*h/dayDecay)))
 		known = true
 	}
 	return s, known

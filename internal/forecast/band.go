@@ -10,6 +10,7 @@ const (
 	sureDays  = 14   // days of strays from which the spread is the zone's own
 	looseness = 0.2  // of the mean: the spread of a zone of which nothing is known
 	narrowest = 0.01 // of the mean: half the width that a band has at least
+	thin      = 3    // of the lead times, one in so many is looked at
 	ownDays   = 15   // days of errors of its own that weigh as much as learntBand
 )
 
@@ -23,6 +24,9 @@ func (m *blend) band(mean []float64) (low, high []float64) {
 	for k := range quantiles {
 		quantiles[k] = learntBand[k]
 		if q := errors[k]; len(q.off) > 0 {
+			for side := range quantiles[k] {
+				quantiles[k][side] *= q.better // a provider that errs less narrows it
+			}
 			own := [2]float64{quantile(q.off, 0.05), quantile(q.off, 0.95)}
 			for side := range own {
 				quantiles[k][side] = (float64(q.days*own[side]) + float64(ownDays*quantiles[k][side])) / (q.days + ownDays)
@@ -75,8 +79,9 @@ func (b *builtin) scale(from, i int, mean float64) float64 {
 // errorsOf are the errors of the past at the lead times of a bucket, by their
 // spread, and the days in which they were made.
 type errorsOf struct {
-	off  []float64
-	days float64
+	off    []float64
+	days   float64
+	better float64 // root mean square of the errors, by that of the built-in forecaster
 }
 
 // errors returns what the blend, as it is weighed now, would have erred.
@@ -84,22 +89,25 @@ func (m *blend) errors() (out [len(buckets)]errorsOf) {
 	if m.b == nil {
 		return out
 	}
-	said := make([]float64, leads)
+	var squares, plain [len(buckets)]float64
 	day := -1
-	for _, r := range m.rows {
+	for k, r := range m.rows {
 		if r.from < sureDays*24 {
 			continue
 		}
-		mixed := r.said[0]
-		if len(m.sources) > 0 {
-			mixed = said[:len(r.said[0])]
-			m.mix(m.weights, r.said, mixed)
-		}
-		for lead, v := range mixed {
+		for lead, v := range r.mixed {
+			if lead > thin && (lead+k)%thin != 0 {
+				continue // errors an hour apart are much the same
+			}
 			if e := m.y[r.from+lead] - v; !math.IsNaN(e) {
 				if s := m.b.scale(r.from, r.from+lead, v); s > 0 {
-					k := bucketOf[lead]
-					out[k].off = append(out[k].off, e/s)
+					bucket := bucketOf[lead]
+					out[bucket].off = append(out[bucket].off, e/s)
+					own := (m.y[r.from+lead] - r.said[0][lead]) / s
+					squares[bucket] += float64(e / s * e / s)
+					if !math.IsNaN(own) {
+						plain[bucket] += float64(own * own)
+					}
 				}
 			}
 		}
@@ -114,6 +122,9 @@ func (m *blend) errors() (out [len(buckets)]errorsOf) {
 	}
 	for k := range out {
 		slices.Sort(out[k].off)
+		if out[k].better = 1; squares[k] > 0 && plain[k] > squares[k] {
+			out[k].better = math.Sqrt(squares[k] / plain[k])
+		}
 	}
 	return out
 }

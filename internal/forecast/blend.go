@@ -2,6 +2,7 @@ package forecast
 
 import (
 	"cmp"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -14,15 +15,19 @@ const (
 	daysAhead   = leads / 24
 	mostSources = 4   // providers that may have a say: those with the newest forecasts
 	mostIssues  = 900 // forecasts of one provider that are looked at: hourly for 35 days, and a few
-	priorIssues = 8   // issues of a track record that weigh as much as the weights without any
+	fewIssues   = 4   // of a record, from which on its strays are learnt from
+	shiftIssues = 40  // issues that weigh as much as the fading without any
+	judgeIssues = 8   // the same, of what jobs lost on each
+	priorIssues = 3   // issues of a track record that weigh as much as the weights without any
 	leastSay    = 0.1 // mean weight from which a provider counts as having a say
 
-	// How a provider's strays last: those of the last three hours fade with
-	// 6 h, those of the last day with 36 h. Factors by hour.
+	// How the strays of a provider without a record last: those of the last
+	// three hours fade with 6 h, those of the last day with 36 h. Factors by
+	// hour, and the share of the day's.
 	fadeNow, fadeDay = 0.8464817248906141, 0.9726044771163483
-	shareOfDay       = 0.55
+	shareOfDay       = 0.25
 
-	regretScale = 0.05 // of a clairvoyant's gain: to lose so much more than the best halves the say
+	regretScale = 0.05 // of a clairvoyant's gain: to lose so much less than the blend gives one alone half of the say
 )
 
 // trust is the weight of a provider without a track record, by day ahead.
@@ -33,6 +38,10 @@ type source struct {
 	name    string
 	issues  []issue   // by the time of issue; the last is what it expects now
 	inForce []float64 // of hours before now: what was expected by the newest issue before each
+
+	// learnt is what is added, by bucket of lead times, to the weights with
+	// which strays last.
+	learnt [len(buckets)][signs]float64
 }
 
 type issue struct {
@@ -133,41 +142,75 @@ func (s *source) before(t time.Time) *issue {
 	return &s.issues[k-1]
 }
 
-// strays returns how far what was expected strayed in the last three hours and
-// in the last day before an hour; zero if that is not known.
-func (s *source) strays(y []float64, from int) (now, day float64) {
+// The signs of a provider: how far its forecasts strayed before an hour.
+const (
+	strayedNow  = iota // the mean of the last three hours, of the issue that is in use
+	strayedDay         // the mean of the last day, of whatever issue was in use
+	strayedWeek        // the same of the last week
+)
+
+// strays returns the signs before hour from of an issue; zero where nothing is
+// known.
+func (s *source) strays(f *issue, y []float64, begin, from int) (x [signs]float64) {
+	for k := 1; k <= min(3, from-begin); k++ {
+		if e := y[from-k] - f.at(from-k); !math.IsNaN(e) {
+			x[strayedNow] += e / 3 // an hour that is not known strayed not at all
+		}
+	}
 	sum, n := 0.0, 0.0
-	for k := 1; k <= 24 && from-k >= 0; k++ {
+	for k := 1; k <= 168 && from-k >= 0; k++ {
 		if e := y[from-k] - s.inForce[from-k]; !math.IsNaN(e) {
 			sum += e
 			n++
 		}
-		if k == 3 && n > 0 {
-			now = sum / n
+		if n > 0 && k == 24 {
+			x[strayedDay] = sum / n
 		}
 	}
-	if n == 0 {
-		return 0, 0
+	if n > 0 {
+		x[strayedWeek] = sum / n
 	}
-	if day = sum / n; now == 0 {
-		now = day
-	}
-	return now, day
+	x[strayedNow] -= float64(shareOfDay * x[strayedDay])
+	return x
 }
 
-// expect fills in what the provider expects of the hours after from, shifted
-// by its last strays.
-func (s *source) expect(f *issue, y []float64, from int, out []float64) {
-	now, day := s.strays(y, from)
-	a, b := now-day, shareOfDay*day
-	for lead := range out {
-		a, b = float64(a*fadeNow), float64(b*fadeDay)
-		out[lead] = f.at(from+lead) + a + b
+// fading returns how the strays of a provider without a record last.
+func fading(lead int) (w [signs]float64) {
+	w[strayedNow], w[strayedDay] = fades[lead][0], shareOfDay*fades[lead][1]
+	return w
+}
+
+var fades = func() (of [leads][2]float64) {
+	now, day := 1.0, 1.0
+	for lead := range of {
+		now, day = now*fadeNow, day*fadeDay
+		of[lead] = [2]float64{now, day}
 	}
+	return of
+}()
+
+// expect fills in what the provider expects of the hours from an hour on,
+// shifted by how far it strayed before.
+func (s *source) expect(f *issue, x *[signs]float64, from int, out []float64) {
+	for lead := range out {
+		h := leadOf(0, lead)
+		w := fading(h)
+		out[lead] = f.at(from+lead) + weigh(&w, x) + weigh(&s.learnt[bucketOf[h]], x)
+	}
+}
+
+// begun returns the first hour that begins when an issue is out.
+func (f *issue) begun(at time.Time, n int) int {
+	d := f.issued.Sub(at)
+	h := int(d / time.Hour)
+	if d > time.Duration(h)*time.Hour {
+		h++
+	}
+	return n + h
 }
 
 // blend is the forecasters of a zone, what they said at times of the past, and
-// the weights that follow from it. Forecaster 0 is the built-in one.
+// what follows from it. Forecaster 0 is the built-in one.
 type blend struct {
 	b       *builtin // nil if too little is known for it
 	at, now time.Time
@@ -175,11 +218,11 @@ type blend struct {
 	sources []source
 	rows    []row
 	records []record
-	weights []say // by forecaster
-}
 
-// say is a forecaster's weight by day ahead.
-type say [daysAhead]float64
+	errs  [][len(buckets)]float64 // by forecaster and bucket of its own lead times: the mean square of its errors
+	alike [daysAhead][][]float64  // by day ahead: how much two of them err alike, -1 to 1
+	share []float64               // of each alone in the forecast; the rest is the blend's
+}
 
 // record is how good a forecaster was.
 type record struct {
@@ -188,18 +231,20 @@ type record struct {
 	issues     int
 }
 
-// row is what the forecasters said at one hour of the past, by lead time, as
-// far as it is known what came.
+// row is what the forecasters say at one hour, by lead time.
 type row struct {
-	from int
-	said [][]float64 // by forecaster; nil: nothing
+	from   int
+	said   [][]float64 // by forecaster; nil: nothing
+	origin []int       // the hour from which the lead time of each counts: that of its issue
+	mixed  []float64   // what they say together; of the past as far as it is known what came
 }
 
 func newBlend(b *builtin, y []float64, sources []source, at, now time.Time) *blend {
 	m := &blend{b: b, at: at, now: now, y: y, sources: sources}
 	m.records = make([]record, 1+len(sources))
+	m.share = make([]float64, 1+len(sources))
 	m.lookBack()
-	m.weights = m.fit()
+	m.fit()
 	m.judge()
 	return m
 }
@@ -213,26 +258,16 @@ func (m *blend) lookBack() {
 	if len(m.sources) > 0 {
 		every = 2
 	}
-	seen := make([]*issue, len(m.sources))
-	for k := len(m.b.tried) % every; k < len(m.b.tried); k += every {
-		t := m.b.tried[k]
-		r := row{t.from, make([][]float64, 1+len(m.sources))}
-		r.said[0] = t.said
-		m.records[0].issues++
-		for j := range m.sources {
-			s := &m.sources[j]
-			f := s.before(m.at.Add(time.Duration(t.from-len(m.y)) * time.Hour))
-			if f == nil {
-				continue
-			}
-			r.said[1+j] = make([]float64, len(t.said))
-			s.expect(f, m.y, t.from, r.said[1+j])
-			if f != seen[j] {
-				m.records[1+j].issues++
-				seen[j] = f
-			}
-		}
+	k := len(m.sources) + 1
+	for i := len(m.b.tried) % every; i < len(m.b.tried); i += every {
+		t := m.b.tried[i]
+		r := row{from: t.from, said: make([][]float64, k), origin: make([]int, k), mixed: t.said}
+		r.said[0], r.origin[0] = t.said, t.from
 		m.rows = append(m.rows, r)
+	}
+	m.records[0].issues = len(m.rows)
+	for j := range m.sources {
+		m.records[1+j].issues = m.lookBackOn(1 + j)
 	}
 	for _, r := range m.rows {
 		for j, said := range r.said {
@@ -246,73 +281,211 @@ func (m *blend) lookBack() {
 	}
 }
 
-// fit returns the weights with which the forecasters together would have
-// erred least, in squares.
-func (m *blend) fit() []say {
-	k := 1 + len(m.sources)
-	weights := make([]say, k)
-	for day := range daysAhead {
-		// The moments of their errors.
-		s, n := make([][]float64, k), make([][]float64, k)
-		for i := range s {
-			s[i], n[i] = make([]float64, k), make([]float64, k)
+// lookBackOn fills in what a provider said, with its strays shifted as they
+// lasted in all of that time, and returns how many issues that were.
+func (m *blend) lookBackOn(j int) (issues int) {
+	s := &m.sources[j-1]
+	used := make([]*issue, len(m.rows))
+	signsOf := make([][signs]float64, len(m.rows))
+	var sums [len(buckets)]gram
+	var last *issue
+	for k, r := range m.rows {
+		f := s.before(m.at.Add(time.Duration(r.from-len(m.y)) * time.Hour))
+		if f == nil {
+			continue
 		}
-		for _, r := range m.rows {
-			for lead := 24 * day; lead < min(24*(day+1), len(r.said[0])); lead++ {
-				y := m.y[r.from+lead]
-				for i := range k {
-					for j := 0; j <= i && r.said[i] != nil; j++ {
-						if r.said[j] == nil {
-							continue
-						}
-						if v := float64((r.said[i][lead] - y) * (r.said[j][lead] - y)); !math.IsNaN(v) {
-							s[i][j] += v
-							n[i][j]++
+		if used[k] = f; f != last {
+			last = f
+			issues++
+		}
+		r.origin[j] = f.begun(m.at, len(m.y))
+		x := s.strays(f, m.y, r.origin[j], r.from)
+		signsOf[k] = x
+		for lead := range r.said[0] {
+			w := fading(lead)
+			if e := m.y[r.from+lead] - f.at(r.from+lead) - weigh(&w, &x); !math.IsNaN(e) {
+				sums[bucketOf[lead]].add(&x, e)
+			}
+		}
+	}
+	if issues >= fewIssues {
+		for k := range sums {
+			s.learnt[k] = sums[k].solve(float64(shiftIssues) / float64(issues))
+		}
+	}
+	for k, f := range used {
+		if f != nil {
+			m.rows[k].said[j] = make([]float64, len(m.rows[k].said[0]))
+			s.expect(f, &signsOf[k], m.rows[k].from, m.rows[k].said[j])
+		}
+	}
+	return issues
+}
+
+// fit measures how much each forecaster errs at its own lead times, and how
+// much two of them err alike, drawn to what is believed without a record.
+func (m *blend) fit() {
+	k := 1 + len(m.sources)
+	m.errs = make([][len(buckets)]float64, k)
+	var sum, n [][len(buckets)]float64
+	sum, n = make([][len(buckets)]float64, k), make([][len(buckets)]float64, k)
+	for day := range daysAhead {
+		m.alike[day] = make([][]float64, k)
+		for i := range k {
+			m.alike[day][i] = make([]float64, k)
+		}
+		for i := range k {
+			for j := range i {
+				var ii, jj, ij float64
+				for _, r := range m.rows {
+					if r.said[i] == nil || r.said[j] == nil {
+						continue
+					}
+					for lead := 24 * day; lead < min(24*(day+1), len(r.said[0])); lead++ {
+						a, b := r.said[i][lead]-m.y[r.from+lead], r.said[j][lead]-m.y[r.from+lead]
+						if v := float64(a * b); !math.IsNaN(v) {
+							ii, jj, ij = ii+float64(a*a), jj+float64(b*b), ij+v
 						}
 					}
 				}
-			}
-		}
-		// What is believed without a record.
-		scale := 1.0
-		if n[0][0] > 0 && s[0][0] > 0 {
-			scale = s[0][0] / n[0][0]
-		}
-		rows := 8.0 // an issue is met so often, and each time with the hours of a day
-		if len(m.sources) > 0 {
-			rows = 4
-		}
-		for i := range k {
-			for j := range i + 1 {
-				prior := 0.0
-				switch {
-				case i == j && i == 0:
-					prior = scale
-				case i == j:
-					prior = scale * (1 - trust[day]) / trust[day]
+				if ii > 0 && jj > 0 {
+					m.alike[day][i][j] = ij / math.Sqrt(float64(ii*jj))
+					m.alike[day][j][i] = m.alike[day][i][j]
 				}
-				doubt := priorIssues * rows * 24
-				s[i][j] = (s[i][j] + float64(doubt*prior)) / (n[i][j] + doubt)
-				s[j][i] = s[i][j]
 			}
-		}
-		for i, w := range least(s) {
-			weights[i][day] = w
 		}
 	}
-	return weights
+	for _, r := range m.rows {
+		for i, said := range r.said {
+			for lead, v := range said {
+				if e := v - m.y[r.from+lead]; !math.IsNaN(e) {
+					b := bucketOf[leadOf(r.origin[i], r.from+lead)]
+					sum[i][b] += float64(e * e)
+					n[i][b]++
+				}
+			}
+		}
+	}
+	for b, end := range buckets {
+		plain := 1.0
+		if n[0][b] > 0 && sum[0][b] > 0 {
+			plain = sum[0][b] / n[0][b]
+		}
+		begin := 0
+		if b > 0 {
+			begin = buckets[b-1] + 1
+		}
+		// An issue is met once in so many hours of its own lead times.
+		doubt := float64(priorIssues * (end + 1 - begin))
+		for i := range k {
+			if i == 0 {
+				m.errs[i][b] = plain
+				continue
+			}
+			t := trust[end/24]
+			m.errs[i][b] = (sum[i][b] + float64(doubt*plain*(1-t)/t)) / (n[i][b] + doubt)
+		}
+	}
 }
 
-// least returns the weights w ≥ 0 that make 1 with the least wᵀSw, by moving
+// err returns the mean square error of a forecaster at one of its own lead
+// times, between the middles of two buckets in a straight line.
+func (m *blend) err(i, lead int) float64 {
+	b := bucketOf[lead]
+	x, other := middles[b], b
+	switch {
+	case float64(lead) > x && b+1 < len(buckets):
+		other = b + 1
+	case float64(lead) < x && b > 0:
+		other = b - 1
+	}
+	if other == b {
+		return m.errs[i][b]
+	}
+	t := (float64(lead) - x) / (middles[other] - x)
+	return float64((1-t)*m.errs[i][b]) + float64(t*m.errs[i][other])
+}
+
+// middles are the middles of the buckets, in hours.
+var middles = func() (of [len(buckets)]float64) {
+	begin := 0
+	for b, end := range buckets {
+		of[b] = float64(begin+end) / 2
+		begin = end + 1
+	}
+	return of
+}()
+
+// mix fills in what the forecasters say together, and returns the weights by
+// lead time where they are wanted.
+func (m *blend) mix(r *row, fade []float64, weights [][]float64) {
+	k := len(r.said)
+	s := make([][]float64, k)
+	for i := range s {
+		s[i] = make([]float64, k)
+	}
+	w, who := make([]float64, k), make([]int, 0, k)
+	for lead := range r.mixed {
+		who = who[:0]
+		for i, said := range r.said {
+			if lead < len(said) && !math.IsNaN(said[lead]) {
+				who = append(who, i)
+			}
+		}
+		r.mixed[lead] = math.NaN()
+		if len(who) == 0 {
+			continue
+		}
+		for a, i := range who {
+			ei := m.err(i, leadOf(r.origin[i], r.from+lead))
+			s[a][a] = ei
+			for b := range a {
+				j := who[b]
+				ej := m.err(j, leadOf(r.origin[j], r.from+lead))
+				s[a][b] = m.alike[min(daysAhead-1, lead/24)][i][j] * math.Sqrt(float64(ei*ej))
+				s[b][a] = s[a][b]
+			}
+		}
+		least(s, w[:len(who)])
+		alone, fading := 0.0, 0.0
+		for _, i := range who {
+			alone += m.share[i]
+		}
+		for a, i := range who {
+			w[a] = float64((1-alone)*w[a]) + m.share[i]
+			if fade != nil {
+				w[a] *= fade[i]
+			}
+			fading += w[a]
+		}
+		sum := 0.0
+		for a, i := range who {
+			if fading == 0 {
+				w[a], fading = 1, float64(len(who)) // those that are left have faded, and are all there is
+			}
+			sum += float64(w[a] / fading * r.said[i][lead])
+			if weights != nil {
+				weights[i][lead] = w[a] / fading
+			}
+		}
+		r.mixed[lead] = sum
+	}
+}
+
+// least fills in the weights w ≥ 0 that make 1 with the least wᵀSw, by moving
 // weight between pairs.
-func least(s [][]float64) []float64 {
-	w := make([]float64, len(s))
+func least(s [][]float64, w []float64) {
+	clear(w)
 	w[0] = 1
-	for range 50 {
-		for i := range s {
+	rounds := 1 // of two, the first move is the last
+	if len(w) > 2 {
+		rounds = 8
+	}
+	for range rounds {
+		for i := range w {
 			for j := range i {
 				gi, gj := 0.0, 0.0
-				for k := range s {
+				for k := range w {
 					gi += float64(s[i][k] * w[k])
 					gj += float64(s[j][k] * w[k])
 				}
@@ -326,31 +499,29 @@ func least(s [][]float64) []float64 {
 			}
 		}
 	}
-	return w
 }
 
 // judged are the jobs that a track record is judged by, planned once.
 var judged = [...]Job{{4, 24, true}, {12, 48, true}}
 
 // judge lets jobs be planned on each forecaster alone and on the blend of
-// them, and moves the weights towards those on which the jobs lost least.
+// them, and gives those alone a share on which the jobs lost less.
 func (m *blend) judge() {
 	if len(m.sources) == 0 {
 		return
 	}
-	k := 1 + len(m.sources)
-	candidates := make([][]say, 0, k+1)
-	for i := range k {
-		alone := make([]say, k)
-		alone[i] = say{1, 1, 1, 1}
-		candidates = append(candidates, alone)
+	for i := range m.rows {
+		m.rows[i].mixed = make([]float64, len(m.rows[i].said[0]))
+		m.mix(&m.rows[i], nil, nil)
 	}
-	candidates = append(candidates, m.weights)
+	k := len(m.sources) + 1
 	lost, gain := make([]float64, k+1), 0.0
-	said := make([]float64, leads)
 	for _, r := range m.rows {
+		if slices.ContainsFunc(r.said, func(said []float64) bool { return said == nil }) {
+			continue // not all had spoken
+		}
 		for _, j := range judged {
-			if len(r.said[0]) < j.Window() {
+			if len(r.mixed) < j.Window() {
 				continue
 			}
 			y := m.y[r.from : r.from+j.Window()]
@@ -358,9 +529,12 @@ func (m *blend) judge() {
 			if !ok {
 				continue
 			}
-			for c := range candidates {
-				m.mix(candidates[c], r.said, said)
-				sum, _ := j.Shift(y, 0, 0, Once, func(int) []float64 { return said })
+			for c := range lost {
+				plan := r.mixed
+				if c < k {
+					plan = r.said[c]
+				}
+				sum, _ := j.Shift(y, 0, 0, Once, func(int) []float64 { return plan })
 				lost[c] += sum - best
 			}
 			for _, v := range y[:j.Hours] {
@@ -372,146 +546,83 @@ func (m *blend) judge() {
 	if gain <= 0 {
 		return
 	}
-	least := lost[0]
-	for _, v := range lost {
-		least = min(least, v)
-	}
 	fewest := m.records[1].issues
 	for j := range m.sources {
 		fewest = min(fewest, m.records[1+j].issues)
 	}
-	final, sum := make([]say, k), 0.0
-	for c := range candidates {
-		x := (lost[c] - least) / gain / regretScale
-		p := 1 / (1 + float64(x*x))
-		if c < k {
-			m.records[c].lost, m.records[c].gain = lost[c], gain
-			p *= float64(fewest) / float64(fewest+priorIssues)
-		}
-		for i := range final {
-			for d := range final[i] {
-				final[i][d] += float64(p * candidates[c][i][d])
-			}
-		}
-		sum += p
+	trusted := float64(fewest) / float64(fewest+judgeIssues)
+	sum := 1.0
+	for c := range m.share {
+		m.records[c].lost, m.records[c].gain = lost[c], gain
+		m.share[c] = max(0, (lost[k]-lost[c])/gain/regretScale)
+		sum += m.share[c]
 	}
-	for i := range final {
-		for d := range final[i] {
-			final[i][d] /= sum
-		}
+	for c := range m.share {
+		m.share[c] *= trusted / sum
 	}
-	m.weights = final
-}
-
-// weightAt returns a forecaster's weight at a lead time: between the middles of
-// two days it goes over in a straight line, so that no forecast jumps at the
-// end of a day.
-func (w *say) at(lead int) float64 {
-	x := float64(lead-12) / 24
-	d := int(math.Floor(x))
-	switch {
-	case d < 0:
-		return w[0]
-	case d >= daysAhead-1:
-		return w[daysAhead-1]
-	}
-	x -= float64(d)
-	return float64((1-x)*w[d]) + float64(x*w[d+1])
-}
-
-// mix fills in the weighted mean of what is said. Where one says nothing, the
-// others take its weight.
-func (m *blend) mix(weights []say, said [][]float64, out []float64) {
-	for lead := range out {
-		sum, weight, plain, n := 0.0, 0.0, 0.0, 0.0
-		for i := range said {
-			if lead >= len(said[i]) || math.IsNaN(said[i][lead]) {
-				continue
-			}
-			w := weights[i].at(lead)
-			sum += float64(w * said[i][lead])
-			weight += w
-			plain += said[i][lead]
-			n++
-		}
-		switch {
-		case weight > 0:
-			out[lead] = sum / weight
-		default:
-			out[lead] = plain / n // NaN if n is 0
-		}
+	for i := range m.rows {
+		m.mix(&m.rows[i], nil, nil)
 	}
 }
 
 // expect returns what is expected of the hours ahead.
 func (m *blend) expect(ahead int) expected {
-	n := len(m.y)
-	e := expected{before: m.y}
-	said := make([][]float64, 1+len(m.sources))
+	n, k := len(m.y), len(m.sources)+1
+	r := row{from: n, said: make([][]float64, k), origin: make([]int, k), mixed: make([]float64, ahead)}
 	if m.b != nil {
-		said[0] = make([]float64, ahead)
+		r.said[0], r.origin[0] = make([]float64, ahead), m.b.last
 		s := m.b.strays(m.b.last)
-		for i := range said[0] {
-			said[0][i] = m.b.expect(&s, n+i)
+		for i := range r.said[0] {
+			r.said[0][i] = m.b.expect(&s, n+i)
 		}
 	}
-	weights := slices.Clone(m.weights)
+	fade, weights := make([]float64, k), make([][]float64, k)
+	fade[0] = 1
+	for i := range weights {
+		weights[i] = make([]float64, ahead)
+	}
 	for j := range m.sources {
 		s := &m.sources[j]
-		said[1+j] = make([]float64, ahead)
-		s.expect(s.newest(), m.y, n, said[1+j])
-		if age := m.now.Sub(s.newest().issued); age > Live {
-			fade := float64(Good-age) / float64(Good-Live)
-			for d := range weights[1+j] {
-				weights[1+j][d] *= fade
-			}
-		}
+		f := s.newest()
+		r.said[1+j], r.origin[1+j] = make([]float64, ahead), min(n, f.begun(m.at, n))
+		x := s.strays(f, m.y, r.origin[1+j], n)
+		s.expect(f, &x, n, r.said[1+j])
+		fade[1+j] = min(1, float64(Good-m.now.Sub(f.issued))/float64(Good-Live))
 	}
-	e.mean = make([]float64, ahead)
-	m.mix(weights, said, e.mean)
+	m.mix(&r, fade, weights)
+	e := expected{mean: r.mixed, before: m.y}
 	e.low, e.high = m.band(e.mean)
-	e.verdict = m.verdict(weights, said, ahead)
+	e.verdict = m.verdict(weights)
 	return e
 }
 
 // verdict says why.
-func (m *blend) verdict(weights []say, said [][]float64, ahead int) Verdict {
+func (m *blend) verdict(weights [][]float64) Verdict {
 	v := Verdict{Grade: grid.GradeC}
 	if m.b != nil {
 		v.Days = m.b.known / 24
 		v.Until = m.at.Add(time.Duration(m.b.last-len(m.y)) * time.Hour)
 	}
-	shown := min(daysAhead, (ahead+23)/24)
-	names := []string{BuiltinProvider}
-	grade, most := grid.GradeC, 0.0
-	for j := range m.sources {
-		names = append(names, m.sources[j].name)
-	}
-	for i, name := range names {
-		p := Part{Forecaster: name, Issued: m.now, Issues: m.records[i].issues}
+	ahead := len(weights[0])
+	most, live := 0.0, ""
+	for i, w := range weights {
+		p := Part{Forecaster: BuiltinProvider, Issued: m.now, Issues: m.records[i].issues}
 		if i > 0 {
-			p.Issued = m.sources[i-1].newest().issued
+			p.Forecaster, p.Issued = m.sources[i-1].name, m.sources[i-1].newest().issued
 		}
 		total := 0.0
-		p.Days = make([]DayPart, shown)
-		for lead := range min(ahead, leads) {
-			sum := 0.0
-			for k := range said {
-				if lead < len(said[k]) && !math.IsNaN(said[k][lead]) {
-					sum += weights[k].at(lead)
-				}
+		for d := range min(daysAhead, (ahead+23)/24) {
+			day := w[24*d : min(24*(d+1), ahead)]
+			var part DayPart
+			for _, v := range day {
+				part.Weight += v / float64(len(day))
+				total += v
 			}
-			if lead < len(said[i]) && !math.IsNaN(said[i][lead]) && sum > 0 {
-				w := weights[i].at(lead) / sum
-				p.Days[lead/24].Weight += w / float64(min(24, ahead-lead/24*24))
-				total += w
-			}
-		}
-		for d := range shown {
 			if r := m.records[i]; r.n[d] > 0 {
 				mape := 100 * r.off[d] / r.n[d]
-				p.Days[d].MAPE = &mape
+				part.MAPE = &mape
 			}
+			p.Days = append(p.Days, part)
 		}
 		if r := m.records[i]; r.gain > 0 {
 			regret := 100 * r.lost / r.gain
@@ -519,13 +630,55 @@ func (m *blend) verdict(weights []say, said [][]float64, ahead int) Verdict {
 		}
 		v.Parts = append(v.Parts, p)
 		share := total / float64(min(ahead, leads))
-		if i > 0 && share >= leastSay && share > most {
-			most = share
-			if m.now.Sub(p.Issued) <= Live {
-				grade = m.sources[i-1].newest().grade
-			}
+		if i > 0 && share >= leastSay && share > most && m.now.Sub(p.Issued) <= Live {
+			most, v.Grade = share, m.sources[i-1].newest().grade
+			live = p.Forecaster
 		}
 	}
-	v.Grade = grade
+	switch {
+	case live != "":
+		v.Why = fmt.Sprintf("%s has %.0f %% of the say, the rest is what the zone's own last weeks tell", live, 100*most)
+	case len(m.sources) > 0 && m.b == nil:
+		v.Why = "an old forecast of a provider, and nothing measured"
+	case len(m.sources) > 0:
+		v.Why = "no provider's forecast is both live and good: what the zone's own last weeks tell"
+	default:
+		v.Why = "no provider's forecast: what the zone's own last weeks tell"
+	}
 	return v
+}
+
+// Issued returns what the newest forecast of the providers of p says, as it was
+// published and shifted by how far it strayed in the last hours: n hours from
+// the one that holds now, Unknown where it does not reach. Ok is false if none
+// is good at that time.
+func Issued(p Past, now time.Time, n int) (published, shifted []grid.Intensity, ok bool) {
+	at := now.UTC().Truncate(time.Hour)
+	sources := p.sources(at, now)
+	if len(sources) == 0 || n < 0 || n > MostSteps {
+		return nil, nil, false
+	}
+	s := &sources[0]
+	for k := range sources {
+		if sources[k].newest().issued.After(s.newest().issued) {
+			s = &sources[k]
+		}
+	}
+	plain, moved := make([]float64, n), make([]float64, n)
+	x := s.strays(s.newest(), p.hours(at, now), min(pastHours, s.newest().begun(at, pastHours)), pastHours)
+	s.expect(s.newest(), &x, pastHours, moved)
+	for i := range plain {
+		plain[i] = s.newest().at(pastHours + i)
+	}
+	return intensities(plain), intensities(moved), true
+}
+
+func intensities(values []float64) []grid.Intensity {
+	out := make([]grid.Intensity, len(values))
+	for i, v := range values {
+		if out[i] = grid.Unknown; !math.IsNaN(v) {
+			out[i] = clamp(v)
+		}
+	}
+	return out
 }

@@ -41,6 +41,9 @@ const (
 	dayTypeDoubt = 1.5 // days of a kind that the first one seen must outweigh
 	anchorHours  = 48  // without a value in so many hours, nothing is anchored
 
+	leastSpread = 0.005 // of the value: no time of day is surer than that
+	mostStray   = 5     // spreads: what strays farther is a break, and no sign of how far the next hours stray
+
 	stride    = 3   // of the hours from which it is tried on the past
 	priorDays = 100 // days of the zone's own that weigh as much as the learnt weights
 )
@@ -66,21 +69,22 @@ type usual func(hour int) (mean, spread float64)
 // builtin is the built-in forecaster of one zone, at one moment. Its hours are
 // counted from the first hour of history; now is in hour n.
 type builtin struct {
-	at    time.Time // the start of hour n
-	n     int
-	known int       // hours of history
-	last  int       // the hour after the last known one
-	y     []float64 // what was measured, NaN where nothing is known
-	e     []float64 // how far it strayed from the base of the day before
-	sd    []float64 // the spread of that at the same time of day, as known before
-	all   []float64 // the same over all times of day
-	quick profile
-	mid   profile
-	slow  profile
-	kinds []dayKinds // by block of 24 hours: as known when it begins
-	first int        // where block 0 begins: blocks end at last
-	usual usual
-	level float64 // how far the zone lay above the usual until a day ago
+	at     time.Time // the start of hour n
+	monday int       // the hour of the week of hour 0
+	n      int
+	known  int       // hours of history
+	last   int       // the hour after the last known one
+	y      []float64 // what was measured, NaN where nothing is known
+	e      []float64 // how far it strayed from the base of the day before
+	sd     []float64 // the spread of that at the same time of day, as known before
+	all    []float64 // the same over all times of day
+	quick  profile
+	mid    profile
+	slow   profile
+	kinds  []dayKinds // by block of 24 hours: as known when it begins
+	first  int        // where block 0 begins: blocks end at last
+	usual  usual
+	level  float64 // how far the zone lay above the usual until a day ago
 
 	learnt [len(buckets)][signs]float64 // what is added to the weights of weights.go
 	tried  []trial                      // in the order of their hours
@@ -114,6 +118,7 @@ type trial struct {
 // if there is too little of it.
 func newBuiltin(y []float64, at time.Time, usual usual) (*builtin, bool) {
 	b := &builtin{at: at, n: len(y), y: y, usual: usual}
+	b.monday = HourOfWeek(at.Add(-time.Duration(len(y)) * time.Hour))
 	for i, v := range y {
 		if !math.IsNaN(v) {
 			b.last = i + 1
@@ -133,19 +138,14 @@ func newBuiltin(y []float64, at time.Time, usual usual) (*builtin, bool) {
 // kind returns 0 on weekdays, 1 on Saturdays, 2 on Sundays, and the hour of
 // the day, both of UTC.
 func (b *builtin) kind(i int) (kind, hour int) {
-	t := b.at.Unix()/3600 + int64(i-b.n)
-	days := t / 24
-	if t < days*24 {
-		days--
-	}
-	// 1 January 1970 was a Thursday.
-	switch ((days+3)%7 + 7) % 7 {
+	h := (b.monday + i) % HoursOfWeek
+	switch h / 24 {
 	case 5:
 		kind = 1
 	case 6:
 		kind = 2
 	}
-	return kind, int(t - days*24)
+	return kind, h % 24
 }
 
 // setLevel measures how far the zone lay above the usual in the two weeks that
@@ -295,8 +295,8 @@ func (b *builtin) strays(from int) strays {
 			sum += b.e[i]
 			n++
 			if k <= 24 {
-				if sd := max(b.sd[i], 0.2*b.all[i]); sd > 0 {
-					relative += b.e[i] / sd
+				if sd := max(b.sd[i], 0.2*b.all[i], leastSpread*b.y[i]); sd > 0 {
+					relative += max(-mostStray, min(mostStray, b.e[i]/sd))
 					m++
 				}
 			}

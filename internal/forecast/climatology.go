@@ -95,7 +95,7 @@ func (c Climatology) over(zone grid.Zone, t time.Time, step time.Duration) (mean
 }
 
 // Series returns the climatology of n steps from a time on as a forecast of
-// grade D, with an 80 % band. Ok is false if the zone is not known or the
+// grade D, with a 90 % band. Ok is false if the zone is not known or the
 // steps make no sense.
 func (c Climatology) Series(zone grid.Zone, from time.Time, step time.Duration, n int, issued time.Time) (grid.Series, bool) {
 	if c.Zones[zone] == nil || !usable(step, n) {
@@ -105,7 +105,7 @@ func (c Climatology) Series(zone grid.Zone, from time.Time, step time.Duration, 
 	known := false
 	for i := range n {
 		if mean, spread := c.over(zone, from.Add(time.Duration(i)*step), step); !math.IsNaN(mean) {
-			put(&s, i, mean, normal80*drift*spread)
+			put(&s, i, mean, normal90*drift*spread)
 			known = true
 		}
 	}

@@ -69,8 +69,8 @@ func TestClimatologySeries(t *testing.T) {
 	if !ok || s.Validate() != nil || s.Grade != grid.GradeD || s.Provider != forecast.ClimatologyProvider || s.Basis != c.Basis || len(s.Values) != 48 {
 		t.Fatalf("ok %v, %+v, %v", ok, s.Provenance, s.Validate())
 	}
-	if v, low, high := s.Values[7], s.Low[7], s.High[7]; v != 300_000 || low != 171_840 || high != 428_160 {
-		t.Errorf("%d in [%d, %d], want 300000 ± 1.2816 × 2 × 50000", v, low, high)
+	if v, low, high := s.Values[7], s.Low[7], s.High[7]; v != 300_000 || low != 135_510 || high != 464_490 {
+		t.Errorf("%d in [%d, %d], want 300000 ± 1.6449 × 2 × 50000", v, low, high)
 	}
 	// Near zero the band is cut off, not turned over.
 	if s, _ := flat(10_000, 50_000).Series(zone, monday, time.Hour, 1, monday); s.Low[0] != 0 {

@@ -2,9 +2,12 @@
 // its own past and the climatology of the hour, with a spread that says how
 // sure that is.
 //
-// There are three ways, each used where the one before cannot be: Anchored
-// (grade C) rests on the last two weeks, Climatology.Series (grade D) on what
-// is usual, Annual (grade E) on a yearly mean.
+// Make is the way in. It rests on the zone's own last weeks, on providers'
+// forecasts as far as their track record is good, and where there is neither on
+// Climatology.Series (grade D), what is usual. Annual (grade E) is a yearly
+// mean. Anchored is what Make is measured against, as persistence is. Jobs are
+// the shapes of work by which forecasts are judged: what counts is whether the
+// clean hours are found. docs/explanation/forecasts.md tells how and why.
 package forecast
 
 import (
@@ -25,9 +28,9 @@ const (
 // MostSteps is the longest forecast that is made: 31 days of minutes.
 const MostSteps = 31 * 24 * 60
 
-// normal80 is the half-width of the central 80 % of a normal distribution, in
+// normal90 is the half-width of the central 90 % of a normal distribution, in
 // standard deviations.
-const normal80 = 1.2816
+const normal90 = 1.6449
 
 // Annual returns a forecast that says nothing but the zone's yearly mean, at
 // grade E. It has no band, as a yearly mean does not tell how far the hours

@@ -41,10 +41,11 @@ func TestLearn(t *testing.T) {
 		t.Fatal(err)
 	}
 	without := strings.Split(*learnOnly, ",")
-	zero := learntWeights
+	weights := learntWeights
 	learntWeights = [leads][signs]float64{} // what is learnt is the whole weight
-	defer func() { learntWeights = zero }()
+	defer func() { learntWeights = weights }()
 	var sums [leads]gram
+	var histories []learnt
 	for column := 1; column < len(rows[0]); column++ {
 		if slices.Contains(without, rows[0][column]) {
 			continue
@@ -63,18 +64,29 @@ func TestLearn(t *testing.T) {
 			if end > 181 && end < 365+int(days) {
 				continue
 			}
-			learnWindow(&sums, y[24*(end-int(days)):24*end], start.AddDate(0, 0, end))
+			h := learnt{y[24*(end-int(days)) : 24*end], start.AddDate(0, 0, end)}
+			h.learn(&sums)
+			histories = append(histories, h)
 		}
 	}
+	for h := range sums {
+		for k, v := range sums[h].solve(1e-4) {
+			learntWeights[h][k] = math.Round(1000*v) / 1000
+		}
+	}
+	band := learnBand(histories)
 	var out bytes.Buffer
 	out.WriteString("package forecast\n\n// learntWeights are the weights of the signs by lead time, as TestLearn wrote them.\nvar learntWeights = [leads][signs]float64{\n")
-	for h := range sums {
-		w := sums[h].solve(1e-4)
+	for _, w := range learntWeights {
 		out.WriteString("{")
 		for _, v := range w {
 			fmt.Fprintf(&out, "%.3f, ", v)
 		}
 		out.WriteString("},\n")
+	}
+	out.WriteString("}\n\n// learntBand are the 5th and the 95th percentile of the errors, by their spread,\n// in each bucket of lead times, as TestLearn wrote them.\nvar learntBand = [len(buckets)][2]float64{\n")
+	for _, q := range band {
+		fmt.Fprintf(&out, "{%.2f, %.2f},\n", q[0], q[1])
 	}
 	out.WriteString("}\n")
 	text, err := format.Source(out.Bytes())
@@ -86,9 +98,35 @@ func TestLearn(t *testing.T) {
 	}
 }
 
-// learnWindow adds what the last week that can be told of tells.
-func learnWindow(sums *[leads]gram, y []float64, at time.Time) {
-	b, ok := newBuiltin(y, at, nil)
+// learnt is the history before a time.
+type learnt struct {
+	y  []float64
+	at time.Time
+}
+
+// learnBand returns the percentiles of the errors that the built-in forecaster
+// makes with the weights as they are.
+func learnBand(histories []learnt) (band [len(buckets)][2]float64) {
+	var all [len(buckets)][]float64
+	for _, h := range histories {
+		b, ok := newBuiltin(h.y, h.at, nil)
+		if !ok {
+			continue
+		}
+		for k, e := range newBlend(b, h.y, nil, h.at, h.at).errors() {
+			all[k] = append(all[k], e.off...)
+		}
+	}
+	for k := range all {
+		slices.Sort(all[k])
+		band[k] = [2]float64{quantile(all[k], 0.05), quantile(all[k], 0.95)}
+	}
+	return band
+}
+
+// learn adds what the last week that can be told of tells.
+func (h learnt) learn(sums *[leads]gram) {
+	b, ok := newBuiltin(h.y, h.at, nil)
 	if !ok {
 		return
 	}

@@ -62,10 +62,13 @@ func Make(p Past, clim Climatology, now time.Time, step time.Duration, n int) (g
 	sources := p.sources(at, now)
 
 	// 2. What is usual, where nothing better is known.
-	if !anchored && len(sources) == 0 {
+	asUsual := func() (grid.Series, Verdict, bool) {
 		s, ok := clim.Series(p.Zone, start, step, n, now)
-		if ok || !built {
-			return s, Verdict{Grade: s.Grade, Why: "nothing was measured in the last two days: what is usual"}, ok
+		return s, Verdict{Grade: s.Grade, Why: "nothing was measured in the last two days, and nothing is forecast: what is usual"}, ok
+	}
+	if !anchored && len(sources) == 0 {
+		if s, v, ok := asUsual(); ok || !built {
+			return s, v, ok
 		}
 	}
 
@@ -89,7 +92,10 @@ func Make(p Past, clim Climatology, now time.Time, step time.Duration, n int) (g
 			known = true
 		}
 	}
-	return s, e.verdict, known
+	if !known {
+		return asUsual()
+	}
+	return s, e.verdict, true
 }
 
 // pastHours are the hours of Lookback.

@@ -100,8 +100,18 @@ var learntWeights = [leads][signs]float64{
 	{0.128, -0.044, 0.037, -0.004, 0.062, 0.244, -0.178, 0.128, -0.698, -0.197},
 }
 
-// learntBand are the 5th and the 95th percentile of the errors, by their
-// spread, in each bucket of lead times, as TestLearn wrote them.
+// learntBand are the 5th and the 95th percentile of the errors, by their spread,
+// in each bucket of lead times, as TestLearn wrote them.
 var learntBand = [len(buckets)][2]float64{
-	{-0.8, 0.8}, {-1, 1}, {-1.2, 1.2}, {-1.4, 1.4}, {-1.6, 1.6}, {-1.7, 1.7}, {-1.8, 1.8}, {-2, 2}, {-2, 2}, {-2, 2}, {-2, 2},
+	{-0.52, 0.52},
+	{-0.78, 0.80},
+	{-0.98, 1.01},
+	{-1.18, 1.21},
+	{-1.32, 1.36},
+	{-1.41, 1.45},
+	{-1.47, 1.51},
+	{-1.64, 1.69},
+	{-1.73, 1.78},
+	{-1.82, 1.91},
+	{-1.89, 1.99},
 }

@@ -91,7 +91,7 @@ type Series struct {
 	Step   time.Duration `json:"step"`
 	Values []Intensity   `json:"values"` // Unknown where the provider has none
 	Low    []Intensity   `json:"low,omitempty"`
-	High   []Intensity   `json:"high,omitempty"` // the 80 % band of a forecast; empty if there is none
+	High   []Intensity   `json:"high,omitempty"` // the central 90 % band of a forecast, its 5th and 95th percentile; empty if there is none
 }
 
 // Reading is one value with its provenance.
