@@ -33,6 +33,7 @@ type benchSignals struct {
 	days    int
 	step    time.Duration
 	horizon time.Duration
+	every   time.Duration
 	batch   int
 	keep    string
 	out     io.Writer // progress
@@ -65,8 +66,13 @@ from memory. Making up the values is not in the figures.`,
 				return usage("--zones, --days and --batch must be more than 0")
 			case b.step < time.Minute || b.step > time.Hour || time.Hour%b.step != 0:
 				return usage("--step %s: give 1m to 1h, and what divides an hour, as 5m", b.step)
+			case b.every != 0 && (b.every < b.step || b.every%b.step != 0 || time.Hour%b.every != 0):
+				return usage("--store-every %s: give a multiple of the step that divides an hour, as 1h", b.every)
 			case b.horizon < b.step || b.horizon > 14*24*time.Hour:
 				return usage("--horizon %s: give a step to 336h, as 72h", b.horizon)
+			}
+			if b.every == 0 {
+				b.every = b.step
 			}
 			b.out = cmd.ErrOrStderr()
 			r, err := b.run(cmd.Context())
@@ -81,6 +87,7 @@ from memory. Making up the values is not in the figures.`,
 	fl.IntVar(&b.days, "days", 1, "how many days of polling")
 	fl.DurationVar(&b.step, "step", 5*time.Minute, "step of measured values and forecasts")
 	fl.DurationVar(&b.horizon, "horizon", 72*time.Hour, "how far forecasts reach")
+	fl.DurationVar(&b.every, "store-every", 0, "store measured values this often (default: at each step)")
 	fl.IntVar(&b.batch, "batch", 250, "series that are stored in one transaction at most")
 	fl.StringVar(&b.keep, "keep", "", "new directory to keep the store in (default: a temporary one)")
 	return cmd
@@ -91,6 +98,7 @@ type benchSignalsResult struct {
 	Zones   int    `json:"zones"`
 	Step    string `json:"step"`
 	Horizon string `json:"horizon"`
+	Every   string `json:"storeEvery"`
 	Days    int    `json:"days"`
 	Batch   int    `json:"batch"`
 	Points  int    `json:"points"` // of a forecast
@@ -121,8 +129,8 @@ type benchSignalsResult struct {
 }
 
 func (r benchSignalsResult) show(w io.Writer) error {
-	fmt.Fprintf(w, "%s a day: %d zones, steps of %s, %s ahead · %d series stored a day, %d days\n",
-		paint(w, bold, mega(r.Kept)), r.Zones, r.Step, r.Horizon, r.Series, r.Days)
+	fmt.Fprintf(w, "%s a day: %d zones, steps of %s, stored every %s, %s ahead · %d series stored a day, %d days\n",
+		paint(w, bold, mega(r.Kept)), r.Zones, r.Step, r.Every, r.Horizon, r.Series, r.Days)
 	fmt.Fprintf(w, "kept     %s of a day once its forecasts are 35 days old, %s once all is old · dropped in %.1f s\n", mega(r.AfterPrune), mega(r.AfterAll), r.PruneSeconds)
 	fmt.Fprintf(w, "written  %s a day · CPU %.1f s a day · log %d leaves a day\n", mega(r.Written), r.CPU, r.Leaves)
 	fmt.Fprintf(w, "writer   held p50 %.1f ms · p99 %.1f ms · max %.1f ms, by %d series at once\n", r.Tx50, r.Tx99, r.TxMax, r.Batch)
@@ -140,7 +148,7 @@ var benchStart = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
 // run lives through the days, and then looks at what they left.
 func (b *benchSignals) run(ctx context.Context) (r benchSignalsResult, err error) {
-	r = benchSignalsResult{Zones: b.zones, Step: b.step.String(), Horizon: b.horizon.String(), Days: b.days, Batch: b.batch, Version: versionWithCommit(),
+	r = benchSignalsResult{Zones: b.zones, Step: b.step.String(), Horizon: b.horizon.String(), Every: b.every.String(), Days: b.days, Batch: b.batch, Version: versionWithCommit(),
 		Machine: fmt.Sprintf("%d cores, %s/%s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())}
 	world, err := newBenchWorld(b.zones, b.days, b.step, b.horizon)
 	if err != nil {
@@ -226,9 +234,9 @@ func (b *benchSignals) run(ctx context.Context) (r benchSignalsResult, err error
 // two forecasts.
 func (b *benchSignals) live(ctx context.Context, world *benchWorld, m *benchMeter) error {
 	perDay := int(24 * time.Hour / b.step)
-	perHour := int(time.Hour / b.step)
+	perHour, perStore := int(time.Hour/b.step), int(b.every/b.step)
 	today := make([]string, b.zones) // the refs of the days that grow
-	for n := 1; n <= b.days*perDay; n++ {
+	for n := perStore; n <= b.days*perDay; n += perStore {
 		now := benchStart.Add(time.Duration(n) * b.step)
 		var round []store.Signal
 		for z := range b.zones {
