@@ -9,6 +9,7 @@ import (
 
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/ledger"
+	"clusy.io/clusy/internal/problem"
 )
 
 // account books the hours that are over. An hour waits for its measured
@@ -78,7 +79,8 @@ func (l *Loop) book(tx Tx, m ledger.Meter, now time.Time) error {
 }
 
 // intensities returns what is known of a zone since then: measured values, the
-// most trusted first, and for the impatient what was expected.
+// most trusted first, and for the impatient what was expected at the time. The
+// forecasts of now do not reach back to an hour that has waited for a day.
 func intensities(tx Tx, zone grid.Zone, basis grid.Basis, since, now time.Time, patient bool) (grid.Outlook, error) {
 	measured, err := tx.Measured(zone, since)
 	if err != nil {
@@ -88,6 +90,16 @@ func intensities(tx Tx, zone grid.Zone, basis grid.Basis, since, now time.Time, 
 	slices.SortStableFunc(out, grid.MoreTrusted)
 	if patient {
 		return grid.Believe(zone, basis, out...), nil
+	}
+	for _, at := range []time.Time{since, since.Add(time.Hour)} { // the second where there was none yet
+		s, err := tx.ForecastAt(zone, at)
+		if problem.Is(err, problem.NotFound) {
+			continue
+		}
+		if err != nil {
+			return grid.Outlook{}, err
+		}
+		out = append(out, s)
 	}
 	forecasts, err := tx.LatestForecasts()
 	return grid.Believe(zone, basis, append(out, forecasts[zone]...)...), err

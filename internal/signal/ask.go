@@ -170,6 +170,7 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 	}
 	var end time.Time
 	var step time.Duration
+	doubted := false
 	for range pages {
 		s, err := v.history(ctx, source, q)
 		if ctx.Err() != nil {
@@ -197,9 +198,11 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 			s.Grade = grid.Worse(s.Grade, grid.GradeB)
 		}
 		if taken, why := v.st.limits.sift(s, before.value, before.since); taken > 0 {
+			doubted = true
 			v.doubted(st, name, fmt.Sprintf("%d values are not used: %s", taken, why))
 		}
 		if unstick(s, before.value, before.since, v.p.Climatology) > 0 {
+			doubted = true
 			v.doubted(st, name, fmt.Sprintf("repeats one value for more than %s; what it repeats is not used", flatFor))
 		}
 		if s = trimmed(s); len(s.Values) == 0 {
@@ -217,7 +220,9 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 	if recheck {
 		st.rechecked = v.now
 	}
-	v.succeeded(st, name, !end.IsZero())
+	if !end.IsZero() || !doubted { // an answer of which nothing is believed is none
+		v.succeeded(st, name, !end.IsZero())
+	}
 	if end.After(v.st.until) {
 		v.st.until, v.st.last, v.st.since = end, before.value, before.since
 	}
