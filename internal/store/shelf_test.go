@@ -126,9 +126,12 @@ func TestChangedSignalsAreRefused(t *testing.T) {
 	breakIn(t, dir, `UPDATE signal SET body = unhex(substr(hex(body), 1, length(hex(body)) - 2) || '05')`)
 	d = openSQLite(t, dir)
 	for name, read := range map[string]func(store.SystemTx) error{
-		"one":      func(tx store.SystemTx) error { _, err := tx.Signal(s.Digest()); return err },
-		"latest":   func(tx store.SystemTx) error { _, err := tx.LatestForecasts(); return err },
-		"at":       func(tx store.SystemTx) error { _, err := tx.ForecastAt("DE", grid.AverageLifecycle, storetest.Noon); return err },
+		"one":    func(tx store.SystemTx) error { _, err := tx.Signal(s.Digest()); return err },
+		"latest": func(tx store.SystemTx) error { _, err := tx.LatestForecasts(); return err },
+		"at": func(tx store.SystemTx) error {
+			_, err := tx.ForecastAt("DE", grid.AverageLifecycle, storetest.Noon)
+			return err
+		},
 		"measured": func(tx store.SystemTx) error { _, err := tx.Measured("DE", time.Time{}); return err },
 		"prices":   func(tx store.SystemTx) error { _, err := tx.Prices("DE", time.Time{}); return err },
 	} {
