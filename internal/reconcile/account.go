@@ -92,7 +92,7 @@ func intensities(tx Tx, zone grid.Zone, basis grid.Basis, since, now time.Time, 
 		return grid.Believe(zone, basis, out...), nil
 	}
 	for _, at := range []time.Time{since, since.Add(time.Hour)} { // the second where there was none yet
-		s, err := tx.ForecastAt(zone, at)
+		s, err := tx.ForecastAt(zone, basis, at)
 		if problem.Is(err, problem.NotFound) {
 			continue
 		}

@@ -48,7 +48,7 @@ type Tx interface {
 	SeeSite(id string, seen time.Time, answered int64) error
 	Measured(zone grid.Zone, since time.Time) ([]grid.Series, error)
 	LatestForecasts() (map[grid.Zone][]grid.Series, error)
-	ForecastAt(zone grid.Zone, at time.Time) (grid.Series, error)
+	ForecastAt(zone grid.Zone, basis grid.Basis, at time.Time) (grid.Series, error)
 	UnsettledMeters() ([]ledger.Meter, error)
 	SettleMeter(workload string, attempt int, hour time.Time, index int64) error
 	Lead(name, holder string, at time.Time) (epoch int64, err error)

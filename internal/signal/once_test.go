@@ -19,7 +19,7 @@ func TestAskedOncePerStep(t *testing.T) {
 	seer := &prophet{moody: source, forecast: foresight(t, bundled.TraceProvider), prices: func(grid.Zone, time.Time, time.Time) (grid.Prices, error) {
 		return grid.Prices{}, nil
 	}}
-	p.Providers = []signal.Provider{seer}
+	p.Providers, p.Pricers = []signal.Provider{seer}, []signal.Pricer{seer}
 	p.Wanted = func(context.Context) (zones []grid.Zone, err error) {
 		for range workloads {
 			zones = append(zones, "GB")
