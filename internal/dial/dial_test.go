@@ -252,7 +252,7 @@ func TestTLS(t *testing.T) {
 	quiet := log.New(io.Discard, "", 0)
 	start := func(most uint16) (*httptest.Server, []byte) {
 		s := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-		s.TLS = &tls.Config{MaxVersion: most}
+		s.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: most}
 		s.Config.ErrorLog = quiet
 		s.StartTLS()
 		t.Cleanup(s.Close)

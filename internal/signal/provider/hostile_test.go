@@ -530,6 +530,16 @@ func TestTooManyPoints(t *testing.T) {
 	}
 }
 
+// A step that is not over is not measured, whatever was asked for.
+func TestStepNotOver(t *testing.T) {
+	o := origin{provider: "x", zone: "DE", basis: grid.AverageLifecycle, step: time.Hour}
+	ps := []point{{at: at("2026-09-14T09:00Z"), value: 300_000}, {at: at("2026-09-14T10:00Z"), value: 310_000}}
+	s, err := o.history(ps, at("2026-09-14T00:00Z"), at("2026-09-15T00:00Z"), hostileNow)
+	if err != nil || len(s.Values) != 1 || s.End().After(hostileNow) {
+		t.Errorf("got %v, %v", s, err)
+	}
+}
+
 // FuzzAnswer: whatever a source answers, a driver neither panics nor believes
 // what no grid can be.
 func FuzzAnswer(f *testing.F) {
