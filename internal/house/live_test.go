@@ -24,9 +24,9 @@ const topSecret = "Kq7vXo2Pz9-not-for-anybody-else"
 // wind is a grid that goes up and down with the hours of the day.
 func wind(t time.Time) float64 { return 300 + 10*float64(t.Hour()) }
 
-// seer serves history and forecasts of DE-LU in a form of its own, to who has
+// liveGrid serves the history of DE-LU in a form of its own, to who has
 // the key, and counts.
-func seer() http.Handler {
+func liveGrid() http.Handler {
 	mux := http.NewServeMux()
 	rows := func(from time.Time, hours int) []byte {
 		var list []map[string]any
@@ -59,7 +59,7 @@ func seer() http.Handler {
 // planned on and shown; and the key is in nothing that the server writes, says
 // or answers, whatever goes wrong.
 func TestLiveSource(t *testing.T) {
-	s := fake.New(t, seer())
+	s := fake.New(t, liveGrid())
 	t.Setenv("SEER_KEY", topSecret)
 	declared, err := provider.Read(strings.NewReader(fmt.Sprintf(`sources:
 - kind: http

@@ -27,6 +27,7 @@ import (
 	"clusy.io/clusy/internal/reconcile"
 	"clusy.io/clusy/internal/signal"
 	"clusy.io/clusy/internal/signal/bundled"
+	"clusy.io/clusy/internal/signal/signaltest/fake"
 	"clusy.io/clusy/internal/signal/tables"
 	"clusy.io/clusy/internal/store"
 	"clusy.io/clusy/internal/wire"
@@ -107,7 +108,7 @@ func newVale(t *testing.T) *vale {
 	w.loop = &reconcile.Loop{Store: loopStore{w.db, bell}, Rules: rules, Now: now, NewID: id,
 		OfferFor: 90 * time.Second, Silence: 2 * time.Minute, Patience: 24 * time.Hour, Holder: "test"}
 	must(w.loop.Lead(t.Context()))
-	server := &api.Server{Store: apiStore{w.db, bell}, Syncer: w.loop, Zones: zones{annual, []*signal.Poller{w.poller}}, Rules: rules, Now: now, NewID: id, Silence: w.loop.Silence}
+	server := &api.Server{Store: apiStore{w.db, bell}, Syncer: w.loop, Zones: zones{annual, []*signal.Poller{w.poller}, fake.Exchange(t, time.Second)}, Rules: rules, Now: now, NewID: id, Silence: w.loop.Silence}
 	handler := server.Handler()
 	caller := wire.Caller{Principal: "token:test", Tenant: tenant}
 	caller.Grants = []access.Grant{{Holder: caller.Principal, Role: access.Operator, Tenant: tenant, Until: w.now.AddDate(100, 0, 0)}}

@@ -207,6 +207,11 @@ func TestWattTimeSession(t *testing.T) {
 	if err := ask(wtNow.Add(29 * time.Minute)); err != nil {
 		t.Error(err)
 	}
+	for label := range w.keep.entries {
+		if strings.Contains(label, "login") {
+			t.Error("a session's token is kept among the answers")
+		}
+	}
 	// A wrong password: one try, and then none for an hour.
 	w = openWT(t, f)
 	t.Setenv("CLUSY_TEST_WT", "wr0ng-password")

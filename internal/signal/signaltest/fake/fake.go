@@ -47,11 +47,15 @@ func New(t testing.TB, routes http.Handler) *Server {
 	return s
 }
 
+// MostBytes is the most of an answer that an Exchange of a test takes: little,
+// so that tests of too much are quick.
+const MostBytes = 256 << 10
+
 // Exchange returns a way to dial the server. It is impatient where the test is
 // about slow answers.
 func Exchange(t testing.TB, patience time.Duration) *dial.Exchange {
 	t.Helper()
-	x, err := dial.New(dial.Options{Version: "test", Patience: patience})
+	x, err := dial.New(dial.Options{Version: "test", Patience: patience, MostBytes: MostBytes})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,16 +167,14 @@ func Endless(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// bomb is 256 MiB of spaces in a quarter of a megabyte.
+// bomb is 256 MiB of spaces in a quarter of a megabyte: one archive after the
+// other, each of one MiB, which a reader takes for one.
 var bomb = sync.OnceValue(func() []byte {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	chunk := bytes.Repeat([]byte(" "), 1<<20)
-	for range 256 {
-		_, _ = z.Write(chunk)
-	}
+	_, _ = z.Write(bytes.Repeat([]byte(" "), 1<<20))
 	_ = z.Close()
-	return b.Bytes()
+	return bytes.Repeat(b.Bytes(), 256)
 })
 
 // Bomb sends a small archive of a large answer.
