@@ -31,7 +31,9 @@ func TestScript(t *testing.T) {
 			env.Setenv("PATH", filepath.Dir(bin)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("NO_COLOR", "1")
-			return nil
+			trace, err := filepath.Abs("../../internal/signal/bundled/trace.csv")
+			env.Setenv("TRACE", trace)
+			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"serve": scriptServe, "halt": scriptHalt, "flip": scriptFlip, "capture": scriptCapture, "code": scriptCode,

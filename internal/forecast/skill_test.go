@@ -59,6 +59,66 @@ func TestAnchoredBeatsPersistence(t *testing.T) {
 	}
 }
 
+// TestMakeBeatsAnchored pins what docs/benchmarks says of Make, on the bundled
+// weeks: it errs less than what it is measured against, jobs planned on it save
+// more, and its band holds what it says.
+func TestMakeBeatsAnchored(t *testing.T) {
+	trace, _ := load(t)
+	var ours, anchored, persistence, held, n [2]float64
+	jobs := []forecast.Job{{Hours: 4, Slack: 24, Interruptible: true}, {Hours: 12, Slack: 24, Interruptible: true}}
+	saved := map[string]float64{}
+	for _, zone := range slices.Sorted(maps.Keys(trace)) {
+		s := trace[zone]
+		for now := s.Start.Add(25 * 24 * time.Hour); !now.Add(48 * time.Hour).After(s.End()); now = now.Add(83 * time.Hour) {
+			a, _, ok := forecast.Make(of(s), forecast.Climatology{}, now, time.Hour, 48)
+			b, ok2 := forecast.Anchored(s, forecast.Climatology{}, now, time.Hour, 48)
+			if !ok || !ok2 || a.Grade != grid.GradeC {
+				t.Fatalf("%s at %s: ok %v, %v, grade %s", zone, now, ok, ok2, a.Grade)
+			}
+			plans := map[string][]float64{"make": nil, "anchored": nil, "persistence": nil, "clairvoyant": nil, "flat": make([]float64, 48)}
+			for h := range 48 {
+				truth := at(t, s, now.Add(time.Duration(h)*time.Hour))
+				before := at(t, s, now.Add(time.Duration(h%24-24)*time.Hour))
+				n[h/24]++
+				ours[h/24] += math.Abs(float64(a.Values[h])-truth) / truth
+				anchored[h/24] += math.Abs(float64(b.Values[h])-truth) / truth
+				persistence[h/24] += math.Abs(before-truth) / truth
+				if float64(a.Low[h]) <= truth && truth <= float64(a.High[h]) {
+					held[h/24]++
+				}
+				for what, v := range map[string]float64{"make": float64(a.Values[h]), "anchored": float64(b.Values[h]), "persistence": before, "clairvoyant": truth} {
+					plans[what] = append(plans[what], v)
+				}
+			}
+			for _, j := range jobs {
+				for what, plan := range plans {
+					sum, ok := j.Shift(plans["clairvoyant"], 0, 0, forecast.Once, func(int) []float64 { return plan })
+					if !ok {
+						t.Fatal("no plan")
+					}
+					saved[what] -= sum
+				}
+			}
+		}
+	}
+	share := func(what string) float64 {
+		return 100 * (saved[what] - saved["flat"]) / (saved["clairvoyant"] - saved["flat"])
+	}
+	for d := range 2 {
+		t.Logf("day %d: MAPE %.1f %%, anchored %.1f %%, persistence %.1f %%; band holds %.1f %%", d+1, 100*ours[d]/n[d], 100*anchored[d]/n[d], 100*persistence[d]/n[d], 100*held[d]/n[d])
+		if ours[d] >= anchored[d] || ours[d] >= persistence[d] {
+			t.Errorf("day %d: no better than what it is measured against", d+1)
+		}
+		if h := 100 * held[d] / n[d]; h < 87 || h > 93 {
+			t.Errorf("day %d: the 90 %% band holds %.1f %%", d+1, h)
+		}
+	}
+	t.Logf("saving: %.1f %% of the clairvoyant's, anchored %.1f %%, persistence %.1f %%", share("make"), share("anchored"), share("persistence"))
+	if share("make") <= share("anchored") || share("make") <= share("persistence") || share("make") < 80 {
+		t.Error("jobs save no more than by what it is measured against, or less than 80 %")
+	}
+}
+
 // score gathers relative errors by day ahead.
 type score struct {
 	sum, within, n [2]float64
