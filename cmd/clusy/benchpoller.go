@@ -26,7 +26,7 @@ type benchPollerResult struct {
 	Zones     int     `json:"zones"`
 	Step      string  `json:"step"`
 	Lived     string  `json:"lived"`
-	Past      string  `json:"past"` // that the provider has, and the store from the first look on
+	Past      string  `json:"past"`         // that the provider has, and the store from the first look on
 	Issued    int     `json:"issuedBefore"` // forecasts of the provider, of each zone
 	Points    int     `json:"points"`
 	FirstCPU  float64 `json:"firstLookCPUSeconds"`
