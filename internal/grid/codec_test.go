@@ -168,6 +168,16 @@ func TestUnmarshalRefuses(t *testing.T) {
 			t.Log(name, err)
 		}
 	}
+	// A count is refused before there is memory for it.
+	many := append(append(bytes.Clone(good[:len(good)-5]), 0x80, 0x80, 0x40), good[len(good)-4:]...)
+	if err := s.UnmarshalBinary(many); err == nil || !strings.Contains(err.Error(), "1048576 values") {
+		t.Errorf("a million values in a few bytes: %v", err)
+	}
+	// A distance so large that the value, in its unit, runs over into a sound one.
+	over := binary.AppendUvarint(bytes.Clone(good[:len(good)-1]), 2<<61+2+1)
+	if err := s.UnmarshalBinary(over); err == nil {
+		t.Errorf("a value that runs over is taken for %v", s.Values)
+	}
 	if _, err := (Series{}).MarshalBinary(); err == nil {
 		t.Error("no series at all was written")
 	}

@@ -126,9 +126,11 @@ func Raced() (answer error, spoiled bool) {
 	return err, errors.Is(t.writable(), err) && problem.Is(err, problem.Conflict)
 }
 
-// Shelved returns how many numbers are on the shelf of a SQLite store at most,
-// and how many are on it.
-func (s *SQLite) Shelved() (most, n int) {
+// Narrow bounds what a board of the shelf holds.
+func (s *SQLite) Narrow(numbers int) { s.shelf.most = numbers }
+
+// Shelved returns how many numbers are on the shelf.
+func (s *SQLite) Shelved() (n int) {
 	s.shelf.mu.Lock()
 	defer s.shelf.mu.Unlock()
 	for _, board := range []map[string]grid.Series{s.shelf.upper, s.shelf.lower} {
@@ -136,5 +138,5 @@ func (s *SQLite) Shelved() (most, n int) {
 			n += len(x.Values) + len(x.Low) + len(x.High)
 		}
 	}
-	return 2 * boardMost, n
+	return n
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 
@@ -21,6 +22,7 @@ type shelf struct {
 	mu           sync.Mutex
 	upper, lower map[string]grid.Series
 	numbers      int // on the upper board
+	most         int // numbers on a board; 0: boardMost
 }
 
 // boardMost is how many numbers a board holds: 1,500 forecasts of 72 hours in
@@ -47,10 +49,11 @@ func (s *shelf) get(ref string) (grid.Series, bool) {
 // put puts x on the upper board; mu is held.
 func (s *shelf) put(x grid.Series) {
 	n := len(x.Values) + len(x.Low) + len(x.High) + 64 // and its own fields
-	if n > boardMost/4 {
+	most := cmp.Or(s.most, boardMost)
+	if n > most/4 {
 		return // years of minutes: nobody reads them twice
 	}
-	if s.upper == nil || s.numbers+n > boardMost {
+	if s.upper == nil || s.numbers+n > most {
 		s.upper, s.lower, s.numbers = map[string]grid.Series{}, s.upper, 0
 	}
 	if _, ok := s.upper[x.Ref]; !ok {

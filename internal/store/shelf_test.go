@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -66,7 +67,8 @@ func TestShelfIsShared(t *testing.T) {
 // read again and again stays longest.
 func TestShelfIsBounded(t *testing.T) {
 	d := openSQLite(t, t.TempDir())
-	const numbers = 400_000
+	const most, numbers = 4000, 400
+	d.Narrow(most)
 	zone := func(n int) grid.Zone { return grid.Zone(fmt.Sprint("DE-", n)) }
 	putSignals(t, d, store.Signal{Kind: store.Forecast, Series: storetest.Series("FR", storetest.Noon, 1)})
 	first, err := latest(d)
@@ -81,9 +83,9 @@ func TestShelfIsBounded(t *testing.T) {
 		if err := d.System().View(ctx, func(tx store.SystemTx) error { _, err := tx.Measured(zone(n), time.Time{}); return err }); err != nil {
 			t.Fatal(err)
 		}
-		most, now := d.Shelved()
-		if now > most {
-			t.Fatalf("%d numbers are remembered, want at most %d", now, most)
+		now := d.Shelved()
+		if now > 2*most {
+			t.Fatalf("%d numbers are remembered, want at most %d", now, 2*most)
 		}
 		highest = max(highest, now)
 		again, err := latest(d)
@@ -94,7 +96,44 @@ func TestShelfIsBounded(t *testing.T) {
 			t.Fatal("what is read all the time was forgotten")
 		}
 	}
-	if most, _ := d.Shelved(); highest < most/2 {
+	// Once a series is too long to be read twice, it is not remembered at all.
+	s := storetest.Series("DE", storetest.Noon, 1)
+	s.Step, s.Values = time.Minute, append(s.Values, make([]grid.Intensity, most/4)...)
+	putSignals(t, d, store.Signal{Kind: store.Forecast, Series: s})
+	before := d.Shelved()
+	if _, err := latest(d); err != nil || d.Shelved() > before {
+		t.Errorf("a series of %d numbers is remembered: %d, then %d, %v", most/4, before, d.Shelved(), err)
+	}
+	if highest < most {
 		t.Errorf("at most %d numbers were remembered of %d", highest, most)
+	}
+}
+
+// TestChangedSignalsAreRefused: a series or prices that were changed in the
+// file are not what their names say, and are not read, though they are valid.
+func TestChangedSignalsAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	d := openSQLite(t, dir)
+	s, p := storetest.Series("DE", storetest.Noon, 300, 301), storetest.Prices("DE", storetest.Noon, 5, 6)
+	putSignals(t, d, store.Signal{Kind: store.Forecast, Series: s}, store.Signal{Kind: store.Measured, Series: storetest.Series("DE", storetest.Noon, 7, 8)})
+	err := d.System().Update(ctx, func(tx store.SystemTx) error {
+		_, err := tx.PutPrices([]grid.Prices{p}, storetest.Event(""))
+		return err
+	})
+	if err := errors.Join(err, d.Close()); err != nil {
+		t.Fatal(err)
+	}
+	breakIn(t, dir, `UPDATE signal SET body = unhex(substr(hex(body), 1, length(hex(body)) - 2) || '05')`)
+	d = openSQLite(t, dir)
+	for name, read := range map[string]func(store.SystemTx) error{
+		"one":      func(tx store.SystemTx) error { _, err := tx.Signal(s.Digest()); return err },
+		"latest":   func(tx store.SystemTx) error { _, err := tx.LatestForecasts(); return err },
+		"at":       func(tx store.SystemTx) error { _, err := tx.ForecastAt("DE", storetest.Noon); return err },
+		"measured": func(tx store.SystemTx) error { _, err := tx.Measured("DE", time.Time{}); return err },
+		"prices":   func(tx store.SystemTx) error { _, err := tx.Prices("DE", time.Time{}); return err },
+	} {
+		if err := d.System().View(ctx, read); err == nil || !strings.Contains(err.Error(), "changed where") {
+			t.Errorf("%s: read with %v", name, err)
+		}
 	}
 }
