@@ -36,6 +36,10 @@ type benchSignals struct {
 	every   time.Duration
 	batch   int
 	keep    string
+	poller  time.Duration // 0: not the poller
+	past    time.Duration
+	issued  int
+	profile string
 	out     io.Writer // progress
 }
 
@@ -58,7 +62,7 @@ dropped; how many bytes were written for that, how many leaves the log grew by,
 what processor time it took, how long the longest transaction held the writer;
 and how long a plan waits for the newest forecasts of all zones, from disk and
 from memory. Making up the values is not in the figures.`,
-		Example: "clusy bench signals\nclusy bench signals --zones 100 --step 15m --days 3\nclusy bench signals --json",
+		Example: "clusy bench signals\nclusy bench signals --zones 100 --step 15m --days 3\nclusy bench signals --zones 100 --poller 6h\nclusy bench signals --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			switch {
@@ -74,7 +78,17 @@ from memory. Making up the values is not in the figures.`,
 			if b.every == 0 {
 				b.every = b.step
 			}
+			if b.poller != 0 && (b.poller < time.Hour || b.poller > 31*24*time.Hour || b.issued < 0 || b.past < 0 || b.past > 366*24*time.Hour) {
+				return usage("--poller %s, --past %s, --issued %d: give 1h to 744h, 0 to 8784h, and 0 or more", b.poller, b.past, b.issued)
+			}
 			b.out = cmd.ErrOrStderr()
+			if b.poller != 0 {
+				r, err := b.runPoller(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return print(cmd, r, r.show)
+			}
 			r, err := b.run(cmd.Context())
 			if err != nil {
 				return err
@@ -89,6 +103,10 @@ from memory. Making up the values is not in the figures.`,
 	fl.DurationVar(&b.horizon, "horizon", 72*time.Hour, "how far forecasts reach")
 	fl.DurationVar(&b.every, "store-every", 0, "store measured values this often (default: at each step)")
 	fl.IntVar(&b.batch, "batch", 250, "series that are stored in one transaction at most")
+	fl.DurationVar(&b.poller, "poller", 0, "measure the real poller for so long, as 6h")
+	fl.DurationVar(&b.past, "past", benchPast, "with --poller: the past that the provider has")
+	fl.IntVar(&b.issued, "issued", 0, "with --poller: how many hourly forecasts of the past there are, up to 840 count")
+	fl.StringVar(&b.profile, "profile", "", "with --poller: file to write a CPU profile to")
 	fl.StringVar(&b.keep, "keep", "", "new directory to keep the store in (default: a temporary one)")
 	return cmd
 }

@@ -175,3 +175,7 @@ func (s sink) Issued(ctx context.Context, zone grid.Zone, since time.Time) (out 
 	})
 	return out, err
 }
+
+// Sink returns where the house's pollers leave their series: for measurements
+// of a poller on a store of its own.
+func Sink(db store.DB) signal.Sink { return sink{db} }

@@ -81,7 +81,7 @@ func (v *visit) forecast(ctx context.Context, fresh []grid.Series) (grid.Series,
 	if err := v.daysFrom(ctx, v.now.Add(-Lookback)); err != nil {
 		return grid.Series{}, false, err
 	}
-	issued, err := v.p.Sink.Issued(ctx, v.zone, v.now.Add(-Lookback))
+	issued, err := v.p.Sink.Issued(ctx, v.zone, v.now.Add(-forecast.TrackRecord))
 	if err != nil {
 		return grid.Series{}, false, fmt.Errorf("read the forecasts of providers: %w", err)
 	}
