@@ -27,6 +27,7 @@ var (
 const (
 	flagEstimated = 1 << iota
 	flagBand
+	flagModel
 )
 
 // MarshalBinary returns s without its Ref, times to the microsecond, or the
@@ -47,7 +48,13 @@ func (s Series) MarshalBinary() ([]byte, error) {
 	if len(s.Low) > 0 {
 		flags |= flagBand
 	}
+	if s.Model != "" {
+		flags |= flagModel
+	}
 	w.b = append(w.b, flags)
+	if s.Model != "" {
+		w.text(s.Model)
+	}
 	w.signed(int64(s.Revision))
 	w.times(s.Issued, s.Start, s.Step)
 	unit := max(unitOf(s.Values, unitOf(s.Low, unitOf(s.High, 0))), 1)
@@ -78,10 +85,15 @@ func (s *Series) UnmarshalBinary(b []byte) error {
 	x.Basis = Basis{Signal(r.oneOf(signals)), Scope(r.oneOf(scopes))}
 	x.Flow, x.Grade = Flow(r.oneOf(flows)), Grade(r.octet())
 	flags := r.octet()
-	if flags > flagEstimated|flagBand {
+	if flags > flagEstimated|flagBand|flagModel {
 		r.fail("unknown flags %#x", flags)
 	}
 	x.Estimated = flags&flagEstimated != 0
+	if flags&flagModel != 0 {
+		if x.Model = r.text(); x.Model == "" {
+			r.fail("a model without a name")
+		}
+	}
 	x.Revision = int(r.signed())
 	x.Issued, x.Start, x.Step = r.times()
 	n, unit := r.count(int64(MaxIntensity))

@@ -18,7 +18,7 @@ func someSeries(r *rand.Rand) Series {
 	s := Series{
 		Provenance: Provenance{
 			Provider: strings.Repeat("p", r.IntN(40)), Zone: Zone(pick([]string{"DE", "US-CAL-CISO", strings.Repeat("Z", 64)})),
-			Issued: midnight.Add(time.Duration(r.Int64N(1e9)) * time.Microsecond), Revision: r.IntN(4) - 1,
+			Issued: midnight.Add(time.Duration(r.Int64N(1e9)) * time.Microsecond), Revision: r.IntN(4) - 1, Model: []string{"", "2025-09-01", "x"}[r.IntN(3)],
 			Basis: Basis{Signal(pick(signals)), Scope(pick(scopes))}, Flow: Flow(pick(flows)), Estimated: r.IntN(2) == 0, Grade: Grade(pick([]string{"A", "C", "E"})),
 		},
 		Start: midnight.Add(time.Duration(r.IntN(1000)-500) * time.Minute), Step: time.Duration(1+r.IntN(24*60)) * time.Minute,
@@ -234,6 +234,9 @@ func TestDigestIsAsEver(t *testing.T) {
 		_ = binary.Write(h, binary.BigEndian, s.Estimated)
 		if s.Flow != "" {
 			text(string(s.Flow))
+		}
+		if s.Model != "" {
+			text("model " + s.Model)
 		}
 		for _, vs := range [][]Intensity{s.Values, s.Low, s.High} {
 			_ = binary.Write(h, binary.BigEndian, uint32(len(vs)))

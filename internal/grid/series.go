@@ -74,8 +74,9 @@ func MoreTrusted(a, b Series) int {
 type Provenance struct {
 	Provider  string    `json:"provider"`
 	Zone      Zone      `json:"zone"`
-	Issued    time.Time `json:"issued"`   // when the provider said it; a plan may only use what was issued before it
-	Revision  int       `json:"revision"` // 0 for the first issue, more for re-estimates of the same time
+	Issued    time.Time `json:"issued"`          // when the provider said it; a plan may only use what was issued before it
+	Model     string    `json:"model,omitempty"` // of the provider's, where its numbers are a model's: those of two never share a series
+	Revision  int       `json:"revision"`        // 0 for the first issue, more for re-estimates of the same time
 	Basis     Basis     `json:"basis"`
 	Flow      Flow      `json:"flow,omitempty"` // "" if the provider does not say
 	Estimated bool      `json:"estimated"`      // modelled by the provider, not measured
@@ -137,6 +138,8 @@ func (s Series) Validate() error {
 		return fmt.Errorf("series of %s has basis %q, want average or marginal, lifecycle or direct", s.Zone, s.Basis)
 	case s.Flow != "" && s.Flow != Consumption && s.Flow != Production:
 		return fmt.Errorf("series of %s has flow %q, want consumption or production", s.Zone, s.Flow)
+	case len(s.Model) > 64 || strings.IndexFunc(s.Model, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0:
+		return fmt.Errorf("series of %s is of model %q, want at most 64 letters and signs of ASCII", s.Zone, s.Model)
 	case s.Step < time.Minute || s.Step > 24*time.Hour:
 		return fmt.Errorf("series of %s has a step of %s, want 1 min to 24 h", s.Zone, s.Step)
 	case s.Issued.IsZero():
@@ -200,6 +203,9 @@ func (s Series) Digest() string {
 	}
 	if s.Flow != "" { // older series, which do not say, keep their names
 		b = digestText(b, string(s.Flow))
+	}
+	if s.Model != "" {
+		b = digestText(b, "model "+s.Model)
 	}
 	for _, vs := range [][]Intensity{s.Values, s.Low, s.High} {
 		b = binary.BigEndian.AppendUint32(b, uint32(len(vs)))

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"clusy.io/clusy/internal/forecast"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/ledger"
 	"clusy.io/clusy/internal/store"
@@ -18,7 +17,10 @@ const (
 	closely = 6 * time.Minute // near the end of the outage: longer than a source is left alone that fails
 	healthy = 24 * time.Hour
 	dead    = 72 * time.Hour
-	after   = 60 * time.Hour // until all that was submitted has run and is booked
+	// silentFor is how long a provider may not be heard of until its forecast is
+	// not of grade A any more.
+	silentFor = 3 * time.Hour
+	after     = 60 * time.Hour // until all that was submitted has run and is booked
 )
 
 // TestOutage: every provider is dead for three days, in every way in which one
@@ -46,8 +48,10 @@ func TestOutage(t *testing.T) {
 				want = grid.GradeE
 			case made.Sub(h.MeasuredUntil) >= 48*time.Hour:
 				want = grid.GradeD
-			case made.Sub(told) > forecast.Live:
+			case made.Sub(told) > silentFor+2*cycle:
 				want = grid.GradeC
+			case made.Sub(told) > silentFor:
+				want = grid.Grade(h.Grade) // it was asked up to a cycle after it had told
 			}
 			if grade := grid.Grade(h.Grade); grade != want {
 				t.Fatalf("at %s, measured until %s and foretold at %s, the forecast of %s in use is of grade %s, want %s", w.now, h.MeasuredUntil, told, h.Zone, grade, want)
@@ -162,7 +166,7 @@ func (w *vale) booked(died, back time.Time) {
 					w.t.Errorf("%s: %s as measured, it was %s", what, u.Intensity, real.Value)
 				}
 				// A forecast in which a live provider has a say is of grade A, too.
-				ours := strings.HasPrefix(u.Signal.Provider, "clusy/") && u.Signal.Estimated && (u.Signal.Grade > grid.GradeB || u.Signal.Issued.Before(died.Add(forecast.Live)))
+				ours := strings.HasPrefix(u.Signal.Provider, "clusy/") && u.Signal.Estimated && (u.Signal.Grade > grid.GradeB || u.Signal.Issued.Before(died.Add(silentFor+2*cycle)))
 				if measured != (u.Signal.Grade == grid.GradeA && !u.Signal.Estimated) || measured == ours {
 					w.t.Errorf("%s: by %s of grade %s, estimated: %t", what, u.Signal.Provider, u.Signal.Grade, u.Signal.Estimated)
 				}

@@ -265,6 +265,7 @@ func (v *visit) hear(ctx context.Context) ([]grid.Series, error) {
 		case err == nil && len(s.Values) == 0:
 			continue
 		case err == nil && !s.Issued.After(st.held):
+			st.heard = v.now
 			v.succeeded(st, source.Name(), false)
 			continue // the one that we have
 		case err == nil:
@@ -281,7 +282,7 @@ func (v *visit) hear(ctx context.Context) ([]grid.Series, error) {
 		v.succeeded(st, source.Name(), true)
 		s.Ref = ""
 		s.Ref = s.Digest()
-		st.held = s.Issued
+		st.held, st.heard = s.Issued, v.now
 		v.found = append(v.found, Found{Kind: grid.Issued, Series: s})
 		issued = append(issued, s)
 	}

@@ -34,6 +34,10 @@ func (v *visit) expect(ctx context.Context, issued []grid.Series) error {
 	return nil
 }
 
+// calm is how long a forecast is not made anew because of a surprise: one value
+// in ten is one.
+const calm = 15 * time.Minute
+
 // better reports whether something new was measured that was not there for the
 // forecast in use: an hour's value, or any after an outage.
 func (v *visit) better() bool {
@@ -46,7 +50,7 @@ func (v *visit) better() bool {
 // surprised reports whether the newest value lies out of the band in which
 // nine of ten were expected.
 func (v *visit) surprised() bool {
-	if !v.fresh || len(v.st.expected.Low) == 0 {
+	if !v.fresh || len(v.st.expected.Low) == 0 || v.now.Sub(v.st.forecasted) < calm {
 		return false
 	}
 	s := v.st.expected
@@ -55,6 +59,23 @@ func (v *visit) surprised() bool {
 		return false
 	}
 	return v.st.last < s.Low[i] || v.st.last > s.High[i]
+}
+
+// heardOfLate reports whether a provider that has a say in a forecast has said
+// what it expects within the last hours: what is a day old and may be asked for
+// is live, what is a day old because nobody answers is not.
+func (v *visit) heardOfLate(why forecast.Verdict) bool {
+	for rank, source := range v.p.Providers {
+		if v.now.Sub(v.st.source[rank].heard) > stale {
+			continue
+		}
+		for _, part := range why.Parts {
+			if part.Forecaster == source.Name() {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // stepOf is the step of the forecast in use: an hour, or that of the provider's
@@ -91,6 +112,10 @@ func (v *visit) forecast(ctx context.Context, fresh []grid.Series) (grid.Series,
 	step := stepOf(issued)
 	past := forecast.Past{Zone: v.zone, Basis: v.p.basis(), Measured: have, Issued: issued}
 	s, why, ok := forecast.Make(past, v.p.Climatology, v.now, step, int(Ahead*time.Hour/step))
+	if ok && s.Grade < grid.GradeC && !v.heardOfLate(why) {
+		s.Grade, why.Grade = grid.GradeC, grid.GradeC
+		why.Why += " No provider has been heard of lately, so it is of grade C."
+	}
 	v.st.health.Verdict = why
 	if ok {
 		return s, s.Validate() == nil, nil

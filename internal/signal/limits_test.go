@@ -156,6 +156,7 @@ func TestContinues(t *testing.T) {
 		"out of step":   func(s *grid.Series) { s.Start = s.Start.Add(time.Minute) },
 		"another grade": func(s *grid.Series) { s.Grade = grid.GradeB },
 		"another basis": func(s *grid.Series) { s.Basis.Scope = grid.Direct },
+		"another model": func(s *grid.Series) { s.Model = "2026-09-01" },
 		"another flow":  func(s *grid.Series) { s.Flow = grid.Production },
 		"not in a day":  func(s *grid.Series) { s.Step = 7 * time.Hour },
 	} {

@@ -20,7 +20,7 @@ func Merge(zone grid.Zone, basis grid.Basis, series []grid.Series) grid.Series {
 	out := grid.Series{Provenance: grid.Provenance{Zone: zone, Basis: basis}}
 	var parts []grid.Series
 	var end time.Time
-	for _, s := range series {
+	for _, s := range ofOneModel(zone, basis, series) {
 		if s.Zone != zone || s.Basis != basis || s.Step <= 0 || len(s.Values) == 0 {
 			continue
 		}
@@ -100,6 +100,21 @@ func lastFlat(s grid.Series) (grid.Intensity, time.Time) {
 		i--
 	}
 	return v, s.Start.Add(time.Duration(i) * s.Step)
+}
+
+// ofOneModel leaves out the series of a provider that are of an older model than
+// its newest: two models never make one series.
+func ofOneModel(zone grid.Zone, basis grid.Basis, series []grid.Series) []grid.Series {
+	newest := map[string]grid.Series{}
+	for _, s := range series {
+		if n, ok := newest[s.Provider]; s.Zone == zone && s.Basis == basis && (!ok || s.Issued.After(n.Issued)) {
+			newest[s.Provider] = s
+		}
+	}
+	if !slices.ContainsFunc(series, func(s grid.Series) bool { return s.Model != newest[s.Provider].Model }) {
+		return series
+	}
+	return slices.DeleteFunc(slices.Clone(series), func(s grid.Series) bool { return s.Model != newest[s.Provider].Model })
 }
 
 // tail is the last known value before something, and since when it has held.

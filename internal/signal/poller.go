@@ -93,6 +93,7 @@ type sourceState struct {
 	rechecked time.Time
 	told      string // the last refusal that was put on record
 
+	heard       time.Time // when it last answered what it expects
 	held        time.Time // issue of the newest forecast that is stored
 	forecastDue time.Time
 

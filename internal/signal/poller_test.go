@@ -607,6 +607,7 @@ func TestMerge(t *testing.T) {
 	other, direct, revised := s("x", grid.GradeA, 0, time.Hour, 9), s("x", grid.GradeA, 0, time.Hour, 9), s("a", grid.GradeA, 1, time.Hour, 7)
 	other.Zone, direct.Basis.Scope, revised.Revision = "FR", grid.Direct, 1
 	const u = grid.Unknown
+	modelled := func(x grid.Series, model string) grid.Series { x.Model = model; return x }
 	for what, c := range map[string]struct {
 		in    []grid.Series
 		start int
@@ -621,6 +622,7 @@ func TestMerge(t *testing.T) {
 		"a gap":                  {[]grid.Series{s("a", "A", 1, time.Hour, 1), s("a", "A", 3, time.Hour, 3)}, 1, time.Hour, []grid.Intensity{1, u, 3}, "A"},
 		"the better grade":       {[]grid.Series{s("a", "A", 0, time.Hour, 1, u, 3), s("b", "B", 0, time.Hour, 4, 5, 6, 7)}, 0, time.Hour, []grid.Intensity{1, 5, 3, 7}, "B"},
 		"the later revision":     {[]grid.Series{s("a", "A", 0, time.Hour, 1, 2, 3), revised}, 0, time.Hour, []grid.Intensity{1, 7, 3}, "A"},
+		"of the newest model":    {[]grid.Series{modelled(s("a", "A", 0, time.Hour, 1, 2), "2025"), modelled(s("a", "A", 1, time.Hour, 5, 6), "2026"), s("b", "B", 0, time.Hour, 9)}, 0, time.Hour, []grid.Intensity{9, 5, 6}, "B"},
 		"the later issue":        {[]grid.Series{s("a", "A", 0, time.Hour, 1, 2), s("a", "A", 1, time.Hour, 5, 6)}, 0, time.Hour, []grid.Intensity{1, 5, 6}, "A"},
 		"steps of other lengths": {[]grid.Series{s("a", "A", 0, time.Hour, 1, 2), s("b", "B", 1, 30*time.Minute, 8, 8, 8)}, 0, 30 * time.Minute, []grid.Intensity{1, 1, 2, 2, 8}, "B"},
 	} {

@@ -267,7 +267,7 @@ func TestThePageOfReference(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range []Kind{entsoeKind, eiaKind, energyChartsKind, energinetKind, httpKind} {
+	for _, k := range Kinds() {
 		_, section, found := strings.Cut(text, "\n## `"+k.Name+"`\n")
 		section, _, _ = strings.Cut(section, "\n## ")
 		if !found {

@@ -14,7 +14,7 @@ type point struct {
 	value     grid.Intensity
 	estimated bool
 	issued    time.Time // zero: the source does not say
-	revision  int       // of the model it came from, where the source says one
+	model     string    // that it came from, where the source says one
 }
 
 // origin is what all values of a source have in common.
@@ -142,7 +142,7 @@ func (o origin) history(ps []point, from, to, now time.Time) (grid.Series, error
 		if !p.value.Known() && len(taken) == 0 {
 			continue
 		}
-		if len(taken) > 0 && p.value.Known() && (p.estimated != taken[0].estimated || p.revision != taken[0].revision) {
+		if len(taken) > 0 && p.value.Known() && (p.estimated != taken[0].estimated || p.model != taken[0].model) {
 			break
 		}
 		taken = append(taken, p)
@@ -160,7 +160,7 @@ func (o origin) history(ps []point, from, to, now time.Time) (grid.Series, error
 			s.Issued = p.issued
 		}
 	}
-	s.Revision = taken[0].revision
+	s.Model = taken[0].model
 	if taken[0].estimated {
 		s.Estimated, s.Grade = true, grid.GradeB
 	}
@@ -191,8 +191,8 @@ func (o origin) forecast(ps []point, issued, now time.Time) (grid.Series, error)
 		return s, nil
 	}
 	for _, p := range ps {
-		if p.revision != ps[0].revision {
-			return s, unfitf("its forecast of %s is of two models, %d and %d", o.zone, ps[0].revision, p.revision)
+		if p.model != ps[0].model {
+			return s, unfitf("its forecast of %s is of two models, %s and %s", o.zone, ps[0].model, p.model)
 		}
 	}
 	if end := ps[len(ps)-1].at.Add(step); !end.After(now) {
@@ -205,7 +205,7 @@ func (o origin) forecast(ps []point, issued, now time.Time) (grid.Series, error)
 		return s, unfitf("its forecast of %s reaches to %s, more than %d days from %s", o.zone, stamp(end), mostAhead/(24*time.Hour), stamp(now))
 	}
 	fill(&s, ps, step)
-	s.Issued, s.Revision = issued, ps[0].revision
+	s.Issued, s.Model = issued, ps[0].model
 	return s, fit(s)
 }
 

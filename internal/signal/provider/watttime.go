@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +31,7 @@ var wattTimeKind = Kind{
 }
 
 // wattTime is the API of WattTime. Its numbers come from models that are
-// dated; the date is the revision of a series, so that two models are never
+// dated; the date is the model of a series, so that two models are never
 // one series.
 type wattTime struct {
 	*source
@@ -174,30 +173,29 @@ func (w *wattTime) origin(zone grid.Zone) origin {
 }
 
 // check reads what the values are, and completes the origin with it.
-func (w *wattTime) check(m wtMeta, theirs string, o *origin) (unit ratio, model int, err error) {
+func (w *wattTime) check(m wtMeta, theirs string, o *origin) (unit ratio, model string, err error) {
 	unit, known := wtUnits[m.Units]
 	date, derr := time.Parse("2006-01-02", m.Model.Date)
 	switch {
 	case m.Region != theirs:
-		return unit, 0, unfitf("asked for region %s, it answers for %q", theirs, printable(m.Region, 40))
+		return unit, "", unfitf("asked for region %s, it answers for %q", theirs, printable(m.Region, 40))
 	case m.Signal != w.kind:
-		return unit, 0, unfitf("asked for %s, it answers with %q", w.kind, printable(m.Signal, 40))
+		return unit, "", unfitf("asked for %s, it answers with %q", w.kind, printable(m.Signal, 40))
 	case !known:
-		return unit, 0, unfitf("its values of %s are in %q, want lbs_co2_per_mwh", theirs, printable(m.Units, 40))
+		return unit, "", unfitf("its values of %s are in %q, want lbs_co2_per_mwh", theirs, printable(m.Units, 40))
 	case derr != nil || date.Year() < 2000 || date.Year() > 2199:
-		return unit, 0, unfitf("it does not say of which model its values of %s are (meta.model.date is %q)", theirs, printable(m.Model.Date, 40))
+		return unit, "", unfitf("it does not say of which model its values of %s are (meta.model.date is %q)", theirs, printable(m.Model.Date, 40))
 	case m.Period < 60 || m.Period > 86400 || m.Period%60 != 0:
-		return unit, 0, unfitf("its values of %s are %d seconds apart, want 300 or 3600", theirs, m.Period)
+		return unit, "", unfitf("its values of %s are %d seconds apart, want 300 or 3600", theirs, m.Period)
 	}
 	o.step = time.Duration(m.Period) * time.Second
-	model, _ = strconv.Atoi(date.Format("20060102"))
-	return unit, model, nil
+	return unit, date.Format(time.DateOnly), nil
 }
 
-func (w *wattTime) points(rows []wtPoint, o origin, unit ratio, model int) ([]point, error) {
+func (w *wattTime) points(rows []wtPoint, o origin, unit ratio, model string) ([]point, error) {
 	ps := make([]point, 0, len(rows))
 	for _, r := range rows {
-		p := point{revision: model, estimated: r.Imputed}
+		p := point{model: model, estimated: r.Imputed}
 		var err error
 		if p.at, err = instant(r.Time); err != nil {
 			return nil, err

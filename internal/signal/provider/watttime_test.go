@@ -127,7 +127,7 @@ func TestWattTime(t *testing.T) {
 	if got.Values[0] != 393_945 || len(got.Values) != 12 || got.Step != wtStep {
 		t.Errorf("got %v in steps of %s", got.Values, got.Step)
 	}
-	if got.Basis != (grid.Basis{Signal: grid.Marginal, Scope: grid.Direct}) || got.Flow != "" || got.Revision != 20250901 {
+	if got.Basis != (grid.Basis{Signal: grid.Marginal, Scope: grid.Direct}) || got.Flow != "" || got.Model != "2025-09-01" {
 		t.Errorf("provenance is %+v", got.Provenance)
 	}
 	asked := f.Asked()
@@ -135,7 +135,7 @@ func TestWattTime(t *testing.T) {
 		t.Errorf("asked %+v", asked)
 	}
 	fc, err := w.Forecast(t.Context(), "US-CAL-CISO", wtNow)
-	if err != nil || len(fc.Values) != 288 || !fc.Issued.Equal(at("2026-09-14T10:00Z")) || fc.Revision != 20250901 {
+	if err != nil || len(fc.Values) != 288 || !fc.Issued.Equal(at("2026-09-14T10:00Z")) || fc.Model != "2025-09-01" {
 		t.Errorf("forecast of %d values issued %s, %v", len(fc.Values), fc.Issued, err)
 	}
 	list, err := w.Issues(t.Context(), "US-CAL-CISO", at("2026-09-14T10:00Z"), at("2026-09-14T11:00Z"), at("2026-09-14T12:00Z"))
@@ -151,8 +151,8 @@ func TestWattTime(t *testing.T) {
 	}
 	f.model = "2026-09-01"
 	later, err := w.History(t.Context(), "US-CAL-CISO", at("2026-09-14T09:00Z"), wtNow, wtNow)
-	if err != nil || later.Revision != 20260901 || later.Digest() == got.Digest() {
-		t.Errorf("got revision %d, %v", later.Revision, err)
+	if err != nil || later.Model != "2026-09-01" || later.Digest() == got.Digest() {
+		t.Errorf("got model %s, %v", later.Model, err)
 	}
 }
 
