@@ -228,3 +228,33 @@ func TestAxisStandsOnZero(t *testing.T) {
 		}
 	}
 }
+
+// Amounts stand on one foot, the greatest is the longest, and one that is not
+// known has no bar; all of them are in the words too.
+func TestScale(t *testing.T) {
+	f := day()
+	f.Panels = nil
+	f.Scales = []Scale{{Name: "Error", Unit: "%", Amounts: []Amount{{"ours", 5, Done}, {"theirs", 10, Compared}, {"nobody's", math.NaN(), Compared}}}}
+	svg := string(f.SVG())
+	for _, want := range []string{"Error, %: of | amount", "ours | 5", "theirs | 10", "nobody&#39;s | unknown"} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("nothing says %q", want)
+		}
+	}
+	var ours, theirs float64
+	for line := range strings.Lines(svg) {
+		var x, y, w float64
+		if n, _ := fmt.Sscanf(line, `<rect class="done" x="%g" y="%g" width="%g"`, &x, &y, &w); n == 3 {
+			ours = w
+		}
+		if n, _ := fmt.Sscanf(line, `<rect class="compared" x="%g" y="%g" width="%g"`, &x, &y, &w); n == 3 {
+			theirs = w
+		}
+	}
+	if ours <= 0 || math.Abs(theirs-2*ours) > 0.5 {
+		t.Errorf("bars of 5 and 10 are %g and %g wide", ours, theirs)
+	}
+	if n := strings.Count(svg, `<rect class="compared"`); n != 1 {
+		t.Errorf("%d bars of others, want 1: what is not known has none", n)
+	}
+}

@@ -254,10 +254,7 @@ func (m *blend) lookBack() {
 	if m.b == nil {
 		return
 	}
-	every := 1
-	if len(m.sources) > 0 {
-		every = 2
-	}
+	every := []int{1, 2, 4}[min(2, len(m.sources))] // many to be weighed are weighed at fewer times
 	k := len(m.sources) + 1
 	for i := len(m.b.tried) % every; i < len(m.b.tried); i += every {
 		t := m.b.tried[i]

@@ -148,6 +148,7 @@ func TestChain(t *testing.T) {
 		"silent for two days":       {of(silent), clim, grid.GradeD, forecast.ClimatologyProvider},
 		"silent and no climatology": {of(silent), forecast.Climatology{}, grid.GradeD, forecast.BuiltinProvider},
 		"nothing measured":          {of(none), clim, grid.GradeD, forecast.ClimatologyProvider},
+		"usual in another basis":    {forecast.Past{Zone: zone, Basis: grid.Basis{Signal: grid.Marginal, Scope: grid.Direct}}, clim, "", ""},
 		"nothing":                   {of(none), forecast.Climatology{}, "", ""},
 		"a history of another zone": {forecast.Past{Zone: "YY", Basis: full.Basis, Measured: full}, forecast.Climatology{}, "", ""},
 	} {
