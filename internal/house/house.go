@@ -214,7 +214,7 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 		OfferFor: clock.Scaled(90 * time.Second), Silence: clock.Scaled(2 * time.Minute), Patience: 24 * time.Hour, Holder: newID(),
 	}
 	server := &api.Server{
-		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.pollers, h.dial}, Places: placesOf(known, annual), Rules: rules, Now: clock.Now, NewID: newID,
+		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.pollers, h.dial}, Places: placesOf(known, annual, zonesOf(cfg.Sites)), Rules: rules, Now: clock.Now, NewID: newID,
 		Version: cfg.Version, Origin: keys.origin, LogKey: keys.public, Demo: cfg.Replay != nil, Rate: clock.Rate(), Log: cfg.Log,
 		Silence: h.loop.Silence, Changed: h.bell.next, Wake: h.nudge, Stopping: h.stopping,
 		Sessions: h.sessions, Cookie: cookieOf(h.listener, false), Ends: clock.Ends, OpenSignals: cfg.OpenSignals,

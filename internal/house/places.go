@@ -18,7 +18,7 @@ type places struct {
 	byName map[string]int // by those in small letters, and by the names of regions that are unique
 }
 
-func placesOf(t *tables.Tables, annual []signal.AnnualMean) *places {
+func placesOf(t *tables.Tables, annual []signal.AnnualMean, wanted []grid.Zone) *places {
 	p := &places{byName: map[string]int{}}
 	zones := map[grid.Zone]bool{}
 	for _, z := range t.Zones() {
@@ -36,6 +36,15 @@ func placesOf(t *tables.Tables, annual []signal.AnnualMean) *places {
 	}
 	for _, r := range t.Regions() {
 		place := api.Place{Name: r.String(), Zone: r.Zone}
+		// Where signals are kept of the same grid under another name, that is
+		// the one: DE-LU for DE.
+		if !slices.Contains(wanted, r.Zone) {
+			for _, z := range wanted {
+				if of, ok := t.Zone(z); ok && of.AliasOf == r.Zone {
+					place.Zone = z
+				}
+			}
+		}
 		if r.Where != nil {
 			place.Latitude, place.Longitude = &r.Where.Lat, &r.Where.Lon
 		}
