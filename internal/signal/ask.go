@@ -187,7 +187,7 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 			}
 		}
 		if err != nil {
-			v.failed(st, name, err)
+			st.due = v.failed(&st.failures, name, err)
 			return nil
 		}
 		if len(s.Values) == 0 || !s.End().After(q.from) {
@@ -221,16 +221,16 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 		st.rechecked = v.now
 	}
 	if !end.IsZero() || !doubted { // an answer of which nothing is believed is none
-		v.succeeded(st, name, !end.IsZero())
+		v.succeeded(&st.failures, name, !end.IsZero())
 	}
 	if end.After(v.st.until) {
 		v.st.until, v.st.last, v.st.since = end, before.value, before.since
 	}
-	st.due = v.now.Add(soonest)
+	// Nothing new: many publish hours late, and are not to be asked each minute
+	// for it.
+	st.due = v.now.Add(latest)
 	if step > 0 {
 		st.due = afterValue(v.zone, name, q.from, step, v.now)
-	} else if !v.st.until.IsZero() && v.st.until.Add(time.Hour).After(v.now) {
-		st.due = v.now.Add(latest)
 	}
 	return nil
 }
@@ -266,7 +266,7 @@ func (v *visit) hear(ctx context.Context) ([]grid.Series, error) {
 			continue
 		case err == nil && !s.Issued.After(st.held):
 			st.heard = v.now
-			v.succeeded(st, source.Name(), false)
+			v.succeeded(&st.forecastFailures, source.Name(), false)
 			continue // the one that we have
 		case err == nil:
 			q := question{provider: source.Name(), zone: v.zone, basis: v.p.basis(), now: v.now}
@@ -275,11 +275,11 @@ func (v *visit) hear(ctx context.Context) ([]grid.Series, error) {
 			}
 		}
 		if err != nil {
-			v.failed(st, source.Name(), err)
-			st.forecastDue = st.due
+			// Its values are another thing: many plans have no forecasts.
+			st.forecastDue = v.failed(&st.forecastFailures, source.Name(), err)
 			continue
 		}
-		v.succeeded(st, source.Name(), true)
+		v.succeeded(&st.forecastFailures, source.Name(), true)
 		s.Ref = ""
 		s.Ref = s.Digest()
 		st.held, st.heard = s.Issued, v.now
@@ -305,8 +305,12 @@ func (v *visit) price(ctx context.Context) error {
 	for i, source := range v.p.Pricers {
 		st := &v.st.pricer[i]
 		if !ripe(st.due, v.now) {
+			if !st.priced.IsZero() {
+				return nil // the next is for where this one has none
+			}
 			continue
 		}
+		st.priced = time.Time{}
 		from := v.now.Truncate(day)
 		prices, err := v.pricesOf(ctx, source, from)
 		if ctx.Err() != nil {
@@ -322,12 +326,13 @@ func (v *visit) price(ctx context.Context) error {
 			}
 		}
 		if err != nil {
-			v.failed(st, source.Name(), err)
+			st.due = v.failed(&st.failures, source.Name(), err)
 			continue
 		}
-		v.succeeded(st, source.Name(), false)
+		v.succeeded(&st.failures, source.Name(), false)
 		st.due = v.now.Add(hearing + jitter(v.zone, source.Name(), hearing))
 		if len(prices.Values) > 0 {
+			st.priced = v.now
 			v.prices = append(v.prices, prices)
 			return nil
 		}
@@ -344,24 +349,26 @@ func (v *visit) pricesOf(ctx context.Context, p Pricer, from time.Time) (grid.Pr
 
 // succeeded, failed, doubted and refuse note how a source does.
 
-func (v *visit) succeeded(st *sourceState, name string, brought bool) {
-	st.failures = 0
+func (v *visit) succeeded(failures *int, name string, brought bool) {
+	*failures = 0
 	v.st.health.succeed(v.now, name, brought)
 	v.p.count(name, func(h *SourceHealth) { h.LastSuccess = v.now })
 }
 
-func (v *visit) failed(st *sourceState, name string, err error) {
-	st.failures++
-	st.due = afterFailure(v.zone, name, st.failures, v.now)
+// failed returns when to ask again.
+func (v *visit) failed(failures *int, name string, err error) time.Time {
+	*failures++
+	due := afterFailure(v.zone, name, *failures, v.now)
 	why := err.Error()
 	if wait, ok := errors.AsType[*Wait](err); ok {
-		if until := wait.Until; until.After(st.due) {
-			st.due = until
+		if wait.Until.After(due) {
+			due = wait.Until
 		}
 		why = wait.Why
 	}
 	v.st.health.fail(v.now, name, why)
 	v.p.count(name, func(h *SourceHealth) { h.Failed++; h.LastError, h.LastErrorAt = why, v.now })
+	return due
 }
 
 func (v *visit) doubted(st *sourceState, name, why string) {

@@ -208,7 +208,8 @@ func (v *visit) recent(ctx context.Context, rank int, from, to time.Time) ([]gri
 			}
 		}
 		if err != nil {
-			v.failed(&v.st.source[rank], source.Name(), err)
+			st := &v.st.source[rank]
+			st.due = v.failed(&st.failures, source.Name(), err)
 			return nil, nil
 		}
 		if len(s.Values) == 0 || !s.End().After(q.from) {

@@ -93,9 +93,11 @@ type sourceState struct {
 	rechecked time.Time
 	told      string // the last refusal that was put on record
 
-	heard       time.Time // when it last answered what it expects
-	held        time.Time // issue of the newest forecast that is stored
-	forecastDue time.Time
+	heard            time.Time // when it last answered what it expects
+	held             time.Time // issue of the newest forecast that is stored
+	forecastDue      time.Time
+	forecastFailures int       // in a row; of its values, failures tells
+	priced           time.Time // when it last brought prices; zero if it had none
 
 	opinions   []float64 // how far it lay from the first source, as logarithms, the newest last
 	opinionDue time.Time

@@ -105,7 +105,7 @@ func (r *rows) PutNewest(_ context.Context, p db.PutNewestParams) error {
 	}
 	k := key{a: p.Zone, b: p.Provider, c: p.Basis}
 	old, ok := r.newest.get(k)
-	if !ok || cmp.Or(cmp.Compare(p.Issued, old.Issued), cmp.Compare(p.Revision, old.Revision)) >= 0 {
+	if !ok || cmp.Or(cmp.Compare(p.Issued, old.Issued), cmp.Compare(p.Revision, old.Revision)) >= 0 || old.Issued > p.Now {
 		r.newest.put(k, p)
 	}
 	return nil

@@ -167,7 +167,7 @@ func (t *systemTx) arrive(arrived []arrival, e audit.Event) (refs []string, err 
 		}
 		if a.Kind == string(Forecast) {
 			if err := t.failed("noting the newest forecast", t.q.PutNewest(t.ctx, db.PutNewestParams{
-				Zone: a.Zone, Provider: a.Provider, Basis: a.Basis, Issued: a.Issued, Revision: a.Revision, EndAt: usec(a.end), Ref: a.ref})); err != nil {
+				Zone: a.Zone, Provider: a.Provider, Basis: a.Basis, Issued: a.Issued, Revision: a.Revision, EndAt: usec(a.end), Ref: a.ref, Now: usec(e.At)})); err != nil {
 				return nil, err
 			}
 		}

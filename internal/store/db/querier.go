@@ -58,6 +58,7 @@ type Querier interface {
 	PruneSignals(ctx context.Context, arg PruneSignalsParams) (int64, error)
 	PutIdempotency(ctx context.Context, arg PutIdempotencyParams) error
 	PutMeter(ctx context.Context, arg PutMeterParams) (int64, error)
+	// What is issued later than now was issued by a clock that was ahead.
 	PutNewest(ctx context.Context, arg PutNewestParams) error
 	PutPlacement(ctx context.Context, arg PutPlacementParams) error
 	PutSite(ctx context.Context, arg PutSiteParams) error

@@ -154,6 +154,7 @@ const putNewest = `-- name: PutNewest :exec
 INSERT INTO signal_newest (zone, provider, basis, issued, revision, end_at, ref) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (zone, provider, basis) DO UPDATE SET issued = excluded.issued, revision = excluded.revision, end_at = excluded.end_at, ref = excluded.ref
 WHERE (excluded.issued, excluded.revision) >= (signal_newest.issued, signal_newest.revision)
+	OR signal_newest.issued > $8
 `
 
 type PutNewestParams struct {
@@ -164,8 +165,10 @@ type PutNewestParams struct {
 	Revision int64
 	EndAt    int64
 	Ref      string
+	Now      int64
 }
 
+// What is issued later than now was issued by a clock that was ahead.
 func (q *Queries) PutNewest(ctx context.Context, arg PutNewestParams) error {
 	_, err := q.exec(ctx, q.putNewestStmt, putNewest,
 		arg.Zone,
@@ -175,6 +178,7 @@ func (q *Queries) PutNewest(ctx context.Context, arg PutNewestParams) error {
 		arg.Revision,
 		arg.EndAt,
 		arg.Ref,
+		arg.Now,
 	)
 	return err
 }

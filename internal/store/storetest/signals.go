@@ -127,6 +127,25 @@ func signalsReplaced(t *testing.T, d store.DB) {
 	sound(t, d)
 }
 
+// clockAhead: what was issued while the clock was ahead does not stand in the
+// way of what is issued once it is right again.
+func clockAhead(t *testing.T, d store.DB) {
+	ahead, right := Series("DE", Noon.AddDate(0, 1, 0), 1), Series("DE", Noon, 2)
+	for _, s := range []grid.Series{ahead, right} {
+		house(t, d, func(tx store.SystemTx) error {
+			e := Event("")
+			e.At = s.Issued
+			_, _, err := tx.PutSignal(store.Forecast, s, e)
+			return err
+		})
+	}
+	look(t, d, func(tx store.SystemTx) error {
+		latest, err := tx.LatestForecasts()
+		equal(t, "latest", latest["DE"], []grid.Series{stored(right)})
+		return err
+	})
+}
+
 // forecasts: the one in use at an instant is found, what providers issued is
 // kept apart from it, and the newest comes first whatever its grade.
 func forecasts(t *testing.T, d store.DB) {

@@ -57,6 +57,7 @@ func Test(t *testing.T, open func(t *testing.T) store.DB) {
 		{"SignalsTogether", signalsTogether},
 		{"SignalsReplaced", signalsReplaced},
 		{"Forecasts", forecasts},
+		{"ClockAhead", clockAhead},
 		{"Prices", prices},
 		{"Retention", retention},
 		{"Ledger", ledgerLines},

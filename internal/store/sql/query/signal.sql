@@ -21,10 +21,12 @@ SELECT * FROM signal WHERE zone = $1 AND kind = $2 AND basis = $3 AND issued <= 
 SELECT ref FROM signal WHERE zone = $1 AND kind = $2 AND provider = $3 AND basis = $4
 	AND issued <= sqlc.arg(issued) AND start_at >= sqlc.arg(first) AND end_at <= sqlc.arg(last) ORDER BY ref;
 
+-- What is issued later than now was issued by a clock that was ahead.
 -- name: PutNewest :exec
 INSERT INTO signal_newest (zone, provider, basis, issued, revision, end_at, ref) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (zone, provider, basis) DO UPDATE SET issued = excluded.issued, revision = excluded.revision, end_at = excluded.end_at, ref = excluded.ref
-WHERE (excluded.issued, excluded.revision) >= (signal_newest.issued, signal_newest.revision);
+WHERE (excluded.issued, excluded.revision) >= (signal_newest.issued, signal_newest.revision)
+	OR signal_newest.issued > sqlc.arg(now);
 
 -- name: NewestRefs :many
 SELECT ref FROM signal_newest ORDER BY zone, provider, basis;
