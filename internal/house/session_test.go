@@ -87,7 +87,7 @@ func TestSession(t *testing.T) {
 func TestPages(t *testing.T) {
 	h, _ := run(t, berlin())
 	for path, kind := range map[string]string{
-		"/": "text/html", "/workloads/wl_x": "text/html", "/zones": "text/html", "/sites": "text/html", "/savings": "text/html", "/sign-in": "text/html",
+		"/": "text/html", "/workloads/wl_x": "text/html", "/zones": "text/html", "/sites": "text/html", "/savings": "text/html", "/signals": "text/html", "/sign-in": "text/html",
 		"/docs": "text/html", "/docs/reference.css": "text/css", "/openapi.json": "application/openapi+json", "/livez": "application/json",
 	} {
 		res, err := http.Get(h.URL + path)

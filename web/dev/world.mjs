@@ -202,6 +202,44 @@ const extra = ['AL Albania 69', 'AT Austria 119', 'BE Belgium 141', 'BG Bulgaria
   return { zone, name: rest.slice(0, -1).join(' '), annualGramsPerKWh: Number(rest.at(-1)), year: 2025 }
 })
 
+// What a forecast said some time ago: the truth, off by more the further ahead.
+function forecast(z, at) {
+  const issued = Math.floor(at / H) * H
+  const points = []
+  for (let t = issued; t < issued + 96 * H; t += H / 2) {
+    const far = (t - issued) / (96 * H)
+    const v = g(z, t) * (1 + 0.25 * far + 0.12 * Math.sin(t / H / 4 + z.base))
+    const wide = v * (0.08 + 0.25 * far)
+    points.push({ start: iso(t), gramsPerKWh: v, low: v - wide, high: v + wide, forecast: true, grade: 'C', provider: 'clusy/built-in', issued: iso(issued) })
+  }
+  return { zone: z.zone, provider: 'clusy/built-in', issued: iso(issued), grade: 'C', basis: 'average/lifecycle', points }
+}
+function prices(z, from, to, n) {
+  if (z.zone === 'PL' || z.zone === 'SE-SE3') return []
+  const points = []
+  for (let t = Math.floor(from / H) * H; t < Math.min(to, (Math.floor(n / H / 24) + 2) * 24 * H); t += H) points.push({ start: iso(t), perKWh: Number((g(z, t) / 2600 - 0.07 + 0.03 * Math.sin(t / H / 3.8)).toFixed(5)) })
+  return [{ zone: z.zone, provider: 'energy-charts', currency: 'EUR', issued: iso(n - 5 * H), points }]
+}
+function signals(n) {
+  if (!many) return { asOf: iso(n), sources: [], zones: [{ zone: 'DE-LU', basis: 'average/lifecycle', grade: 'D', forecastIssued: iso(n - H / 3) }, { zone: 'PL', basis: 'average/lifecycle', grade: 'E', forecastIssued: iso(n - H / 3), lastError: 'no provider has this zone', lastErrorAt: iso(n - H / 3) }] }
+  const day = (weight, mapePercent) => ({ weight, ...(mapePercent == null ? {} : { mapePercent }) })
+  const verdict = { why: 'Electricity Maps is better on the first two days and ours on the third; both have a say by how far off each has been.', days: 36, parts: [{ forecaster: 'electricity-maps', issued: iso(n - 2 * H), issues: 96, regretPercent: 6.2, days: [day(0.71, 6.9), day(0.55, 10.4), day(0.31, 15.8)] }, { forecaster: 'clusy/built-in', issued: iso(n - H / 2), issues: 440, regretPercent: 9.8, days: [day(0.29, 12.5), day(0.45, 12.9), day(0.69, 14.1)] }] }
+  const ours = { why: '', days: 36, parts: [{ forecaster: 'clusy/built-in', issued: iso(n - H / 2), issues: 440, days: [day(1, 12.5), day(1, 17.6), day(1)] }] }
+  return {
+    asOf: iso(n),
+    sources: [
+      { name: 'electricity-maps', basis: 'average/lifecycle', offers: ['history', 'forecast'], zones: 4, quarantined: 1, asked: 1204, failed: 7, lastSuccess: iso(n - H / 6), lastError: 'GET /v3/carbon-intensity/history: 503 Service Unavailable', lastErrorAt: iso(n - 3 * H), budget: { limit: 1000, windowSeconds: 86400, used: 873, exhausts: iso(n + 3 * H) } },
+      { name: 'watttime', basis: 'marginal/direct', offers: ['history', 'forecast'], zones: 2, quarantined: 0, asked: 310, failed: 12, lastSuccess: iso(n - 9 * H), lastError: 'not asked again before it allows it: 429 Too Many Requests', lastErrorAt: iso(n - H / 4), budget: { limit: 3000, windowSeconds: 300, used: 3000, notUntil: iso(n + H) } },
+      { name: 'energy-charts', basis: 'average/direct', offers: ['history', 'prices'], zones: 2, quarantined: 0, asked: 88, failed: 0, lastSuccess: iso(n - H), budget: { used: 88 } },
+      { name: 'file/site.csv', basis: 'average/lifecycle', offers: ['history'], zones: 1, quarantined: 0, asked: 12, failed: 0 },
+    ],
+    zones: zones.map((z) => ({
+      zone: z.zone, basis: 'average/lifecycle', provider: z.zone === 'ES' ? 'file/site.csv' : 'electricity-maps', grade: z.zone === 'DE-LU' ? 'A' : 'C', measuredUntil: iso(Math.floor(n / H) * H - H), forecastIssued: iso(n - H / 2), lastSuccess: iso(n - H / 6), verdict: z.zone === 'DE-LU' ? verdict : ours,
+      ...(z.zone === 'PL' ? { lastError: 'last value is 3 h old: the provider answers 503', lastErrorAt: iso(n - 2 * H), quarantined: [{ provider: 'energy-charts', reason: 'says 91 g/kWh at 14:00 where electricity-maps says 655 and 620 to 700 was expected' }] } : {}),
+    })),
+  }
+}
+
 function route(method, path, q) {
   const n = now()
   if (path === '/v1/session' && method === 'GET') return signedIn ? { principal: 'token:house-i22hqxc4', tenant: 'house', role: 'operator', until: iso(n + 12 * H), permissions: ['workload.read', 'workload.cancel'], browser: true } : problem(401, 'Unauthorized', 'There is no session.')
@@ -235,6 +273,15 @@ function route(method, path, q) {
   }
   if (path === '/v1/outlooks') return { items: zones.map((z) => outlook(z, Date.parse(q.get('from')), Date.parse(q.get('to')), n)) }
   if (path === '/v1/zones') return { items: [...zones.map((z) => ({ zone: z.zone, name: z.name, annualGramsPerKWh: z.annual, year: 2025, nowGramsPerKWh: g(z, n), grade: 'C', provider: 'clusy/anchored-climatology', issued: iso(n - H / 2), basis: 'average/lifecycle', ...(z.zone === 'PL' ? { problem: 'last value is 3 h old: the provider answers 503' } : {}) })), ...extra].sort((a, b) => (a.zone < b.zone ? -1 : 1)) }
+  if (path === '/v1/signals') return signals(n)
+  const of = /^\/v1\/zones\/([^/]+)\/(intensity|forecast|prices)$/.exec(path)
+  if (of) {
+    const z = zones.find((z) => z.zone === decodeURIComponent(of[1]))
+    const [from, to] = [Date.parse(q.get('from')), Date.parse(q.get('to'))]
+    if (of[2] === 'prices') return { items: z ? prices(z, from, to, n) : [] }
+    if (!z) return problem(404, 'Not Found', `Nothing is known of zone "${of[1]}".`)
+    return of[2] === 'intensity' ? outlook(z, from, to, n) : forecast(z, Date.parse(q.get('at')))
+  }
   if (path === '/v1/sites') return { items: sites.map((s, i) => ({ ...s, engine: 'process', pue: 1.2 + i / 10, enclave: { id: 'ek_u2lky2tgcuomf4kid2km7c5avy', key: 'clusy-enclave-1:invented' }, seen: iso(n - 30_000 * (i + 1) - (i === 2 ? 5 * H : 0)), silent: i === 2, running: visible(n).filter((w) => w.site === s && bar(w, n).state === 'running').length })) }
   if (path === '/v1/savings') return savings(n)
   if (path === '/v1/ledger/checkpoint') return { origin: 'demo.clusy.io/log/invented', size: index, text: `demo.clusy.io/log/invented\n${index}\ntwOOD76UHKxxQgkl8guJ7oC+B3mjdcc+pugIyYZDn4Q=\n\n— demo.clusy.io/log/invented 4Vd5O2reHcSGByUQ/0Z5zgwaLdkaDSzh6AlOwLQXVs/0diPs50m2fSH=\n`, key: 'demo.clusy.io/log/invented+e157793b+AdtYjzFl0YDko5TsBww9m1icNVJ1jPYUlyOGXof6xLcS', demo: true }

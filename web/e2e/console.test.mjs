@@ -1,12 +1,9 @@
 // The console as people use it: the real binary, the real browser, the demo.
 import assert from 'node:assert/strict'
-import fs from 'node:fs'
 import path from 'node:path'
-import { createRequire } from 'node:module'
 import { after, before, test } from 'node:test'
-import { browser, clusy, complaints, freePort, pictures, scratch, sleep, start } from './house.mjs'
+import { browser, clusy, complaints, freePort, pictures, scratch, sideways, sleep, start, violations } from './house.mjs'
 
-const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 let server, chrome, state, ids
 
 before(async () => {
@@ -25,14 +22,6 @@ async function open(where, { width = 1280, height = 800, scheme = 'light', ...mo
   await page.goto(server.url + where)
   await page.locator('h1').first().waitFor()
   return { page, said, close: () => context.close() }
-}
-
-/** Violations of the accessibility rules, in words. axe is put in by the
- * debugger's own door, which no policy of the page closes. */
-async function violations(page) {
-  await page.evaluate(axe)
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }))
-  return violations.map((v) => `${v.id} (${v.impact}): ${v.help}\n` + v.nodes.slice(0, 4).map((n) => `    ${n.target.join(' ')}  ${n.failureSummary.split('\n')[1] ?? ''}`).join('\n'))
 }
 
 test('the printed link signs in, once, and leaves no code in the address', async () => {
@@ -76,7 +65,7 @@ test('the demo submits its intents', async () => {
   await close()
 })
 
-const pages = { timeline: '/?span=fit', table: '/?span=fit&view=table', workload: '', zones: '/zones', sites: '/sites', savings: '/savings', nowhere: '/workloads/wl_none' }
+const pages = { timeline: '/?span=fit', table: '/?span=fit&view=table', workload: '', zones: '/zones', zone: '/zones/DE-LU', signals: '/signals', sites: '/sites', savings: '/savings', nowhere: '/workloads/wl_none' }
 for (const scheme of ['light', 'dark'])
   for (const [width, height] of [[1280, 800], [390, 844]])
     for (const name of Object.keys(pages))
@@ -88,10 +77,12 @@ for (const scheme of ['light', 'dark'])
         await page.screenshot({ path: path.join(pictures, `${name}-${width}-${scheme}.png`) })
         const bad = await violations(page)
         assert.deepEqual(bad, [], bad.join('\n'))
-        assert.equal(await page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - innerWidth)), 0, 'the page scrolls sideways')
+        assert.equal(await sideways(page), 0, 'the page scrolls sideways')
         assert.match(await page.title(), /\S+ · Clusy/)
-        // What is not there is a 404, which a browser writes to its console.
-        assert.deepEqual(said.filter((s) => name !== 'nowhere' || !/404/.test(s)), [])
+        // What is not there is a 404, which a browser writes to its console: a
+        // workload, and the forecast of a day before the demo began.
+        const not = { nowhere: /404/, zone: /404.*\/forecast\?at=/ }[name]
+        assert.deepEqual(said.filter((s) => !not?.test(s)), [])
         await close()
       })
 
@@ -158,6 +149,33 @@ test('the table is the same, sorts, filters, and is in the address', async () =>
   await page.reload()
   await page.locator('.chip[aria-pressed=true]').waitFor() // also when no workload is in that state any more
   assert.deepEqual(said, [])
+  await close()
+})
+
+test('a zone: what came beside what was expected a day ago, by pointer, keys and table, and in the address', async () => {
+  const { page, said, close } = await open('/zones')
+  await page.getByRole('link', { name: 'DE-LU' }).click()
+  await page.getByRole('heading', { name: 'DE-LU' }).waitFor()
+  // The demo's own day has to pass before there is a forecast of a day ago.
+  await page.getByText(/Its error so far: [\d.]+ % on average over \d+ hours? that came/).waitFor({ timeout: 240_000 })
+  const chart = page.getByRole('slider', { name: 'Carbon intensity at DE-LU' })
+  await chart.focus()
+  await page.keyboard.press('Home')
+  await page.keyboard.press('ArrowRight')
+  const heard = await chart.getAttribute('aria-valuetext')
+  assert.match(heard, /\d+ g\/kWh measured, grade [A-E], \S+; expected a day ago: \d+ \(90 % band \d+ to \d+\), [\d.]+ % too (low|high)/)
+  await page.locator('summary', { hasText: 'The same as a table' }).click()
+  const rows = page.getByRole('region', { name: /what came and what was expected, as a table/ }).locator('tbody tr')
+  assert.ok((await rows.count()) > 90)
+  assert.match(await page.getByRole('region', { name: 'What the forecast rests on, as a table' }).innerText(), /clusy\/built-in\s+100 %/)
+  await page.getByRole('button', { name: '2 d back' }).click()
+  await page.getByRole('button', { name: '24 h ahead' }).click()
+  assert.match(page.url(), /\/zones\/DE-LU\?back=2&hours=24$/)
+  await page.reload()
+  await page.getByRole('heading', { name: /expected two days ago/ }).waitFor()
+  await page.getByRole('combobox', { name: 'Zone' }).selectOption('ES')
+  await page.waitForURL(/\/zones\/ES\?back=2&hours=24$/)
+  assert.deepEqual(said.filter((s) => !/404.*\/forecast\?at=/.test(s)), [])
   await close()
 })
 

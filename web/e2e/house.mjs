@@ -1,6 +1,8 @@
 // Starts the real binary and a real browser for the tests beside this file.
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
+import http from 'node:http'
+import { createRequire } from 'node:module'
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
@@ -61,6 +63,41 @@ export async function start(args) {
     },
   }
 }
+
+const dist = path.join(root, 'internal', 'web', 'dist')
+const kinds = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.html': 'text/html' }
+
+/** Serves the console as it is built, over the invented world: what no demo has can be looked at. */
+export async function invented(answer) {
+  const server = http.createServer((req, res) =>
+    answer(req, res, () => {
+      const file = path.join(dist, req.url.startsWith('/assets/') ? req.url : 'index.html')
+      if (!fs.existsSync(file)) return res.writeHead(404).end()
+      res.writeHead(200, { 'content-type': kinds[path.extname(file)] }).end(fs.readFileSync(file))
+    }),
+  )
+  await new Promise((f) => server.listen(0, '127.0.0.1', f))
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    async stop() {
+      server.closeAllConnections()
+      await new Promise((f) => server.close(f))
+    },
+  }
+}
+
+const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** Violations of the accessibility rules, in words. axe is put in by the
+ * debugger's own door, which no policy of the page closes. */
+export async function violations(page) {
+  await page.evaluate(axe)
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }))
+  return violations.map((v) => `${v.id} (${v.impact}): ${v.help}\n` + v.nodes.slice(0, 4).map((n) => `    ${n.target.join(' ')}  ${n.failureSummary.split('\n')[1] ?? ''}`).join('\n'))
+}
+
+/** How far the page can be scrolled sideways, in pixels. */
+export const sideways = (page) => page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - innerWidth))
 
 /** Runs one command of the command line. */
 export async function clusy(server, token, ...args) {

@@ -2,18 +2,16 @@
 // whether it stays smooth with many bars. The world is the invented one, so
 // that only the console is measured. Run: node e2e/measure.mjs [BARS]
 import fs from 'node:fs'
-import http from 'node:http'
 import path from 'node:path'
 import zlib from 'node:zlib'
 import { fileURLToPath } from 'node:url'
-import { browser, sleep } from './house.mjs'
+import { browser, invented, sleep } from './house.mjs'
 
 const bars = process.argv[2] ?? '2000'
 process.env.CLUSY_WORLD = bars
 process.env.CLUSY_RATE ??= '60'
 const { answer } = await import('../dev/world.mjs')
 const dist = fileURLToPath(new URL('../../internal/web/dist/', import.meta.url))
-const kinds = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.html': 'text/html' }
 
 const files = fs.readdirSync(dist + 'assets')
 const zipped = (f) => zlib.gzipSync(fs.readFileSync(dist + 'assets/' + f), { level: 9 }).length
@@ -21,20 +19,13 @@ const js = files.filter((f) => f.endsWith('.js'))
 const first = fs.readFileSync(dist + 'index.html', 'utf8').match(/assets\/(index-[^"]+\.js)/)[1]
 console.log(`JavaScript, gzip: ${js.reduce((n, f) => n + zipped(f), 0)} bytes in ${js.length} files, of which ${zipped(first)} for the first view; CSS ${files.filter((f) => f.endsWith('.css')).reduce((n, f) => n + zipped(f), 0)}`)
 
-const server = http.createServer((req, res) =>
-  answer(req, res, () => {
-    const file = path.join(dist, req.url.startsWith('/assets/') ? req.url : 'index.html')
-    if (!fs.existsSync(file)) return res.writeHead(404).end()
-    res.writeHead(200, { 'content-type': kinds[path.extname(file)] }).end(fs.readFileSync(file))
-  }),
-)
-await new Promise((f) => server.listen(0, '127.0.0.1', f))
+const server = await invented(answer)
 const chrome = await browser()
 const page = await (await chrome.newContext({ viewport: { width: 1280, height: 800 } })).newPage()
 await page.addInitScript(() => {
   globalThis.began = performance.now()
 })
-await page.goto(`http://127.0.0.1:${server.address().port}/?span=7d`)
+await page.goto(`${server.url}/?span=7d`)
 await page.waitForFunction(() => document.querySelector('.plot path.m-base')?.getAttribute('d').length > 100 && document.querySelectorAll('.plot path.m-measured').length > 1)
 const ready = await page.evaluate(() => performance.now())
 console.log(`first bars under their curves after ${Math.round(ready)} ms, ${bars} workloads in the world`)
@@ -99,5 +90,5 @@ await frames('pointed at', async () => {
 })
 await page.screenshot({ path: path.join(process.env.ARTIFACTS ?? '/tmp', `bars-${bars}.png`) })
 await chrome.close()
-server.close()
+await server.stop()
 process.exit(0)

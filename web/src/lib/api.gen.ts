@@ -226,6 +226,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/signals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the sources of carbon intensity and price are doing */
+        get: operations["get-signals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/sites": {
         parameters: {
             query?: never;
@@ -414,6 +431,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/zones/{zone}/forecast": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was expected of a zone at some time, as it was then */
+        get: operations["get-zones-zone-forecast"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/zones/{zone}/intensity": {
         parameters: {
             query?: never;
@@ -423,6 +457,23 @@ export interface paths {
         };
         /** A zone's carbon intensity over time */
         get: operations["get-zones-zone-intensity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/zones/{zone}/prices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A zone's wholesale price of electricity over time */
+        get: operations["get-zones-zone-prices"];
         put?: never;
         post?: never;
         delete?: never;
@@ -705,6 +756,42 @@ export interface components {
             title: string;
             type?: string;
         };
+        Forecast: {
+            basis: string;
+            grade: string;
+            /** Format: date-time */
+            issued: string;
+            /** @description Low and high hold nine of ten values that come. */
+            points: components["schemas"]["Point"][] | null;
+            provider: string;
+            zone: string;
+        };
+        ForecastDay: {
+            /**
+             * Format: double
+             * @description Mean absolute percentage error. Absent: not known.
+             */
+            mapePercent?: number;
+            /** Format: double */
+            weight: number;
+        };
+        ForecasterSay: {
+            /** @description By day ahead. */
+            days: components["schemas"]["ForecastDay"][] | null;
+            forecaster: string;
+            /** Format: date-time */
+            issued?: string;
+            /**
+             * Format: int64
+             * @description How many of its forecasts its record rests on.
+             */
+            issues: number;
+            /**
+             * Format: double
+             * @description Of what perfect foresight would save: the part that its forecasts alone would have lost. Absent: not known.
+             */
+            regretPercent?: number;
+        };
         Health: {
             /** @example ok */
             status: string;
@@ -874,6 +961,16 @@ export interface components {
             /** @description Cursor of the next page. */
             next?: string;
         };
+        PagePrices: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
+            items: components["schemas"]["Prices"][] | null;
+            /** @description Cursor of the next page. */
+            next?: string;
+        };
         PageSite: {
             /**
              * Format: int64
@@ -961,6 +1058,20 @@ export interface components {
              */
             retries?: number;
         };
+        PricePoint: {
+            /** Format: double */
+            perKWh: number;
+            /** Format: date-time */
+            start: string;
+        };
+        Prices: {
+            currency: string;
+            /** Format: date-time */
+            issued: string;
+            points: components["schemas"]["PricePoint"][] | null;
+            provider: string;
+            zone: string;
+        };
         Proof: {
             /** Format: int64 */
             index: number;
@@ -968,6 +1079,10 @@ export interface components {
             leaf: string;
             /** @description The proof (c2sp.org/tlog-proof). */
             text: string;
+        };
+        Quarantine: {
+            provider: string;
+            reason: string;
         };
         Question: {
             /**
@@ -1145,6 +1260,58 @@ export interface components {
             /** @description What stands behind the # of a sign-in link. */
             code: string;
         };
+        SignalBudget: {
+            /**
+             * Format: date-time
+             * @description When it is used up at this pace; absent: not within a day.
+             */
+            exhausts?: string;
+            /**
+             * Format: int64
+             * @description Requests in a window; absent: none is known.
+             */
+            limit?: number;
+            /**
+             * Format: date-time
+             * @description It is not asked before.
+             */
+            notUntil?: string;
+            /** Format: int64 */
+            used: number;
+            /** Format: int64 */
+            windowSeconds?: number;
+        };
+        SignalSource: {
+            /**
+             * Format: int64
+             * @description Since the server's start.
+             */
+            asked: number;
+            /** @description What its intensities count: average or marginal, lifecycle or direct. */
+            basis: string;
+            /** @description Absent: it may be asked at will. */
+            budget?: components["schemas"]["SignalBudget"];
+            /** Format: int64 */
+            failed: number;
+            lastError?: string;
+            /** Format: date-time */
+            lastErrorAt?: string;
+            /** Format: date-time */
+            lastSuccess?: string;
+            name: string;
+            /** @description history, forecast, prices */
+            offers: string[] | null;
+            /**
+             * Format: int64
+             * @description Of those: where it is not believed.
+             */
+            quarantined: number;
+            /**
+             * Format: int64
+             * @description Zones of ours that it has.
+             */
+            zones: number;
+        };
         SignalUsed: {
             basis: string;
             grade: string;
@@ -1153,6 +1320,13 @@ export interface components {
             provider: string;
             ref?: string;
             zone: string;
+        };
+        Signals: {
+            /** Format: date-time */
+            asOf: string;
+            /** @description The most trusted first. */
+            sources: components["schemas"]["SignalSource"][] | null;
+            zones: components["schemas"]["ZoneSignal"][] | null;
         };
         Site: {
             /**
@@ -1268,6 +1442,15 @@ export interface components {
              */
             waitSeconds: number;
         };
+        Verdict: {
+            /**
+             * Format: int64
+             * @description Of the zone's own past that it rests on.
+             */
+            days: number;
+            parts: components["schemas"]["ForecasterSay"][] | null;
+            why: string;
+        };
         Violation: {
             limit?: string;
             message: string;
@@ -1341,6 +1524,26 @@ export interface components {
             provider?: string;
             /** Format: int64 */
             year?: number;
+            zone: string;
+        };
+        ZoneSignal: {
+            basis: string;
+            /** Format: date-time */
+            forecastIssued?: string;
+            /** @description Of the forecast in use; absent: there is none. */
+            grade?: string;
+            lastError?: string;
+            /** Format: date-time */
+            lastErrorAt?: string;
+            /** Format: date-time */
+            lastSuccess?: string;
+            /** Format: date-time */
+            measuredUntil?: string;
+            /** @description That last brought a value. */
+            provider?: string;
+            quarantined?: components["schemas"]["Quarantine"][] | null;
+            /** @description What the forecast in use rests on; absent: there is none. */
+            verdict?: components["schemas"]["Verdict"];
             zone: string;
         };
     };
@@ -2045,6 +2248,53 @@ export interface operations {
             };
         };
     };
+    "get-signals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Signals"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     "get-sites": {
         parameters: {
             query?: never;
@@ -2740,6 +2990,67 @@ export interface operations {
             };
         };
     };
+    "get-zones-zone-forecast": {
+        parameters: {
+            query?: {
+                /** @description Default: now. An earlier time gives the forecast that was in use then, as it was issued. */
+                at?: string;
+            };
+            header?: never;
+            path: {
+                zone: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Forecast"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     "get-zones-zone-intensity": {
         parameters: {
             query?: {
@@ -2763,6 +3074,69 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Outlook"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-zones-zone-prices": {
+        parameters: {
+            query?: {
+                /** @description Default: a day ago. */
+                from?: string;
+                /** @description Default: three days ahead. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                zone: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PagePrices"];
                 };
             };
             /** @description Unauthorized */

@@ -1,17 +1,19 @@
 // The address is the state: what is shown can be shared, and Back works.
 import { tick } from 'svelte'
 
-export type Route = { page: 'timeline' | 'workload' | 'zones' | 'sites' | 'savings' | 'sign-in' | 'none'; id?: string }
+export type Route = { page: 'timeline' | 'workload' | 'zones' | 'zone' | 'signals' | 'sites' | 'savings' | 'sign-in' | 'none'; id?: string }
 
 export function match(path: string): Route {
   if (path === '/') return { page: 'timeline' }
   const zone = /^\/zones\/([^/]+)$/.exec(path)
-  if (zone) return { page: 'zones', id: decodeURIComponent(zone[1]!) }
+  if (zone) return { page: 'zone', id: decodeURIComponent(zone[1]!) }
   const workload = /^\/workloads\/([^/]+)$/.exec(path)
   if (workload) return { page: 'workload', id: decodeURIComponent(workload[1]!) }
   switch (path.replace(/\/$/, '')) {
     case '/zones':
       return { page: 'zones' }
+    case '/signals':
+      return { page: 'signals' }
     case '/sites':
       return { page: 'sites' }
     case '/savings':

@@ -78,4 +78,5 @@ const grades: Record<string, string> = {
   D: 'climatology alone',
   E: 'a yearly mean: never claimed as savings',
 }
+export const gradeWords = Object.entries(grades)
 export const gradeText = (g: string | undefined) => (g ? (grades[g] ?? '') : '')

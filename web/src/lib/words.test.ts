@@ -43,3 +43,14 @@ test('ids, counts and rates', () => {
   expect(w.plural(1, 'bar')).toBe('1 bar')
   expect(w.rateText(1200)).toBe('20 min')
 })
+
+test('prices and percentages below zero keep their sign, and nothing is minus zero', () => {
+  expect(w.price(-0.0124, 'EUR')).toBe('−0.012 EUR/kWh')
+  expect(w.price(-0.0001, 'EUR')).toBe('0.000 EUR/kWh')
+  expect(w.price(undefined, 'EUR')).toBe('unknown')
+  expect(w.percentOf(12.46)).toBe('12.5 %')
+  expect(w.percentOf(-3.2)).toBe('−3.2 %')
+  expect(w.percentOf(-0.01)).toBe('0.0 %')
+  expect(w.percentOf(undefined)).toBe('unknown')
+  expect(w.basisText('average/lifecycle')).toBe('average, lifecycle')
+})

@@ -45,6 +45,28 @@ export function percent(part: number | null | undefined, whole: number | null | 
   return `${part / whole < 0 ? minus : '+'}${Math.abs(p)} %`
 }
 
+/** A figure that is in percent already: 12.5 %. */
+export function percentOf(p: number | null | undefined, digits = 1): string {
+  if (p == null) return unknown
+  const text = Math.abs(p).toFixed(digits)
+  return `${p < 0 && Number(text) > 0 ? minus : ''}${text} %`
+}
+
+/** A price of one kilowatt-hour, with the sign that it has: −0.012 EUR/kWh. */
+export function price(perKWh: number | null | undefined, currency: string): string {
+  return perKWh == null ? unknown : `${priceFigure(perKWh)} ${currency}/kWh`
+}
+
+export function priceFigure(perKWh: number): string {
+  const text = Math.abs(perKWh).toFixed(3)
+  return `${perKWh < 0 && Number(text) > 0 ? minus : ''}${text}`
+}
+
+/** What an intensity counts, in words: average, lifecycle. */
+export function basisText(b: string | null | undefined): string {
+  return b ? b.replace('/', ', ') : unknown
+}
+
 /** Energy, in kilowatt-hours. */
 export function energy(kWh: number | null | undefined): string {
   if (kWh == null) return unknown

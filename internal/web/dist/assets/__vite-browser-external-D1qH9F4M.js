@@ -1,1 +1,0 @@
-import{t as e}from"./seal-D3kD0pe1.js";var t=e(((e,t)=>{t.exports={}}));export default t();
