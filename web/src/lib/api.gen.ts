@@ -123,6 +123,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/ledger/restatements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Book hours again on what is known of their intensity now; a dry run only shows what would change */
+        post: operations["post-ledger-restatements"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/outlooks": {
         parameters: {
             query?: never;
@@ -693,6 +710,13 @@ export interface components {
             placement: components["schemas"]["Placement"];
             plan: string;
         };
+        Destination: {
+            purpose: string;
+            sends: string;
+            url: string;
+            /** @description The proxy in between. */
+            via?: string;
+        };
         DryRun: {
             failed?: components["schemas"]["Failed"][] | null;
             feasible: boolean;
@@ -845,6 +869,13 @@ export interface components {
             method: string;
             /** Format: double */
             pue: number;
+            /** @description Why it was restated. */
+            reason?: string;
+            /**
+             * Format: int64
+             * @description The index of the earlier entry that this one takes the place of; that one counts no longer.
+             */
+            restates?: number;
             /** Format: double */
             savedGrams: number;
             site: string;
@@ -1120,6 +1151,37 @@ export interface components {
             id: string;
             sealed?: string;
         };
+        RestateRequest: {
+            /** @description Only show what would change. */
+            dryRun?: boolean;
+            /** Format: date-time */
+            from: string;
+            /** @description Stays on record with each entry. */
+            reason: string;
+            /** Format: date-time */
+            to: string;
+        };
+        Restated: {
+            dryRun: boolean;
+            /** @description Where that gives other figures. */
+            items: components["schemas"]["RestatedHour"][] | null;
+            /**
+             * Format: int64
+             * @description Hours that were booked again.
+             */
+            looked: number;
+            /** @description There is more to restate than one call takes: ask again. */
+            more: boolean;
+            /**
+             * Format: int64
+             * @description Of those: whose intensities are not kept any more; they stand.
+             */
+            unknown: number;
+        };
+        RestatedHour: {
+            after: components["schemas"]["LedgerEntry"];
+            before: components["schemas"]["LedgerEntry"];
+        };
         Savings: {
             /**
              * Format: int64
@@ -1324,6 +1386,8 @@ export interface components {
         Signals: {
             /** Format: date-time */
             asOf: string;
+            /** @description Every place outside that the server may open a connection to: what for, and what is told there. */
+            destinations: components["schemas"]["Destination"][] | null;
             /** @description The most trusted first. */
             sources: components["schemas"]["SignalSource"][] | null;
             zones: components["schemas"]["ZoneSignal"][] | null;
@@ -1868,6 +1932,66 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Proof"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "post-ledger-restatements": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestateRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Restated"];
                 };
             };
             /** @description Unauthorized */
