@@ -70,9 +70,8 @@ type Poller struct {
 // is found again in the Sink.
 type zoneState struct {
 	loaded bool
-	until  time.Time      // the end of the last known value
-	last   grid.Intensity // that value, and since when it has held
-	since  time.Time
+	until  time.Time     // the end of the last known value
+	last   tail          // that value
 	days   []grid.Series // that may still grow, or be corrected
 	from   time.Time     // days holds all days from here on
 	limits limits
