@@ -168,6 +168,10 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 	if from.Before(v.st.until) {
 		before = noTail.through(until(v.have(), from))
 	}
+	own := before // and of this source alone, as another may have stood in
+	if !st.said.at.IsZero() && !from.Before(st.said.at) {
+		own = st.said
+	}
 	var end time.Time
 	var step time.Duration
 	doubted := false
@@ -201,9 +205,12 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 			doubted = true
 			v.doubted(st, name, fmt.Sprintf("%d values are not used: %s", taken, why))
 		}
-		if unstick(s, before.value, before.since, v.p.Climatology) > 0 {
+		if unstick(s, own.value, own.since, v.p.Climatology) > 0 {
 			doubted = true
 			v.doubted(st, name, fmt.Sprintf("repeats one value for more than %s; what it repeats is not used", flatFor))
+		}
+		if own = own.through(s); own.at.After(st.said.at) {
+			st.said = own
 		}
 		if s = trimmed(s); len(s.Values) == 0 {
 			continue

@@ -91,6 +91,7 @@ type sourceState struct {
 	failures  int
 	rechecked time.Time
 	told      string // the last refusal that was put on record
+	said      tail   // its own last value that was not out of place
 
 	held             time.Time // issue of the newest forecast that is stored
 	forecastDue      time.Time

@@ -142,3 +142,43 @@ func TestAStuckSourceThatIsAskedEachHour(t *testing.T) {
 		t.Errorf("one value is believed for %s", end.Sub(stuck))
 	}
 }
+
+// Nor is a stuck source believed anew each time that another has stood in.
+func TestAStuckSourceBesideAnother(t *testing.T) {
+	p, source, sink := world(t, "GB")
+	stuck := may20.Truncate(time.Hour)
+	source.change = func(s grid.Series) grid.Series {
+		for i := range s.Values {
+			if !s.Start.Add(time.Duration(i) * s.Step).Before(stuck) {
+				s.Values[i] = 150_000
+			}
+		}
+		return s
+	}
+	trace, err := bundled.Trace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := signal.Fixed("second", trace["GB"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Providers = append(p.Providers, second)
+	for m := range 24 * 12 {
+		step(t, p, sink, may20.Add(time.Duration(m)*5*time.Minute))
+	}
+	told := 0
+	for _, s := range late(sink.measured, "GB", stuck) {
+		for i, v := range s.Values {
+			if s.Provider == source.Name() && v == 150_000 && !s.Start.Add(time.Duration(i)*s.Step).Before(stuck) {
+				told++
+			}
+		}
+	}
+	if told > 7 {
+		t.Errorf("one value is believed for %d hours", told)
+	}
+	if end := sink.merged("GB").End(); may20.Add(24*time.Hour).Sub(end) > 5*time.Hour {
+		t.Errorf("the other stands in until %s only", end)
+	}
+}
