@@ -265,6 +265,9 @@ func (v *visit) hear(ctx context.Context) ([]grid.Series, error) {
 			return nil, ctx.Err()
 		}
 		st.forecastDue = v.now.Add(hearing + jitter(v.zone, source.Name(), hearing))
+		if st.failures > 0 {
+			st.forecastDue = st.due // it is away as a whole, and comes back so
+		}
 		switch {
 		case noZone(err):
 			st.forecastDue = v.now.Add(again)
@@ -283,6 +286,9 @@ func (v *visit) hear(ctx context.Context) ([]grid.Series, error) {
 		if err != nil {
 			// Its values are another thing: many plans have no forecasts.
 			st.forecastDue = v.failed(&st.forecastFailures, source.Name(), err)
+			if st.failures > 0 {
+				st.forecastDue = st.due
+			}
 			continue
 		}
 		v.succeeded(&st.forecastFailures, source.Name(), true)

@@ -57,7 +57,7 @@ type Poller struct {
 	Climatology forecast.Climatology
 	Annual      []AnnualMean
 	Basis       grid.Basis    // of all that is stored; AverageLifecycle if it is not given
-	Patience    time.Duration // with one answer of a provider; 30 s if it is not given
+	Patience    time.Duration // with one answer of a provider; 160 s if it is not given
 	Every       time.Duration // between the steps of Run; a minute if it is not given
 	Log         *slog.Logger  // nil: none
 
@@ -243,7 +243,9 @@ func (p *Poller) basis() grid.Basis {
 
 func (p *Poller) patience() time.Duration {
 	if p.Patience <= 0 {
-		return 30 * time.Second
+		// A source answers one question at a time, each in 20 s at most: of those
+		// who ask together, the last waits for all the others.
+		return together * 20 * time.Second
 	}
 	return p.Patience
 }
