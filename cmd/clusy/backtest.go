@@ -48,7 +48,7 @@ Three things are printed:
              Planned once, again at each 00 UTC, and again at each hour.
 
 The saving is what counts: a forecast may err and yet find the clean hours. Jobs
-are released every 5 hours in one stretch of 4 days out of N (--one-in; by itself
+are released every 5 hours in one stretch of 8 days out of N (--one-in; by itself
 as many as take a few minutes). Carbon is summed over all zones and releases.
 
 With --provider, a provider's forecasts (a row for each issue, hours in columns)

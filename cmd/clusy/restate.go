@@ -56,7 +56,8 @@ That needs an admin's token.`,
 				if err != nil {
 					return err
 				}
-				all.Looked, all.Unknown, all.Items, all.More = all.Looked+r.Looked, r.Unknown, append(all.Items, r.Items...), r.More
+				// Each call looks at all the hours again: the last tells how many there are.
+				all.Looked, all.Unknown, all.Items, all.More = r.Looked, r.Unknown, append(all.Items, r.Items...), r.More
 				if !r.More || q.DryRun {
 					break
 				}

@@ -57,7 +57,7 @@ func (v *visit) load(ctx context.Context) error {
 	}
 	have := v.have()
 	v.st.until, _ = lastKnown(have)
-	v.st.last, v.st.since = lastFlat(have)
+	v.st.last = noTail.through(have)
 	v.st.limits = limitsOf(v.zone, v.p.basis(), v.p.Climatology, have)
 	issued, err := v.p.Sink.Issued(ctx, v.zone, v.now.Add(-oldest))
 	if err != nil {
@@ -163,10 +163,14 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 	if err := v.daysFrom(ctx, from); err != nil {
 		return err
 	}
-	before := tail{v.st.last, v.st.since}
+	before := v.st.last
 	q := question{provider: name, zone: v.zone, basis: v.p.basis(), from: from, to: v.now, now: v.now}
 	if from.Before(v.st.until) {
-		before = tailOf(until(v.have(), from))
+		before = noTail.through(until(v.have(), from))
+	}
+	own := before // and of this source alone, as another may have stood in
+	if !st.said.at.IsZero() && !from.Before(st.said.at) {
+		own = st.said
 	}
 	var end time.Time
 	var step time.Duration
@@ -197,13 +201,16 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 		if rank > 0 {
 			s.Grade = grid.Worse(s.Grade, grid.GradeB)
 		}
-		if taken, why := v.st.limits.sift(s, before.value, before.since); taken > 0 {
+		if taken, why := v.st.limits.sift(s, before.value, before.at); taken > 0 {
 			doubted = true
 			v.doubted(st, name, fmt.Sprintf("%d values are not used: %s", taken, why))
 		}
-		if unstick(s, before.value, before.since, v.p.Climatology) > 0 {
+		if unstick(s, own.value, own.since, v.p.Climatology) > 0 {
 			doubted = true
 			v.doubted(st, name, fmt.Sprintf("repeats one value for more than %s; what it repeats is not used", flatFor))
+		}
+		if own = own.through(s); own.at.After(st.said.at) {
+			st.said = own
 		}
 		if s = trimmed(s); len(s.Values) == 0 {
 			continue
@@ -212,7 +219,7 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 			v.fresh = true
 		}
 		end = s.End()
-		before = tailOf(s)
+		before = before.through(s)
 		if q.from.Add(step).After(v.now) {
 			break // there cannot be more
 		}
@@ -224,7 +231,7 @@ func (v *visit) ask(ctx context.Context, rank int, source Provider) error {
 		v.succeeded(&st.failures, name, !end.IsZero())
 	}
 	if end.After(v.st.until) {
-		v.st.until, v.st.last, v.st.since = end, before.value, before.since
+		v.st.until, v.st.last = end, before
 	}
 	// Nothing new: many publish hours late, and are not to be asked each minute
 	// for it.
@@ -258,6 +265,9 @@ func (v *visit) hear(ctx context.Context) ([]grid.Series, error) {
 			return nil, ctx.Err()
 		}
 		st.forecastDue = v.now.Add(hearing + jitter(v.zone, source.Name(), hearing))
+		if st.failures > 0 {
+			st.forecastDue = st.due // it is away as a whole, and comes back so
+		}
 		switch {
 		case noZone(err):
 			st.forecastDue = v.now.Add(again)
@@ -277,6 +287,9 @@ func (v *visit) hear(ctx context.Context) ([]grid.Series, error) {
 		if err != nil {
 			// Its values are another thing: many plans have no forecasts.
 			st.forecastDue = v.failed(&st.forecastFailures, source.Name(), err)
+			if st.failures > 0 {
+				st.forecastDue = st.due
+			}
 			continue
 		}
 		v.succeeded(&st.forecastFailures, source.Name(), true)

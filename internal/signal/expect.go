@@ -58,7 +58,7 @@ func (v *visit) surprised() bool {
 	if i < 0 || i >= len(s.Values) || !s.Low[i].Known() {
 		return false
 	}
-	return v.st.last < s.Low[i] || v.st.last > s.High[i]
+	return v.st.last.value < s.Low[i] || v.st.last.value > s.High[i]
 }
 
 // heardOfLate reports whether a provider that has a say in a forecast has said

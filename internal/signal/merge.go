@@ -86,22 +86,6 @@ func lastKnown(s grid.Series) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// lastFlat returns the last known value of s and since when it has held.
-func lastFlat(s grid.Series) (grid.Intensity, time.Time) {
-	i := len(s.Values) - 1
-	for i >= 0 && !s.Values[i].Known() {
-		i--
-	}
-	if i < 0 {
-		return grid.Unknown, time.Time{}
-	}
-	v := s.Values[i]
-	for i > 0 && s.Values[i-1] == v {
-		i--
-	}
-	return v, s.Start.Add(time.Duration(i) * s.Step)
-}
-
 // ofOneModel leaves out the series of a provider that are of an older model than
 // its newest: two models never make one series.
 func ofOneModel(zone grid.Zone, basis grid.Basis, series []grid.Series) []grid.Series {
@@ -117,14 +101,28 @@ func ofOneModel(zone grid.Zone, basis grid.Basis, series []grid.Series) []grid.S
 	return slices.DeleteFunc(slices.Clone(series), func(s grid.Series) bool { return s.Model != newest[s.Provider].Model })
 }
 
-// tail is the last known value before something, and since when it has held.
+// tail is the last known value before something: since when it has held, gaps
+// aside, and when its last step began.
 type tail struct {
-	value grid.Intensity
-	since time.Time
+	value     grid.Intensity
+	since, at time.Time
 }
 
-func tailOf(s grid.Series) (t tail) {
-	t.value, t.since = lastFlat(s)
+// noTail is what comes before the first value.
+var noTail = tail{value: grid.Unknown}
+
+// through returns the tail after s, which follows t. A source that is asked for
+// each value by itself is no less stuck for it.
+func (t tail) through(s grid.Series) tail {
+	for i, v := range s.Values {
+		if !v.Known() {
+			continue
+		}
+		t.at = s.Start.Add(time.Duration(i) * s.Step)
+		if v != t.value {
+			t.value, t.since = v, t.at
+		}
+	}
 	return t
 }
 

@@ -57,7 +57,7 @@ type Poller struct {
 	Climatology forecast.Climatology
 	Annual      []AnnualMean
 	Basis       grid.Basis    // of all that is stored; AverageLifecycle if it is not given
-	Patience    time.Duration // with one answer of a provider; 30 s if it is not given
+	Patience    time.Duration // with one answer of a provider; 160 s if it is not given
 	Every       time.Duration // between the steps of Run; a minute if it is not given
 	Log         *slog.Logger  // nil: none
 
@@ -70,9 +70,8 @@ type Poller struct {
 // is found again in the Sink.
 type zoneState struct {
 	loaded bool
-	until  time.Time      // the end of the last known value
-	last   grid.Intensity // that value, and since when it has held
-	since  time.Time
+	until  time.Time     // the end of the last known value
+	last   tail          // that value
 	days   []grid.Series // that may still grow, or be corrected
 	from   time.Time     // days holds all days from here on
 	limits limits
@@ -92,6 +91,7 @@ type sourceState struct {
 	failures  int
 	rechecked time.Time
 	told      string // the last refusal that was put on record
+	said      tail   // its own last value that was not out of place
 
 	heard            time.Time // when it last answered what it expects
 	held             time.Time // issue of the newest forecast that is stored
@@ -244,7 +244,9 @@ func (p *Poller) basis() grid.Basis {
 
 func (p *Poller) patience() time.Duration {
 	if p.Patience <= 0 {
-		return 30 * time.Second
+		// A source answers one question at a time, each in 20 s at most: of those
+		// who ask together, the last waits for all the others.
+		return together * 20 * time.Second
 	}
 	return p.Patience
 }

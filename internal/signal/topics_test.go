@@ -2,6 +2,7 @@ package signal_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,3 +95,90 @@ type named struct {
 }
 
 func (n named) Name() string { return n.name }
+
+// What a source has said for hours does not make a jump away from it any
+// likelier.
+func TestAJumpAfterAFlatStretch(t *testing.T) {
+	p, source, sink := world(t, "GB")
+	flat := may20.Truncate(time.Hour)
+	source.change = func(s grid.Series) grid.Series {
+		for i := range s.Values {
+			switch h := s.Start.Add(time.Duration(i) * s.Step).Sub(flat); {
+			case h >= 0 && h < 5*time.Hour:
+				s.Values[i] = 150_000
+			case h == 5*time.Hour:
+				s.Values[i] = 600_000
+			}
+		}
+		return s
+	}
+	for h := range 7 {
+		step(t, p, sink, may20.Add(time.Duration(h)*time.Hour))
+	}
+	if r, ok := sink.merged("GB").At(flat.Add(5 * time.Hour)); ok {
+		t.Errorf("after five hours of 150 g/kWh, one of %s is believed", r.Value)
+	}
+	if told := sink.told(signal.Refused); len(told) != 1 || !strings.Contains(told[0].Reason, "jump") {
+		t.Errorf("it was told %v", told)
+	}
+}
+
+// A source that is stuck is found out hour by hour as well as in one answer.
+func TestAStuckSourceThatIsAskedEachHour(t *testing.T) {
+	p, source, sink := world(t, "GB")
+	stuck := may20.Truncate(time.Hour)
+	source.change = func(s grid.Series) grid.Series {
+		for i := range s.Values {
+			if !s.Start.Add(time.Duration(i) * s.Step).Before(stuck) {
+				s.Values[i] = 150_000
+			}
+		}
+		return s
+	}
+	for m := range 15 * 12 {
+		step(t, p, sink, may20.Add(time.Duration(m)*5*time.Minute))
+	}
+	if end := sink.merged("GB").End(); end.Sub(stuck) > 7*time.Hour {
+		t.Errorf("one value is believed for %s", end.Sub(stuck))
+	}
+}
+
+// Nor is a stuck source believed anew each time that another has stood in.
+func TestAStuckSourceBesideAnother(t *testing.T) {
+	p, source, sink := world(t, "GB")
+	stuck := may20.Truncate(time.Hour)
+	source.change = func(s grid.Series) grid.Series {
+		for i := range s.Values {
+			if !s.Start.Add(time.Duration(i) * s.Step).Before(stuck) {
+				s.Values[i] = 150_000
+			}
+		}
+		return s
+	}
+	trace, err := bundled.Trace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := signal.Fixed("second", trace["GB"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Providers = append(p.Providers, second)
+	for m := range 24 * 12 {
+		step(t, p, sink, may20.Add(time.Duration(m)*5*time.Minute))
+	}
+	told := 0
+	for _, s := range late(sink.measured, "GB", stuck) {
+		for i, v := range s.Values {
+			if s.Provider == source.Name() && v == 150_000 && !s.Start.Add(time.Duration(i)*s.Step).Before(stuck) {
+				told++
+			}
+		}
+	}
+	if told > 7 {
+		t.Errorf("one value is believed for %d hours", told)
+	}
+	if end := sink.merged("GB").End(); may20.Add(24*time.Hour).Sub(end) > 5*time.Hour {
+		t.Errorf("the other stands in until %s only", end)
+	}
+}
