@@ -151,6 +151,8 @@ func (w *stillLife) Measured(_ context.Context, zone grid.Zone, _ time.Time) ([]
 	return stillTx{w: w}.Measured(zone, time.Time{})
 }
 
+func (w *stillLife) Quarantines(context.Context) ([]signal.Note, error) { return nil, nil }
+
 func (w *stillLife) Issued(context.Context, grid.Zone, time.Time) ([]grid.Series, error) {
 	return nil, nil
 }

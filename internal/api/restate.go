@@ -50,11 +50,15 @@ func (s *Server) restateIn(sys SystemTx, tenant access.Tenant, q clusy.RestateRe
 	if err != nil {
 		return err
 	}
-	now := s.Now()
+	lines = slices.DeleteFunc(slices.Clone(lines), func(l ledger.Line) bool {
+		return l.Entry.Meter.Hour.Before(q.From) || !l.Entry.Meter.Hour.Before(q.To)
+	})
+	known := outlooks{tx: sys, now: s.Now(), since: map[grid.Zone]time.Time{}, read: map[place]grid.Outlook{}}
 	for _, l := range lines {
-		if h := l.Entry.Meter.Hour; h.Before(q.From) || !h.Before(q.To) {
-			continue
-		}
+		known.need(l.Entry.Zone, l.Entry.Meter.Hour)
+		known.need(l.Entry.Baseline.Zone, l.Entry.Instead[0].From)
+	}
+	for _, l := range lines {
 		if len(out.Items) == mostRestated {
 			out.More = true
 			return nil
@@ -62,15 +66,15 @@ func (s *Server) restateIn(sys SystemTx, tenant access.Tenant, q clusy.RestateRe
 		out.Looked++
 		o := l.Entry
 		basis := o.Uses[0].Signal.Basis
-		actual, err := measured(sys, o.Zone, basis, o.Meter.Hour, now)
+		actual, err := known.of(o.Zone, basis)
 		if err != nil {
 			return err
 		}
-		instead, err := measured(sys, o.Baseline.Zone, basis, o.Instead[0].From, now)
+		instead, err := known.of(o.Baseline.Zone, basis)
 		if err != nil {
 			return err
 		}
-		e, changed, err := ledger.Restate(l, actual, instead, q.Reason, now)
+		e, changed, err := ledger.Restate(l, actual, instead, q.Reason, known.now)
 		if errors.Is(err, ledger.ErrUnknown) {
 			out.Unknown++ // what it was booked on is not kept any more: it stands
 			continue
@@ -90,6 +94,36 @@ func (s *Server) restateIn(sys SystemTx, tenant access.Tenant, q clusy.RestateRe
 		out.Items = append(out.Items, hour)
 	}
 	return nil
+}
+
+// outlooks reads what is known of each zone once, from the first hour on that
+// is needed.
+type outlooks struct {
+	tx    SystemTx
+	now   time.Time
+	since map[grid.Zone]time.Time
+	read  map[place]grid.Outlook
+}
+
+type place struct {
+	zone  grid.Zone
+	basis grid.Basis
+}
+
+func (o outlooks) need(zone grid.Zone, from time.Time) {
+	if since, ok := o.since[zone]; !ok || from.Before(since) {
+		o.since[zone] = from
+	}
+}
+
+func (o outlooks) of(zone grid.Zone, basis grid.Basis) (grid.Outlook, error) {
+	at := place{zone, basis}
+	if known, ok := o.read[at]; ok {
+		return known, nil
+	}
+	known, err := measured(o.tx, zone, basis, o.since[zone], o.now)
+	o.read[at] = known
+	return known, err
 }
 
 // standing returns all lines of a tenant's ledger that no later one restates.

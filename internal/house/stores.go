@@ -2,6 +2,10 @@ package house
 
 import (
 	"context"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"clusy.io/clusy/internal/access"
@@ -150,14 +154,46 @@ func (s sink) Put(ctx context.Context, now time.Time, b signal.Batch) error {
 			return err
 		}
 		for _, n := range b.Notes {
-			_, err := tx.Append(audit.Event{At: now, Actor: "system:signal", Kind: kindOf[n.Kind], Object: "zone:" + string(n.Zone),
-				Detail: map[string]string{"provider": n.Provider, "reason": n.Reason}})
+			e := audit.Event{At: now, Actor: "system:signal", Kind: kindOf[n.Kind], Object: "zone:" + string(n.Zone),
+				Detail: map[string]string{"provider": n.Provider, "reason": n.Reason}}
+			if n.Kind == signal.Quarantined || n.Kind == signal.Released {
+				e.Object = quarantines + string(n.Zone)
+				e.Detail["usual"] = strconv.FormatFloat(n.Usual, 'g', -1, 64)
+			}
+			_, err := tx.Append(e)
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// quarantines is how the objects of events begin that are about one.
+const quarantines = "quarantine:"
+
+func (s sink) Quarantines(ctx context.Context) (open []signal.Note, err error) {
+	err = s.db.System().View(ctx, func(tx store.SystemTx) error {
+		for after := int64(-1); ; {
+			events, err := tx.Events(store.EventFilter{Object: quarantines, After: after, Limit: 1000})
+			if err != nil || len(events) == 0 {
+				return err
+			}
+			for _, e := range events {
+				after = e.Index
+				n := signal.Note{Kind: signal.Quarantined, Zone: grid.Zone(strings.TrimPrefix(e.Event.Object, quarantines)), Provider: e.Event.Detail["provider"], Reason: e.Event.Detail["reason"]}
+				open = slices.DeleteFunc(open, func(o signal.Note) bool { return o.Zone == n.Zone && o.Provider == n.Provider })
+				if e.Event.Kind == audit.SignalQuarantined {
+					// What cannot be read is no distance at all.
+					if n.Usual, err = strconv.ParseFloat(e.Event.Detail["usual"], 64); err != nil || math.IsNaN(n.Usual) || math.IsInf(n.Usual, 0) {
+						n.Usual = 0
+					}
+					open = append(open, n)
+				}
+			}
+		}
+	})
+	return open, err
 }
 
 func (s sink) Measured(ctx context.Context, zone grid.Zone, since time.Time) (out []grid.Series, err error) {

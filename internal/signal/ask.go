@@ -70,6 +70,15 @@ func (v *visit) load(ctx context.Context) error {
 			}
 		}
 	}
+	for _, n := range v.p.open[v.zone] {
+		for rank, source := range v.p.Providers {
+			st := &v.st.source[rank]
+			st.opinions = slices.Repeat([]float64{n.Usual}, judged)
+			if source.Name() == n.Provider && v.ofBasis(source) {
+				st.quarantine, st.met = n.Reason, v.now
+			}
+		}
+	}
 	// A new process does not ask everybody for everything at once.
 	for rank, source := range v.p.Providers {
 		v.st.source[rank].rechecked = v.now.Add(-spread(v.zone, source.Name(), Recheck))
@@ -273,6 +282,7 @@ func (v *visit) hear(ctx context.Context) ([]grid.Series, error) {
 			st.forecastDue = v.now.Add(again)
 			continue
 		case err == nil && len(s.Values) == 0:
+			st.forecastDue = v.now.Add(latest) // none yet, or none because it is ill
 			continue
 		case err == nil && !s.Issued.After(st.held):
 			st.heard = v.now
@@ -373,14 +383,22 @@ func (v *visit) failed(failures *int, name string, err error) time.Time {
 	*failures++
 	due := afterFailure(v.zone, name, *failures, v.now)
 	why := err.Error()
-	if wait, ok := errors.AsType[*Wait](err); ok {
+	wait, waits := errors.AsType[*Wait](err)
+	if waits {
 		if wait.Until.After(due) {
 			due = wait.Until
 		}
 		why = wait.Why
 	}
 	v.st.health.fail(v.now, name, why)
-	v.p.count(name, func(h *SourceHealth) { h.Failed++; h.LastError, h.LastErrorAt = why, v.now })
+	v.p.count(name, func(h *SourceHealth) {
+		if waits {
+			h.Asked-- // nothing was sent
+		} else {
+			h.Failed++
+		}
+		h.LastError, h.LastErrorAt = why, v.now
+	})
 	return due
 }
 

@@ -47,6 +47,12 @@ const (
 	strangers    = 1.3863 // ln 4
 	// reconciled is how often in a row a source must agree to be believed again.
 	reconciled = 2
+	// alone is how long a source stays in quarantine that cannot be compared
+	// with another.
+	alone = day
+	// floor is added to what is compared: near zero, a little is many times
+	// nothing.
+	floor = 5_000 // mg/kWh
 )
 
 // compare has each further source of the zone give its opinion where it is due.
@@ -61,6 +67,8 @@ func (v *visit) compare(ctx context.Context) error {
 			continue
 		}
 		st := &v.st.source[rank]
+		v.parole(first)
+		v.parole(rank)
 		if !ripe(st.opinionDue, v.now) || !ripe(st.due, v.now) || v.st.until.IsZero() {
 			continue
 		}
@@ -69,6 +77,17 @@ func (v *visit) compare(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// parole lets a source out of quarantine that has had nobody to be compared with
+// for a day: its only judge is away, and the gate and the limits still hold.
+func (v *visit) parole(rank int) {
+	st := &v.st.source[rank]
+	if st.quarantine == "" || v.now.Sub(st.met) < alone {
+		return
+	}
+	st.quarantine, st.agreed, st.due = "", 0, time.Time{}
+	v.tell(Released, v.p.Providers[rank].Name(), fmt.Sprintf("there has been no other source to compare it with for %s", alone))
 }
 
 // opinion compares what two sources say of the same hours, and judges.
@@ -95,9 +114,10 @@ func (v *visit) opinion(ctx context.Context, first, second int) error {
 	for at := from; at.Before(to); at = at.Add(time.Hour) {
 		x, okA := grid.Believe(v.zone, v.p.basis(), sa...).At(at)
 		y, okB := grid.Believe(v.zone, v.p.basis(), sb...).At(at)
-		if !okA || !okB || x.Value == 0 || y.Value == 0 {
+		if !okA || !okB {
 			continue
 		}
+		x.Value, y.Value = x.Value+floor, y.Value+floor
 		if lastA.Value > 0 {
 			jumpA = max(jumpA, math.Abs(math.Log(float64(x.Value)/float64(lastA.Value))))
 			jumpB = max(jumpB, math.Abs(math.Log(float64(y.Value)/float64(lastB.Value))))
@@ -108,13 +128,14 @@ func (v *visit) opinion(ctx context.Context, first, second int) error {
 		hours++
 		sumA, sumB = sumA+float64(x.Value), sumB+float64(y.Value)
 		if e, ok := v.foreseen(at); ok {
-			expected += float64(e)
+			expected += float64(e + floor)
 			foreseen++
 		}
 	}
 	if hours < leastCompared {
 		return nil
 	}
+	v.st.source[first].met, st.met = v.now, v.now
 	d := math.Log(sumB / sumA)
 	drift, bound := math.Abs(d-median(st.opinions)), max(apart, sigmas*deviation(st.opinions))
 	if len(st.opinions) < judged {
@@ -153,12 +174,13 @@ func (v *visit) opinion(ctx context.Context, first, second int) error {
 			mean(says, hours), v.p.Providers[other].Name(), mean(against, hours), hours)
 		v.st.source[outlier].quarantine = why
 		v.tell(Quarantined, v.p.Providers[outlier].Name(), why)
+		v.notes[len(v.notes)-1].Usual = median(st.opinions)
 		v.st.health.fail(v.now, v.p.Providers[outlier].Name(), why)
 	}
 	return nil
 }
 
-func mean(sum float64, hours int) grid.Intensity { return grid.Intensity(sum / float64(hours)) }
+func mean(sum float64, hours int) grid.Intensity { return grid.Intensity(sum/float64(hours)) - floor }
 
 // agree counts that a source agreed with another, and lets it out of
 // quarantine when it has done so for long enough.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"clusy.io/clusy/internal/forecast"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/signal"
 	"clusy.io/clusy/internal/signal/bundled"
@@ -349,3 +350,68 @@ func TestOtherBasis(t *testing.T) {
 type based struct{ *moody }
 
 func (based) Basis() grid.Basis { return grid.AverageLifecycle }
+
+// A restart in the middle of a lie does not make it the truth; that comes when
+// the source agrees with the other again, as it would have without.
+func TestQuarantineOutlivesARestart(t *testing.T) {
+	p, first, sink := world(t, "GB")
+	second := other(t, "spare", 1.4)
+	p.Providers = append(p.Providers, second)
+	now := run(t, p, sink, may20, 36*time.Hour)
+	first.change = times(1.9, now)
+	now = run(t, p, sink, now, 14*time.Hour)
+	if len(sink.told(signal.Quarantined)) != 1 {
+		t.Fatalf("notes: %v", sink.notes)
+	}
+	again := &signal.Poller{Providers: p.Providers, Wanted: p.Wanted, Sink: sink, Climatology: p.Climatology}
+	now = run(t, again, sink, now, 20*time.Hour)
+	if h := health(t, again, "GB"); len(h.Quarantined) != 1 || h.Provider != "spare" {
+		t.Errorf("after a restart the liar is believed: %+v", h)
+	}
+	first.change = nil
+	now = run(t, again, sink, now, 14*time.Hour)
+	if h := health(t, again, "GB"); len(h.Quarantined) != 0 || len(sink.told(signal.Released)) != 1 {
+		t.Errorf("it tells the truth again: %+v, %v", h, sink.notes)
+	}
+	// And what is over is not remembered.
+	later := &signal.Poller{Providers: p.Providers, Wanted: p.Wanted, Sink: sink, Climatology: p.Climatology}
+	step(t, later, sink, now)
+	if h := health(t, later, "GB"); len(h.Quarantined) != 0 {
+		t.Errorf("what is over comes back: %+v", h)
+	}
+}
+
+// A source whose only judge is away for a day is let out: a zone must not go
+// without signals for good.
+func TestParole(t *testing.T) {
+	p, first, sink := world(t, "GB")
+	second := other(t, "spare", 1)
+	p.Providers = append(p.Providers, second)
+	now := run(t, p, sink, may20, 36*time.Hour)
+	first.change = times(1.9, now)
+	now = run(t, p, sink, now, 14*time.Hour)
+	second.err = errors.New("away")
+	now = run(t, p, sink, now, 20*time.Hour)
+	if h := health(t, p, "GB"); len(h.Quarantined) != 1 {
+		t.Fatalf("before a day is over: %+v", h)
+	}
+	now = run(t, p, sink, now, 8*time.Hour)
+	told := sink.told(signal.Released)
+	if h := health(t, p, "GB"); len(h.Quarantined) != 0 || len(told) != 1 || !strings.Contains(told[0].Reason, "no other source") || now.Sub(h.MeasuredUntil) > 2*time.Hour {
+		t.Errorf("after a day without a judge: %+v, %v", h, told)
+	}
+}
+
+// Zero is a value that can be wrong like any other.
+func TestZeroIsDoubted(t *testing.T) {
+	p, first, sink := world(t, "GB")
+	p.Climatology, p.Annual = forecast.Climatology{}, nil // so that no limits refuse it first
+	second := other(t, "spare", 1)
+	p.Providers = append(p.Providers, second)
+	now := run(t, p, sink, may20.Add(-19*24*time.Hour), 5*24*time.Hour)
+	first.change = times(0, now)
+	run(t, p, sink, now, 14*time.Hour)
+	if told := sink.told(signal.Quarantined); len(told) != 1 || told[0].Provider != bundled.TraceProvider {
+		t.Errorf("a source that says 0: %v", sink.notes)
+	}
+}

@@ -62,6 +62,7 @@ type Poller struct {
 	Log         *slog.Logger  // nil: none
 
 	mu      sync.Mutex
+	open    map[grid.Zone][]Note // quarantines on record when the Poller began; nil: not looked up yet
 	zones   map[grid.Zone]*zoneState
 	sources map[string]*SourceHealth
 }
@@ -101,6 +102,7 @@ type sourceState struct {
 
 	opinions   []float64 // how far it lay from the first source, as logarithms, the newest last
 	opinionDue time.Time
+	met        time.Time  // when it could last be compared with another
 	apart      int        // how often in a row it was apart from the first
 	jumps      [2]float64 // the largest step of the first and of this one meanwhile
 	quarantine string     // why it is not believed; "" if it is
@@ -138,6 +140,9 @@ func (p *Poller) Step(ctx context.Context, now time.Time) error {
 	}
 	wanted = slices.Compact(slices.Sorted(slices.Values(wanted)))
 	p.forget(wanted)
+	if err := p.recall(ctx); err != nil {
+		return err
+	}
 	var errs []error
 	for zones := range slices.Chunk(wanted, perPut) {
 		visits := p.visit(ctx, zones, now)
@@ -149,6 +154,23 @@ func (p *Poller) Step(ctx context.Context, now time.Time) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// recall looks up, once, who is in quarantine: a lie does not become the truth
+// because the process began anew.
+func (p *Poller) recall(ctx context.Context) error {
+	if p.open != nil {
+		return nil
+	}
+	notes, err := p.Sink.Quarantines(ctx)
+	if err != nil {
+		return fmt.Errorf("look up who is in quarantine: %w", err)
+	}
+	p.open = map[grid.Zone][]Note{}
+	for _, n := range notes {
+		p.open[n.Zone] = append(p.open[n.Zone], n)
+	}
+	return nil
 }
 
 // visit looks at several zones at the same time, as most of it is waiting.

@@ -102,6 +102,20 @@ func (s *shelf) Measured(_ context.Context, zone grid.Zone, since time.Time) ([]
 	return late(s.measured, zone, since), nil
 }
 
+func (s *shelf) Quarantines(context.Context) (open []signal.Note, _ error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.notes {
+		open = slices.DeleteFunc(open, func(o signal.Note) bool {
+			return o.Zone == n.Zone && o.Provider == n.Provider && (n.Kind == signal.Released || n.Kind == signal.Quarantined)
+		})
+		if n.Kind == signal.Quarantined {
+			open = append(open, n)
+		}
+	}
+	return open, nil
+}
+
 func (s *shelf) Issued(_ context.Context, zone grid.Zone, since time.Time) ([]grid.Series, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,6 +18,10 @@ type Sink interface {
 	// since, of any basis, each with its Ref. The caller does not change them.
 	Measured(ctx context.Context, zone grid.Zone, since time.Time) ([]grid.Series, error)
 
+	// Quarantines returns who is not believed, and for which zone: each Note of
+	// kind Quarantined without a later one of kind Released.
+	Quarantines(ctx context.Context) ([]Note, error)
+
 	// Issued returns the stored forecasts of providers that were issued at or
 	// after since, the oldest first.
 	Issued(ctx context.Context, zone grid.Zone, since time.Time) ([]grid.Series, error)
@@ -58,4 +62,7 @@ type Note struct {
 	Zone     grid.Zone
 	Provider string
 	Reason   string
+	// Usual is how far the two sources of the zone usually lie apart, as a
+	// logarithm; of a Quarantined note alone. It outlives a restart with it.
+	Usual float64
 }
