@@ -114,7 +114,7 @@ func (v *visit) forecast(ctx context.Context, fresh []grid.Series) (grid.Series,
 	s, why, ok := forecast.Make(past, v.p.Climatology, v.now, step, int(Ahead*time.Hour/step))
 	if ok && s.Grade < grid.GradeC && !v.heardOfLate(why) {
 		s.Grade, why.Grade = grid.GradeC, grid.GradeC
-		why.Why += " No provider has been heard of lately, so it is of grade C."
+		why.Why += "; nobody has been heard of lately, so it is of grade C"
 	}
 	v.st.health.Verdict = why
 	if ok {

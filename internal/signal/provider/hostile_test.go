@@ -384,6 +384,8 @@ func (s *sink) Measured(context.Context, grid.Zone, time.Time) ([]grid.Series, e
 	return slices.Clone(s.measured), nil
 }
 
+func (*sink) Quarantines(context.Context) ([]signal.Note, error) { return nil, nil }
+
 func (s *sink) Issued(context.Context, grid.Zone, time.Time) ([]grid.Series, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
