@@ -454,6 +454,9 @@ func suspend(b *bench) {
 		if o.Phase != executor.Suspended || o.PID == 0 {
 			b.Errorf("suspended: %+v", o)
 		}
+		// That is on record when whoever stopped the tree has made sure of all
+		// of it, which takes a moment on a busy machine.
+		b.await("family", func(o executor.Observation) bool { return !o.Runs[len(o.Runs)-1].To.IsZero() })
 		before := map[string]int{}
 		for _, m := range members {
 			before[m] = lines(filepath.Join(dir, m))
