@@ -57,27 +57,11 @@ func (r benchPollerResult) show(w io.Writer) error {
 func (b *benchSignals) runPoller(ctx context.Context) (r benchPollerResult, err error) {
 	r = benchPollerResult{Zones: b.zones, Step: b.step.String(), Lived: b.poller.String(), Past: b.past.String(), Issued: b.issued, Points: int(b.horizon / b.step), Version: versionWithCommit(),
 		Machine: fmt.Sprintf("%d cores, %s/%s, %s", runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())}
-	dir := b.keep
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "clusy-bench-"); err != nil {
-			return r, fmt.Errorf("make a directory for the benchmark: %w", err)
-		}
-		defer os.RemoveAll(dir)
-	}
-	o, err := benchStore(dir)
+	db, file, closed, err := b.open(ctx)
 	if err != nil {
 		return r, err
 	}
-	db, err := store.Open(ctx, o)
-	if err != nil {
-		return r, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	file, err := openBenchFile(dir)
-	if err != nil {
-		return r, err
-	}
-	defer file.close()
+	defer func() { err = errors.Join(err, closed()) }()
 	source := &benchSource{step: b.step, horizon: int(b.horizon / b.step), began: benchStart.Add(-b.past)}
 	var zones []grid.Zone
 	for z := range b.zones {
@@ -144,7 +128,7 @@ func (b *benchSignals) runPoller(ctx context.Context) (r benchPollerResult, err 
 	r.Grade = string(p.Health()[0].Grade)
 
 	// 3. What a plan waits for.
-	again, err := store.OpenReadOnly(ctx, dir)
+	again, err := store.OpenReadOnly(ctx, file.dir)
 	if err != nil {
 		return r, err
 	}

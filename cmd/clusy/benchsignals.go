@@ -164,6 +164,29 @@ func mega(bytes int64) string { return fmt.Sprintf("%.1f MB", float64(bytes)/1e6
 // benchStart is when the simulated days begin.
 var benchStart = time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 
+// open makes the store that is measured, in --keep or in a directory that goes
+// when it is closed.
+func (b *benchSignals) open(ctx context.Context) (db store.DB, file *benchFile, closed func() error, err error) {
+	dir, away := b.keep, func() error { return nil }
+	if dir == "" {
+		if dir, err = os.MkdirTemp("", "clusy-bench-"); err != nil {
+			return nil, nil, nil, fmt.Errorf("make a directory for the benchmark: %w", err)
+		}
+		away = func() error { return os.RemoveAll(dir) }
+	}
+	o, err := benchStore(dir)
+	if err != nil {
+		return nil, nil, nil, errors.Join(err, away())
+	}
+	if db, err = store.Open(ctx, o); err != nil {
+		return nil, nil, nil, errors.Join(err, away())
+	}
+	if file, err = openBenchFile(dir); err != nil {
+		return nil, nil, nil, errors.Join(err, db.Close(), away())
+	}
+	return db, file, func() error { file.close(); return errors.Join(db.Close(), away()) }, nil
+}
+
 // run lives through the days, and then looks at what they left.
 func (b *benchSignals) run(ctx context.Context) (r benchSignalsResult, err error) {
 	r = benchSignalsResult{Zones: b.zones, Step: b.step.String(), Horizon: b.horizon.String(), Every: b.every.String(), Days: b.days, Batch: b.batch, Version: versionWithCommit(),
@@ -172,27 +195,11 @@ func (b *benchSignals) run(ctx context.Context) (r benchSignalsResult, err error
 	if err != nil {
 		return r, err
 	}
-	dir := b.keep
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "clusy-bench-"); err != nil {
-			return r, fmt.Errorf("make a directory for the benchmark: %w", err)
-		}
-		defer os.RemoveAll(dir)
-	}
-	o, err := benchStore(dir)
+	db, file, closed, err := b.open(ctx)
 	if err != nil {
 		return r, err
 	}
-	db, err := store.Open(ctx, o)
-	if err != nil {
-		return r, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	file, err := openBenchFile(dir)
-	if err != nil {
-		return r, err
-	}
-	defer file.close()
+	defer func() { err = errors.Join(err, closed()) }()
 	empty, err := file.used(ctx)
 	if err != nil {
 		return r, err
@@ -205,7 +212,7 @@ func (b *benchSignals) run(ctx context.Context) (r benchSignalsResult, err error
 	if err := b.live(ctx, world, m); err != nil {
 		return r, err
 	}
-	if err := b.look(ctx, &r, dir); err != nil {
+	if err := b.look(ctx, &r, file.dir); err != nil {
 		return r, err
 	}
 	days := int64(b.days)
@@ -389,6 +396,7 @@ func benchStore(dir string) (store.Options, error) {
 
 // benchFile looks at a store's file beside the store.
 type benchFile struct {
+	dir  string
 	pool *sql.DB
 	size int64
 }
@@ -399,7 +407,7 @@ func openBenchFile(dir string) (*benchFile, error) {
 		return nil, fmt.Errorf("look at the store's file: %w", err)
 	}
 	pool.SetMaxOpenConns(1)
-	return &benchFile{pool: pool}, nil
+	return &benchFile{dir: dir, pool: pool}, nil
 }
 
 func (f *benchFile) close() { _ = f.pool.Close() }

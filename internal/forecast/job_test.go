@@ -38,7 +38,7 @@ func TestShift(t *testing.T) {
 		{forecast.Job{Hours: 3, Slack: 0, Interruptible: true}, forecast.Hourly, truth, 0, 12}, // no slack: at once
 	} {
 		if got, ok := c.job.Shift(actual, c.from, midnight, c.r, c.o); !ok || got != c.want {
-			t.Errorf("%s from %d, planned %s: %g %v, want %g", c.job, c.from, c.r, got, ok, c.want)
+			t.Errorf("%s from %d, planned in way %d: %g %v, want %g", c.job, c.from, c.r, got, ok, c.want)
 		}
 	}
 	// What is equal is done at once, whatever rounding makes of the sums.

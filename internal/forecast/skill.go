@@ -42,8 +42,6 @@ const (
 	Hourly                   // also at the start of each hour
 )
 
-func (r Replanning) String() string { return [...]string{"once", "daily", "hourly"}[r] }
-
 // Outlook returns what is expected of the hours from an hour on, as known when
 // it begins. It must reach as far as the window of the job.
 type Outlook func(hour int) []float64

@@ -176,27 +176,15 @@ func (e *emMaps) History(ctx context.Context, zone grid.Zone, from, to, now time
 		})
 		return s, err
 	}
-	for from.Before(to) && len(s.Values) == 0 {
-		until := earlier(to, from.Add(emSteps[e.step].most))
+	return e.past(ctx, now, &o, from, to, emSteps[e.step].most, func(from, until time.Time) question {
 		q := question{topic: "past/" + theirs, path: e.prefix + "carbon-intensity/past-range", query: e.query(theirs)}
 		q.query.Set("start", from.Format(time.RFC3339))
 		q.query.Set("end", until.Format(time.RFC3339))
-		err := e.get(ctx, now, q, func(a answer) (err error) {
-			ps, _, err := e.read(a, zone, theirs)
-			if err != nil {
-				return err
-			}
-			if err = o.asked(ps, from, until); err == nil {
-				s, err = o.history(ps, from, until, now)
-			}
-			return err
-		})
-		if err != nil {
-			return o.series(), err
-		}
-		from = until
-	}
-	return s, nil
+		return q
+	}, func(a answer) ([]point, error) {
+		ps, _, err := e.read(a, zone, theirs)
+		return ps, err
+	})
 }
 
 // Forecast tells the newest forecast, which both of its ends belong to: of 24

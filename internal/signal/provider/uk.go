@@ -98,28 +98,11 @@ func (u *uk) History(ctx context.Context, zone grid.Zone, from, to, now time.Tim
 	if theirs != "GB" || !from.Before(to) {
 		return o.series(), nil
 	}
-	// Stretches of nothing are passed over, as to end there would say that
-	// there is no more.
-	s := o.series()
-	for from.Before(to) && len(s.Values) == 0 {
-		until := earlier(to, from.Add(ukAsk))
-		q := question{topic: "history/" + theirs, path: "intensity/" + ukStamp(from) + "/" + ukStamp(until)}
-		err := u.get(ctx, now, q, func(a answer) error {
-			ps, err := u.read(a, zone, theirs, func(s ukSlot) number { return s.Intensity.Actual })
-			if err != nil {
-				return err
-			}
-			if err = o.asked(ps, from, until); err == nil {
-				s, err = o.history(ps, from, until, now)
-			}
-			return err
-		})
-		if err != nil {
-			return o.series(), err
-		}
-		from = until
-	}
-	return s, nil
+	return u.past(ctx, now, &o, from, to, ukAsk, func(from, until time.Time) question {
+		return question{topic: "history/" + theirs, path: "intensity/" + ukStamp(from) + "/" + ukStamp(until)}
+	}, func(a answer) ([]point, error) {
+		return u.read(a, zone, theirs, func(s ukSlot) number { return s.Intensity.Actual })
+	})
 }
 
 // Forecast tells the next two days. The API does not say when they were issued:

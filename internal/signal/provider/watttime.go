@@ -229,41 +229,27 @@ func (w *wattTime) History(ctx context.Context, zone grid.Zone, from, to, now ti
 		return grid.Series{}, signal.NoZone(w.name, zone)
 	}
 	o := w.origin(zone)
-	s := o.series()
 	from, to = steps(from, to, now, wtStep)
-	for from.Before(to) && len(s.Values) == 0 {
-		until := earlier(to, from.Add(wtAsk))
+	return w.past(ctx, now, &o, from, to, wtAsk, func(from, until time.Time) question {
 		q := w.question(now, "historical", theirs)
 		q.query.Set("start", from.Format(time.RFC3339))
 		q.query.Set("end", until.Add(-wtStep).Format(time.RFC3339)) // both ends are told
 		q.query.Set("include_imputed_marker", "true")
-		err := w.get(ctx, now, q, func(a answer) error {
-			var got struct {
-				Data []wtPoint `json:"data"`
-				Meta wtMeta    `json:"meta"`
-			}
-			if err := decode(a, &got); err != nil {
-				return err
-			}
-			unit, model, err := w.check(got.Meta, theirs, &o)
-			if err != nil {
-				return err
-			}
-			ps, err := w.points(got.Data, o, unit, model)
-			if err != nil {
-				return err
-			}
-			if err = o.asked(ps, from, until); err == nil {
-				s, err = o.history(ps, from, until, now)
-			}
-			return err
-		})
-		if err != nil {
-			return o.series(), err
+		return q
+	}, func(a answer) ([]point, error) {
+		var got struct {
+			Data []wtPoint `json:"data"`
+			Meta wtMeta    `json:"meta"`
 		}
-		from = until
-	}
-	return s, nil
+		if err := decode(a, &got); err != nil {
+			return nil, err
+		}
+		unit, model, err := w.check(got.Meta, theirs, &o)
+		if err != nil {
+			return nil, err
+		}
+		return w.points(got.Data, o, unit, model)
+	})
 }
 
 func (w *wattTime) Forecast(ctx context.Context, zone grid.Zone, now time.Time) (grid.Series, error) {
