@@ -493,7 +493,7 @@ func TestCertified(t *testing.T) {
 		}
 		return n
 	}
-	for i, want := range []int{1, 1, 2} {
+	for i, want := range []int{1, 1, 1, 2} {
 		now := noon.Add(time.Duration(i) * l.Rules.Step / 2)
 		if err := l.replan(t.Context(), now); err != nil {
 			t.Fatal(err)
