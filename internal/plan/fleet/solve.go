@@ -104,7 +104,9 @@ func Solve(in *Instance, o Options) Solution {
 		s.rescue()
 		s.refill(0)
 	}
-	return s.solution()
+	out := s.crowd.solution()
+	out.Prices, out.Bound = s.crowd.table(s.prices), s.bound
+	return out
 }
 
 // soft is the stiffness of the passes over all jobs: prices that move little
@@ -218,12 +220,16 @@ func (s *solver) exchanges() int {
 	return min(128, max(4, n/64))
 }
 
+// regrets are what it may cost to leave a full cell, as shares of the mean cost
+// of a slot: those leave first whom it costs least.
+var regrets = []float64{0.001, 0.004, 0.016, 0.06, 0.25, 1, 4, math.Inf(1)}
+
 // settle moves jobs until no cell holds more than its room: first those whom it
 // costs little.
 func (s *solver) settle() {
 	s.count()
-	unit := s.meanTable()
-	for _, regret := range []float64{0.001, 0.004, 0.016, 0.06, 0.25, 1, 4, math.Inf(1)} {
+	unit := s.in.meanTable()
+	for _, regret := range regrets {
 		if s.market.excess() == 0 {
 			return
 		}
@@ -250,9 +256,9 @@ func (s *solver) rounds(of int, factor float64, f func(h *shard, k, of int)) {
 }
 
 // meanTable returns the mean size of the costs in the tables.
-func (s *solver) meanTable() float64 {
+func (in *Instance) meanTable() float64 {
 	sum, n := 0.0, 0
-	for _, table := range s.in.Cost {
+	for _, table := range in.Cost {
 		for _, v := range table {
 			if !math.IsNaN(v) {
 				sum += math.Abs(v)
@@ -282,10 +288,9 @@ func (s *solver) certify() {
 }
 
 // solution writes the plan down in the order of the instance.
-func (s *solver) solution() Solution {
-	c := s.crowd
-	n := len(s.in.Jobs)
-	out := Solution{First: make([]uint32, n+1), Prices: c.table(s.prices), Bound: s.bound}
+func (c *crowd) solution() Solution {
+	n := len(c.in.Jobs)
+	out := Solution{First: make([]uint32, n+1)}
 	for i := range c.jobs {
 		j := &c.jobs[i]
 		out.First[j.id+1] = uint32(c.runs(j, nil))
@@ -319,10 +324,10 @@ func (s *solver) solution() Solution {
 		runs := out.Of(j)
 		if len(runs) == 0 {
 			out.Unplaced++
-			missing.add(s.in.Jobs[j].Missing)
+			missing.add(c.in.Jobs[j].Missing)
 			continue
 		}
-		cost.add(s.in.cost(j, runs))
+		cost.add(c.in.cost(j, runs))
 	}
 	out.Cost, out.Missing = cost.sum(), missing.sum()
 	return out
