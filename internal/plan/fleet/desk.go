@@ -21,6 +21,10 @@ type desk struct {
 	full []bool
 	// first and last narrow the window of the job: it runs in [first, last).
 	first, last int32
+	// tail is what is charged for an end in each slot, by slot; it never falls.
+	// nil is nothing. Only work that is a path goes by it: see path.
+	tail []float64
+	firm bool // room is this desk's to take from
 	// only is a way that the job is held to, or -1.
 	only int
 
@@ -41,13 +45,14 @@ type desk struct {
 	sums   []float64 // by ceiling
 	steps  []float64
 	chosen []bool
-	order  []pick
+	order  []offer
 	ruled  ruled
 	speeds speeds
+	ties   ties
 }
 
-// pick is a slot and what it costs.
-type pick struct {
+// offer is a slot and what it costs.
+type offer struct {
 	v float64
 	t int32
 }
@@ -142,6 +147,14 @@ func (d *desk) look(row, w int, kw float64, use []float64) {
 
 // may reports whether a run may begin in slot t, counted from lo.
 func (d *desk) may(row int, t int) bool { return d.rise == nil || d.begin[row][t] }
+
+// late returns what an end in a slot, counted from lo, is charged.
+func (d *desk) late(t int) float64 {
+	if d.tail == nil {
+		return 0
+	}
+	return d.tail[int(d.lo)+t]
+}
 
 // fixed returns what Fixed of a way counts, ceilings included.
 func (d *desk) fixed(w int) float64 {
@@ -253,7 +266,7 @@ func (d *desk) cheapest() (value, least float64) {
 			v, l = d.rigid(w)
 		case job.Kind == Elastic:
 			v, l = d.elastic(w)
-		case job.Resume == 0 && job.MinRun <= 1 && job.Pauses == 0 && d.rise == nil:
+		case job.Resume == 0 && job.MinRun <= 1 && job.Pauses == 0 && d.rise == nil && d.tail == nil:
 			v, l = d.freely(w)
 		default:
 			v, l = d.follow(false, w)
@@ -290,8 +303,8 @@ func (d *desk) rigid(w int) (value, least float64) {
 				bad--
 			}
 		}
-		if s := t - need + 1; s >= 0 && bad == 0 && sum < value && d.may(0, s) {
-			value, at = sum, s
+		if s := t - need + 1; s >= 0 && bad == 0 && sum+d.late(t+1) < value && d.may(0, s) {
+			value, at = sum+d.late(t+1), s
 		}
 	}
 	d.runs = d.runs[:0]
@@ -301,7 +314,7 @@ func (d *desk) rigid(w int) (value, least float64) {
 	from := d.lo + int32(at)
 	d.runs = append(d.runs, Run{From: from, To: from + way.Need, Way: int16(w)})
 	// The sliding sum has drifted: add up again.
-	value = d.fixed(w)
+	value = d.fixed(w) + d.late(at+need)
 	for _, v := range total[at : at+need] {
 		value += v
 	}
@@ -315,14 +328,14 @@ func (d *desk) freely(w int) (value, least float64) {
 	d.order = d.order[:0]
 	for t, v := range d.total[0] {
 		if v < math.Inf(1) {
-			d.order = append(d.order, pick{v, int32(t)})
+			d.order = append(d.order, offer{v, int32(t)})
 		}
 	}
 	d.runs = d.runs[:0]
 	if len(d.order) < int(way.Need) {
 		return math.Inf(1), math.Inf(1)
 	}
-	sortPicks(d.order)
+	sortOffers(d.order)
 	d.order = d.order[:way.Need]
 	value = d.fixed(w)
 	for _, p := range d.order {

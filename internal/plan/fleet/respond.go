@@ -54,8 +54,8 @@ func (d *desk) answer(runs []Run, a *Answer) {
 	a.Least = math.Min(a.Least, a.Total()) // they were added up in another order
 }
 
-func sortPicks(p []pick) {
-	slices.SortFunc(p, func(a, b pick) int {
+func sortOffers(p []offer) {
+	slices.SortFunc(p, func(a, b offer) int {
 		if c := cmp.Compare(a.v, b.v); c != 0 {
 			return c
 		}
@@ -63,8 +63,8 @@ func sortPicks(p []pick) {
 	})
 }
 
-func sortSlots(p []pick) {
-	slices.SortFunc(p, func(a, b pick) int { return cmp.Compare(a.t, b.t) })
+func sortSlots(p []offer) {
+	slices.SortFunc(p, func(a, b offer) int { return cmp.Compare(a.t, b.t) })
 }
 
 // Bound returns a lower bound on Cost + Missing of every plan for in, derived

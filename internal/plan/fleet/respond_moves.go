@@ -16,7 +16,7 @@ func (d *desk) roughMoves() (value, least float64) {
 		}
 		for t, v := range d.total[0] {
 			if v < math.Inf(1) {
-				d.order = append(d.order, pick{v, int32(t)})
+				d.order = append(d.order, offer{v, int32(t)})
 			}
 		}
 		need, fixed = min(need, job.Ways[w].Need), math.Min(fixed, d.fixed(w))
@@ -31,7 +31,7 @@ func (d *desk) roughMoves() (value, least float64) {
 	if len(d.order) < int(need) {
 		return math.Inf(1), math.Inf(1)
 	}
-	sortPicks(d.order)
+	sortOffers(d.order)
 	least = fixed
 	for i, p := range d.order {
 		if i < int(need) || p.v < 0 {

@@ -121,6 +121,9 @@ func (d *desk) starts(v, q, m, t, rem int) float64 {
 	if int(x.next[v][t]) < t+n || t+n > x.w || !d.may(v, t) {
 		return math.Inf(1)
 	}
+	if rem < x.minRun { // too short to be suspended: it is the last
+		return x.sum[v][t] - x.sum[v][t+n] + d.late(t+n)
+	}
 	return x.sum[v][t] - x.sum[v][t+n] + x.on[x.at(v, q, m, t+n, rem-n)]
 }
 
@@ -175,7 +178,7 @@ func (d *desk) goesOn(v, q, m, t, rem int, moves bool, s *step) float64 {
 	x := &d.ruled
 	best := math.Inf(1)
 	if rem == 0 {
-		best = 0
+		best = d.late(t)
 		if s != nil {
 			s.stop = true
 		}
@@ -231,8 +234,8 @@ func (d *desk) trace(v, t, rem int, moves bool) {
 		n := min(x.minRun, rem)
 		from := t
 		t, rem = t+n, rem-n
-		var s step
-		for {
+		s := step{stop: true}
+		for n >= x.minRun {
 			s = step{}
 			d.goesOn(v, q, m, t, rem, moves, &s)
 			if !s.run {
