@@ -105,7 +105,7 @@ func (d *desk) look(row, w int, kw float64, use []float64) {
 		if c := table[cell]; c == c && t >= way.From && (d.full == nil || !d.full[t]) {
 			v = d.own * kw * c
 			for r, u := range use {
-				if u > d.room[r][cell]+slack {
+				if u > 0 && u > d.room[r][cell]+slack {
 					v = math.Inf(1)
 					break
 				}
@@ -124,11 +124,9 @@ func (d *desk) look(row, w int, kw float64, use []float64) {
 		}
 		total[t-d.lo] = v
 	}
-	if job.Denied > 0 {
-		for _, s := range in.Denied[job.Denied-1] {
-			for t := max(s.From, d.lo); t < min(s.To, d.hi); t++ {
-				total[t-d.lo] = math.Inf(1)
-			}
+	for _, s := range in.denied(job.Denied) {
+		for t := max(s.From, d.lo); t < min(s.To, d.hi); t++ {
+			total[t-d.lo] = math.Inf(1)
 		}
 	}
 	if d.rise == nil {
@@ -139,7 +137,7 @@ func (d *desk) look(row, w int, kw float64, use []float64) {
 	for t := d.lo; t < d.hi; t++ {
 		ok := true
 		for r, u := range use {
-			ok = ok && u <= d.rise[r][base+int(t)]+slack
+			ok = ok && (u == 0 || u <= d.rise[r][base+int(t)]+slack)
 		}
 		d.begin[row][t-d.lo] = ok
 	}
@@ -181,6 +179,16 @@ func (c *Ceiling) fixed(job *Job, w int) float64 {
 	return job.Ways[w].Fixed
 }
 
+// move returns the move between two ways; none costs nothing.
+func (j *Job) move(from, to int16) Move {
+	for _, m := range j.Moves {
+		if m.From == from && m.To == to {
+			return m
+		}
+	}
+	return Move{}
+}
+
 func (m *Move) by(table uint8) float64 {
 	if m.By != nil {
 		return m.By[table]
@@ -200,13 +208,10 @@ func (d *desk) settle(runs []Run) (cost, paid float64) {
 	}
 	for i, r := range runs {
 		if i > 0 && r.Way != runs[i-1].Way {
-			for m := range job.Moves {
-				if mv := &job.Moves[m]; mv.From == runs[i-1].Way && mv.To == r.Way {
-					cost += mv.Fixed
-					for k := range job.Ceilings {
-						d.sums[k] += mv.by(job.Ceilings[k].Table)
-					}
-				}
+			move := job.move(runs[i-1].Way, r.Way)
+			cost += move.Fixed
+			for k := range job.Ceilings {
+				d.sums[k] += move.by(job.Ceilings[k].Table)
 			}
 		}
 		way := &job.Ways[r.Way]
@@ -238,6 +243,49 @@ func (d *desk) kept() bool {
 		}
 	}
 	return true
+}
+
+// put takes what job j uses in runs from the room and the rises, sign times.
+func (d *desk) put(j int32, runs []Run, sign float64) {
+	slots := d.in.Slots()
+	for _, r := range runs {
+		_, use := d.in.draws(j, r)
+		base := d.in.Cell(d.in.Jobs[j].Ways[r.Way].Site, 0)
+		for thing, u := range use {
+			room := d.room[thing][base:]
+			for t := r.From; t < r.To; t++ {
+				room[t] -= sign * u
+			}
+			if d.rise == nil {
+				continue
+			}
+			d.rise[thing][base+int(r.From)] -= sign * u
+			if int(r.To) < slots {
+				d.rise[thing][base+int(r.To)] += sign * u
+			}
+		}
+	}
+}
+
+// missed reports whether what runs no longer use is missed: whether the load
+// now rises too fast where they ended.
+func (d *desk) missed(j int32, runs []Run) bool {
+	if d.rise == nil {
+		return false
+	}
+	for _, r := range runs {
+		if int(r.To) == d.in.Slots() {
+			continue
+		}
+		_, use := d.in.draws(j, r)
+		cell := d.in.Cell(d.in.Jobs[j].Ways[r.Way].Site, r.To)
+		for thing, u := range use {
+			if u > 0 && d.rise[thing][cell] < -slack {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // cheapest puts the cheapest thing that the job can do at the costs that it

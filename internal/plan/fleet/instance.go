@@ -139,6 +139,24 @@ func (in *Instance) Cells() int { return len(in.Hours) * len(in.Sites) }
 // Cell returns the index of a slot at a site.
 func (in *Instance) Cell(site, slot int32) int { return int(site)*len(in.Hours) + int(slot) }
 
+// denied returns list n of the slots that jobs keep out of, as Job.Denied counts.
+func (in *Instance) denied(n int32) []Span {
+	if n == 0 {
+		return nil
+	}
+	return in.Denied[n-1]
+}
+
+// within reports whether slot t is in one of spans.
+func within(spans []Span, t int32) bool {
+	for _, s := range spans {
+		if s.From <= t && t < s.To {
+			return true
+		}
+	}
+	return false
+}
+
 // Validate returns the first thing that makes in no instance.
 func (in *Instance) Validate() error {
 	cells := in.Cells()

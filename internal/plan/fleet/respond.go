@@ -81,10 +81,19 @@ func Bound(in *Instance, p Prices) float64 {
 	}
 	d := newDesk(in)
 	d.price = p
+	tied := make(map[int32]bool)
+	for _, f := range families(in) {
+		sum += d.heads(&f)
+		for _, j := range f.jobs {
+			tied[j] = true
+		}
+	}
 	var a Answer
 	for j := range in.Jobs {
-		d.respond(j, &a)
-		sum += math.Min(in.Jobs[j].Missing, a.Least)
+		if !tied[int32(j)] {
+			d.respond(j, &a)
+			sum += math.Min(in.Jobs[j].Missing, a.Least)
+		}
 	}
 	return sum
 }

@@ -147,6 +147,7 @@ func (d *desk) path(j int) bool {
 
 // ties is what group works with.
 type ties struct {
+	own   []Answer
 	head  [][]float64 // what a job and its part of those after it come to if it begins at a slot or later
 	none  []float64   // the same if the job has no place
 	tail  []float64
@@ -194,9 +195,14 @@ func (d *desk) group(f *family, ans []Answer) (total, least float64) {
 			}
 		}
 	}
+	d.leave()
+	return total, math.Min(least, total)
+}
+
+// leave takes away what a family put before a job.
+func (d *desk) leave() {
 	d.tail, d.full = nil, nil
 	d.first, d.last = 0, int32(d.in.Slots())
-	return total, math.Min(least, total)
 }
 
 func lost(ans []Answer) bool {
@@ -396,24 +402,13 @@ func (d *desk) clearCounts(f *family) {
 
 // take adds what job i does to what its family has taken, sign times.
 func (d *desk) take(f *family, i int, runs []Run, sign int32) {
-	job := &d.in.Jobs[f.jobs[i]]
-	for _, r := range runs {
-		for _, a := range f.of[i] {
+	if d.firm {
+		d.put(f.jobs[i], runs, float64(sign))
+	}
+	for _, a := range f.of[i] {
+		for _, r := range runs {
 			for t := r.From; t < r.To; t++ {
 				d.ties.count[a][t] += sign
-			}
-		}
-		if !d.firm {
-			continue
-		}
-		way := &job.Ways[r.Way]
-		use := way.Use
-		if job.Kind == Elastic {
-			use = job.Levels[r.Level].Use
-		}
-		for thing, u := range use {
-			for t := r.From; t < r.To; t++ {
-				d.room[thing][d.in.Cell(way.Site, t)] -= float64(sign) * u
 			}
 		}
 	}
@@ -527,7 +522,7 @@ func (d *desk) again(f *family, ans []Answer, i int) float64 {
 		now = ans[i].Total()
 	}
 	d.take(f, i, ans[i].Runs, -1)
-	if d.window(f, ans, i, true) && d.respond(int(f.jobs[i]), &x.ans) && x.ans.Total() < now-1e-12*math.Abs(now) {
+	if !(d.firm && d.missed(f.jobs[i], ans[i].Runs)) && d.window(f, ans, i, true) && d.respond(int(f.jobs[i]), &x.ans) && x.ans.Total() < now-1e-12*math.Abs(now) {
 		ans[i], x.ans = x.ans, ans[i]
 		d.take(f, i, ans[i].Runs, 1)
 		return ans[i].Total() - now
