@@ -146,13 +146,13 @@ func (s *shard) tally(q *party, sign float64) {
 	}
 }
 
-// sum returns what the place of q costs at s.price.
-func (s *shard) sum(q *party) float64 {
+// comesTo returns what the place of q costs at the prices, those of its jobs
+// that have none included.
+func (d *desk) comesTo(q *party) float64 {
 	sum := 0.0
-	d := s.desk(false)
 	for i, j := range q.family.jobs {
 		if q.runs == nil || len(q.runs[i]) == 0 {
-			sum += s.in.Jobs[j].Missing
+			sum += d.in.Jobs[j].Missing
 			continue
 		}
 		d.sit(int(j))
@@ -184,7 +184,7 @@ func (s *shard) spreadParty(q *party, regret float64) {
 	if q.runs == nil || !s.crowdedParty(q) {
 		return
 	}
-	now := s.sum(q)
+	now := s.desk(false).comesTo(q)
 	most := now
 	for i, runs := range q.runs {
 		for _, run := range runs {
@@ -224,7 +224,7 @@ func (s *shard) crowdedParty(q *party) bool {
 
 // improveParty is improve for one party.
 func (s *shard) improveParty(q *party) {
-	now := s.sum(q)
+	now := s.desk(false).comesTo(q)
 	s.tally(q, -1)
 	d := s.desk(true)
 	ans, total := d.party(&q.family)

@@ -87,7 +87,13 @@ func Solve(in *Instance, o Options) Solution {
 
 	// 6. The certificate.
 	s.certify()
-	return s.solution()
+
+	// 7. Ramps, of which the prices know nothing.
+	out := s.solution()
+	if in.ramped() {
+		out = stagger(in, out)
+	}
+	return out
 }
 
 // split cuts the crowd into shards: a number that depends on it alone.
