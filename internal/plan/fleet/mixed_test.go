@@ -100,3 +100,31 @@ func TestSolveKindsSmall(t *testing.T) {
 		t.Errorf("only %d of %d plans are the best", exact, worlds)
 	}
 }
+
+// FuzzKinds: whatever the kinds and rules, a plan is one, and no bound is above
+// what a job could do.
+func FuzzKinds(f *testing.F) {
+	for seed := range uint64(20) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		r := rand.New(rand.NewPCG(seed, 5))
+		in := tightWorld(r, 1+r.IntN(6))
+		if in.Validate() != nil {
+			t.Skip()
+		}
+		s := Solve(in, Options{Passes: 3})
+		if err := Verify(in, &s); err != nil {
+			t.Fatal(err)
+		}
+		if cost := s.Cost + s.Missing; s.Bound > cost+1e-6 {
+			t.Fatalf("the bound %v is above the plan, %v", s.Bound, cost)
+		}
+		kinds := []string{"rigid", "freely", "ruled", "moves", "elastic", "paced"}
+		one, p := smallWorld(r, kinds[r.IntN(len(kinds))])
+		if r.IntN(2) == 0 {
+			addCeilings(r, &one.Jobs[0], 1+r.IntN(2))
+		}
+		compare(t, one, p)
+	})
+}
