@@ -108,11 +108,17 @@ func (q *party) write(ans []Answer) {
 		q.runs = nil
 		return
 	}
-	if q.runs == nil {
-		q.runs = make([][]Run, len(ans))
-	}
+	// In new memory: the best plan so far holds on to the old.
+	n := 0
 	for i := range ans {
-		q.runs[i] = append(q.runs[i][:0], ans[i].Runs...)
+		n += len(ans[i].Runs)
+	}
+	all := make([]Run, 0, n)
+	q.runs = make([][]Run, len(ans))
+	for i := range ans {
+		from := len(all)
+		all = append(all, ans[i].Runs...)
+		q.runs[i] = all[from:len(all):len(all)]
 	}
 }
 
