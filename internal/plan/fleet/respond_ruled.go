@@ -47,11 +47,14 @@ func (d *desk) follow(moves bool, w int) (value, least float64) {
 		need = max(need, int(job.Ways[w].Need))
 	}
 	x.r = need
-	// Work beyond what is needed at the start is left over only when a pause
-	// took more than had been done. To begin later is then as good and cheaper,
-	// if nothing costs less than nothing and the way is the same.
-	if x.resume > 0 && (x.open || moves) {
+	// More than that is left only when a pause took more than had been done. To
+	// begin later in the same way is then as good and cheaper, if nothing costs
+	// less than nothing; so that is worth while at most once for each move.
+	switch {
+	case x.resume > 0 && (x.open || moves && job.MostMoves == 0):
 		x.r = max(need, x.w)
+	case x.resume > 0 && moves:
+		x.r = max(need, min(x.w, need+x.resume*int(job.MostMoves)))
 	}
 	d.runs = d.runs[:0]
 	states := float64(len(x.ways)) * float64(x.q) * float64(x.m) * float64(x.w+1) * float64(x.r+1)
