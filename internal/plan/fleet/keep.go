@@ -56,7 +56,7 @@ func (s *shard) spent() float64 {
 		t.add(s.total(&s.jobs[i]))
 	}
 	for i := range s.rest {
-		t.add(s.sum(&s.rest[i]))
+		t.add(s.desk(false).comesTo(&s.rest[i]))
 	}
 	return t.sum()
 }

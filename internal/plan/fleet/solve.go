@@ -106,6 +106,11 @@ func Solve(in *Instance, o Options) Solution {
 	}
 	out := s.crowd.solution()
 	out.Prices, out.Bound = s.crowd.table(s.prices), s.bound
+
+	// 7. Ramps, of which the prices know nothing.
+	if in.ramped() {
+		out = stagger(in, out)
+	}
 	return out
 }
 
@@ -301,7 +306,7 @@ func (c *crowd) solution() Solution {
 	}
 	for i := range c.rest {
 		q := &c.rest[i]
-		for k, j := range q.jobs {
+		for k, j := range q.family.jobs {
 			if q.runs != nil {
 				out.First[j+1] = uint32(len(q.runs[k]))
 			}
@@ -317,7 +322,7 @@ func (c *crowd) solution() Solution {
 	}
 	for i := range c.rest {
 		q := &c.rest[i]
-		for k, j := range q.jobs {
+		for k, j := range q.family.jobs {
 			if q.runs != nil {
 				copy(out.Of(int(j)), q.runs[k])
 			}
@@ -340,14 +345,13 @@ func (c *crowd) solution() Solution {
 // cost returns what job j costs in runs.
 func (in *Instance) cost(j int, runs []Run) float64 {
 	job := &in.Jobs[j]
-	way := &job.Ways[runs[0].Way]
-	sum := way.Fixed
-	for _, run := range runs {
-		kw := way.KW
-		if job.Kind == Elastic {
-			kw = job.Levels[run.Level].KW
+	sum := job.Ways[runs[0].Way].Fixed
+	for i, run := range runs {
+		if i > 0 && run.Way != runs[i-1].Way {
+			sum += job.move(runs[i-1].Way, run.Way).Fixed
 		}
-		at := in.Cell(way.Site, 0)
+		kw, _ := in.draws(int32(j), run)
+		at := in.Cell(job.Ways[run.Way].Site, 0)
 		for _, v := range in.Cost[job.Table][at+int(run.From) : at+int(run.To)] {
 			sum += float64(kw * v)
 		}
