@@ -13,8 +13,9 @@ type Order uint8
 
 // Orders.
 const (
-	ByArrival Order = iota // who was there first
-	BySlack                // who has the least room to move
+	ByArrival     Order = iota // who was there first
+	BySlack                    // who can wait the least
+	ByFlexibility              // who has the least places to choose among, for its length
 )
 
 // Greedy lets one job after the other take the best that is left. This is what
@@ -25,12 +26,15 @@ func Greedy(in *fleet.Instance, by Order) fleet.Solution {
 	for j := range order {
 		order[j] = int32(j)
 	}
-	key := func(j int32) int32 {
+	key := func(j int32) float64 {
 		job := &in.Jobs[j]
-		if by == BySlack {
-			return job.Due - job.Release - job.Ways[0].Need
+		switch by {
+		case BySlack:
+			return float64(job.Due - job.Release - job.Ways[0].Need)
+		case ByFlexibility:
+			return float64(job.Due-job.Release) * float64(len(job.Ways)) / float64(job.Ways[0].Need)
 		}
-		return job.Release
+		return float64(job.Release)
 	}
 	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(key(a), key(b)) })
 	f := newField(in)

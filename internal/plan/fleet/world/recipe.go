@@ -99,22 +99,25 @@ func (r *Recipe) Validate() error {
 	return nil
 }
 
-// Make makes the world of r. A job's arrival is folded onto the slots there
-// are; it takes half of them at most, and a tenth of a site. Its home is drawn
-// among the sites.
+// Make makes the world of r. A job's arrival is folded onto the slots there are,
+// and so is the job: what would run on beyond the last slot if it began at once
+// is an intent of its own, which is there when the first slot begins. So there
+// is as much to do at all times. A job takes half of the slots at most, and a
+// tenth of a site. Its home is drawn among the sites.
 func (r *Recipe) Make() (*World, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	w := &World{Slot: r.Slot, Zones: r.Zones, Carbon: r.Carbon, Intents: make([]Intent, r.Intents), Regions: [][]int32{nil}}
+	w := &World{Slot: r.Slot, Zones: r.Zones, Carbon: r.Carbon, Intents: make([]Intent, 0, r.Intents+1), Regions: [][]int32{nil}}
 	for z := range r.Zones {
 		w.Regions = append(w.Regions, []int32{int32(z)})
 	}
 	draw := rand.New(rand.NewPCG(r.Seed, 0xf1ee7))
 	slots := int32(w.Slots())
-	for i := range w.Intents {
-		w.Intents[i] = r.intent(draw, slots)
+	for len(w.Intents) < r.Intents {
+		w.Intents = r.draw(w.Intents, draw, slots)
 	}
+	w.Intents = w.Intents[:r.Intents]
 	room := r.room(w.Intents, int(slots))
 	for z, name := range r.Zones {
 		for n := range r.SitesPerZone {
@@ -128,9 +131,10 @@ func (r *Recipe) Make() (*World, error) {
 	return w, nil
 }
 
-// intent draws one intent. All draws of one are made whatever the recipe says,
-// so that another slack leaves the jobs as they are.
-func (r *Recipe) intent(draw *rand.Rand, slots int32) Intent {
+// draw appends a job: one intent, or two if it is folded. All draws of one are
+// made whatever the recipe says, so that another slack leaves the jobs as they
+// are.
+func (r *Recipe) draw(to []Intent, draw *rand.Rand, slots int32) []Intent {
 	job := r.Jobs.Draw(draw)
 	home := int32(draw.IntN(len(r.Zones) * r.SitesPerZone))
 	it := Intent{Home: home, Region: 1 + home/int32(r.SitesPerZone), CPUs: job.CPUs, Watts: job.CPUs * r.Watts, Pauses: draw.Float64() >= r.Rigid}
@@ -139,10 +143,18 @@ func (r *Recipe) intent(draw *rand.Rand, slots int32) Intent {
 	}
 	hours := r.Slot.Hours()
 	it.Need = int32(min(max(1, math.Ceil(job.Hours/hours-1e-9)), float64(max(1, slots/2))))
-	it.Release = int32(math.Mod(math.Floor(job.Arrival/hours), float64(slots-it.Need+1)))
-	slack := r.Slack.Of(time.Duration(it.Need) * r.Slot)
-	it.Due = int32(min(float64(slots), float64(it.Release+it.Need)+math.Floor(float64(slack)/float64(r.Slot))))
-	return it
+	it.Release = int32(math.Mod(math.Floor(job.Arrival/hours), float64(slots)))
+	slack := math.Floor(float64(r.Slack.Of(time.Duration(it.Need)*r.Slot)) / float64(r.Slot))
+	due := func(it Intent) int32 { return int32(min(float64(slots), float64(it.Release+it.Need)+slack)) }
+	if beyond := it.Release + it.Need - slots; beyond > 0 {
+		rest := it
+		it.Need -= beyond
+		rest.Release, rest.Need = 0, beyond
+		rest.Due = due(rest)
+		to = append(to, rest)
+	}
+	it.Due = due(it)
+	return append(to, it)
 }
 
 // room returns how many cpus a site has, and makes what is larger than a tenth
