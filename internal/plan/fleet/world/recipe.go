@@ -54,7 +54,7 @@ func (s Slack) String() string {
 		return "gaia"
 	}
 	fixed := s.Fixed.String()
-	for _, none := range []string{"m0s", "h0m"} {
+	for _, none := range []string{"m0s", "h0m"} { // 12h0m0s is 12h
 		if strings.HasSuffix(fixed, none) {
 			fixed = fixed[:len(fixed)-2]
 		}
