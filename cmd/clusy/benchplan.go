@@ -120,6 +120,12 @@ clusy plan verify checks; --write keeps a made-up instance as such a directory.`
 	fl.StringVar(&b.certificate, "certificate", "", "file to write prices and bound to; goes with --instance or --write")
 	fl.StringVar(&b.profile, "cpuprofile", "", "file for a profile of the processor while it plans")
 	_ = fl.MarkHidden("cpuprofile")
+	_ = cmd.MarkFlagDirname("instance")
+	_ = cmd.MarkFlagDirname("write")
+	for _, name := range []string{"trace", "jobs", "out"} {
+		_ = cmd.RegisterFlagCompletionFunc(name, files("csv"))
+	}
+	_ = cmd.RegisterFlagCompletionFunc("certificate", files("json"))
 	return cmd
 }
 
@@ -195,12 +201,12 @@ func (b *benchPlan) inItsOwnProcess(cmd *cobra.Command, row string) (*planRow, e
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	args := []string{"bench", "plan", "--json", "--rows", row}
-	cmd.LocalNonPersistentFlags().Visit(func(f *pflag.Flag) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
 		value := f.Value.String()
 		if list, ok := f.Value.(pflag.SliceValue); ok {
 			value = strings.Join(list.GetSlice(), ",")
 		}
-		if f.Name != "rows" {
+		if f.Name != "rows" && f.Name != "json" {
 			args = append(args, "--"+f.Name+"="+value)
 		}
 	})

@@ -158,6 +158,13 @@ func (row *benchRow) make(ctx context.Context, r *planRow) (*world.World, error)
 	if row.slots < 2 || row.slots > mostWorldSlots || row.slot < time.Minute || row.slot > 24*time.Hour {
 		return nil, usage("--slots %d, --slot %s: give 2 to %d, and 1m to 24h", row.slots, row.slot, mostWorldSlots)
 	}
+	zones := row.zones
+	if row.recipeFlags.zones != nil {
+		zones = len(row.recipeFlags.zones)
+	}
+	if n := zones * row.perZone; n > mostWorldSites || n*row.slots > mostWorldCells {
+		return nil, usage("%d sites of %d slots are too much: give --sites-per-zone and --slots that make %d sites at most, and %d slots of all sites together", n, row.slots, mostWorldSites, mostWorldCells)
+	}
 	recipe := world.Recipe{Seed: row.seed, Intents: row.intents, Slot: row.slot, SitesPerZone: row.perZone, PUE: row.pue,
 		Utilisation: row.utilisation, Slack: slack, Rigid: row.rigid, Movable: row.movable, Watts: row.watts}
 	r.Carbon, r.Jobs = "the bundled weeks", row.shapes
@@ -177,9 +184,6 @@ func (row *benchRow) make(ctx context.Context, r *planRow) (*world.World, error)
 	var from time.Time
 	if recipe.Zones, recipe.Carbon, from, err = row.carbon(ctx); err != nil {
 		return nil, err
-	}
-	if n := len(recipe.Zones) * row.perZone; n > mostWorldSites || n*row.slots > mostWorldCells {
-		return nil, usage("%d sites of %d slots are too much: give --sites-per-zone and --slots that make %d sites at most, and %d slots of all sites together", n, row.slots, mostWorldSites, mostWorldCells)
 	}
 	w, err := recipe.Make()
 	if err != nil {

@@ -54,6 +54,9 @@ The exit code is 1 if anything does not hold, and 2 if a file cannot be read.`,
 	fl.StringVar(&dir, "instance", "", "directory of the instance, as clusy bench plan reads it")
 	fl.StringVar(&file, "certificate", "", "certificate of the plan, as clusy bench plan writes it")
 	fl.StringVar(&placements, "placements", "", "placements of the plan, as clusy bench plan --out writes them")
+	_ = cmd.MarkFlagDirname("instance")
+	_ = cmd.RegisterFlagCompletionFunc("certificate", files("json"))
+	_ = cmd.RegisterFlagCompletionFunc("placements", files("csv"))
 	return cmd
 }
 
