@@ -150,7 +150,7 @@ func (b *benchPlan) run(cmd *cobra.Command) error {
 		if d.Clamped > 0 {
 			fmt.Fprintf(b.out, "%d intents are due after the last slot: they are planned to be complete when it ends\n", d.Clamped)
 		}
-		if err := b.measure(r, d.World, 0); err != nil {
+		if err := b.measure(r, d.World, nil); err != nil {
 			return err
 		}
 		return b.print(cmd, r)
@@ -176,16 +176,21 @@ func (b *benchPlan) run(cmd *cobra.Command) error {
 	}
 	row := rows[0]
 	r := &planRow{Instance: row.name, Aim: row.aim}
-	var w *world.World
+	var w, before *world.World
 	err = b.during(row.name+": making the instance", func() (err error) {
 		w, err = row.make(cmd.Context(), r)
 		return err
 	})
+	if err == nil && row.disturb > 0 {
+		after := *w
+		after.Carbon = world.Disturb(w.Carbon, row.seed, row.disturb)
+		w, before = &after, w
+	}
 	if err == nil && b.write != "" {
 		err = writeWorld(b.write, w)
 	}
 	if err == nil {
-		err = b.measure(r, w, row.disturb)
+		err = b.measure(r, w, before)
 	}
 	if err != nil {
 		return err
@@ -228,23 +233,22 @@ func (b *benchPlan) inItsOwnProcess(cmd *cobra.Command, row string) (*planRow, e
 	return r, nil
 }
 
-// measure plans w as it should be, proves the plan, and writes down what came
-// of it. With disturb, it is the second plan that is measured: by a forecast
-// that differs so much, from where the first left off.
-func (b *benchPlan) measure(r *planRow, w *world.World, disturb float64) error {
+// measure plans w, proves the plan, and writes down what came of it. If there is
+// a world of before, that is planned first, and what is measured is planning w
+// from where this left off.
+func (b *benchPlan) measure(r *planRow, w, before *world.World) error {
 	in := w.Instance()
 	if err := in.Validate(); err != nil {
 		return fmt.Errorf("%s is no instance: %w", r.Instance, err)
 	}
 	par := parallel(b.workers)
 	o := fleet.Options{Passes: b.passes, Gap: b.gap, Par: par}
-	if disturb > 0 {
+	if before != nil {
+		old := *in // the same jobs
+		old.Cost = [][]float64{before.Cost()}
 		var first fleet.Solution
-		_ = b.during(r.Instance+": the plan before", func() error { first = fleet.Solve(in, o); return nil })
-		after, changed := *w, *in
-		after.Carbon = world.Disturb(w.Carbon, b.recipe.seed, disturb)
-		changed.Cost = [][]float64{after.Cost()}
-		w, in, o.Warm = &after, &changed, &first
+		_ = b.during(r.Instance+": the plan before", func() error { first = fleet.Solve(&old, o); return nil })
+		o.Warm = &first
 	}
 	s, err := b.solve(r, in, o)
 	if err != nil {

@@ -125,9 +125,9 @@ func (r *planRow) compare(w *world.World, in *fleet.Instance, s *fleet.Solution)
 
 func (r *planRow) show(w io.Writer) error {
 	fmt.Fprintf(w, "%s · %d intents, %d sites, %d slots of %g min\n", paint(w, bold, r.Instance), r.Intents, r.Sites, r.Slots, r.Minutes)
-	fmt.Fprintf(w, "  gap      %s · cost %.6g g, bound %.6g g", paint(w, bold, percentOf(r.Gap, 4)), r.Cost, r.Bound)
+	fmt.Fprintf(w, "  gap      %s · cost %.10g g, bound %.10g g", paint(w, bold, percentOf(r.Gap, 4)), r.Cost, r.Bound)
 	if r.Unplaced > 0 {
-		fmt.Fprintf(w, " · %d without a place, charged %.6g g", r.Unplaced, r.Missing)
+		fmt.Fprintf(w, " · %d without a place, charged %.10g g", r.Unplaced, r.Missing)
 	}
 	fmt.Fprintf(w, "\n  took     %.3f s", r.Wall)
 	if r.CPU > 0 {

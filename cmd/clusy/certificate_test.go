@@ -20,6 +20,7 @@ func planned(t *testing.T) (dir, file, placements string) {
 	}
 	in := d.Instance()
 	s := fleet.Solve(in, fleet.Options{})
+	s.Prices, s.Bound = fleet.Prices{make([]float64, in.Cells())}, 622 // there is room for all: prices of 0 are the best
 	out := t.TempDir()
 	file, placements = filepath.Join(out, "certificate.json"), filepath.Join(out, "placements.csv")
 	if err := writePlacements(placements, d.World, in, &s); err != nil {

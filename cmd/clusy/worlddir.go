@@ -32,8 +32,9 @@ const (
 	mostWorldSites   = 10_000
 	mostWorldCells   = 20_000_000 // slots × sites
 	mostWorldIntents = 5_000_000
-	mostWorldBytes   = 1 << 30 // of a file
-	mostWorldName    = 200     // bytes
+	mostWorldChoices = 50_000_000 // sites of intents, those of the same shape once
+	mostWorldBytes   = 1 << 30    // of a file
+	mostWorldName    = 200        // bytes
 )
 
 // The files of an instance's directory.
@@ -175,10 +176,13 @@ func nanoseconds(n float64, unit time.Duration) time.Duration {
 // in which unit; 0 is none.
 func slotKey(key string) (about bool, unit time.Duration) {
 	rest := wordsOf(key)
+	if len(rest) == 3 && rest[1] == "per" { // minutes per slot
+		rest = []string{rest[2], rest[0]}
+	}
 	if len(rest) > 1 && rest[0] == "time" {
 		rest = rest[1:]
 	}
-	if len(rest) == 0 || !slices.Contains([]string{"slot", "slotlength", "step", "resolution", "interval"}, rest[0]) {
+	if len(rest) == 0 || !slices.Contains([]string{"slot", "slotlength", "step", "resolution", "interval", "dt"}, rest[0]) {
 		return false, 0
 	}
 	rest = rest[1:]
@@ -361,6 +365,9 @@ func checkName(s string) error {
 func (t *csvRows) whole(column string, least, most int) (int, error) {
 	s := t.text(column)
 	v, err := strconv.Atoi(s)
+	if f, e := strconv.ParseFloat(s, 64); err != nil && e == nil && f == math.Trunc(f) && math.Abs(f) <= float64(most) {
+		v, err = int(f), nil // 3.0, as some tables have whole numbers
+	}
 	if err != nil || v < least || v > most {
 		if s == "" {
 			return 0, t.fault(column, "it is empty, and what is unknown cannot be planned; give a whole number of %d to %d", least, most)
@@ -516,6 +523,9 @@ func (d *worldDir) readIntents(r io.Reader) error {
 	if len(d.Intents) == 0 {
 		return errors.New("it has no intents; give a line for each")
 	}
+	if n := d.Choices(); n > mostWorldChoices {
+		return fmt.Errorf("its intents have %d sites to choose among, counting those of the same shape once; %d are planned at most: give fewer zones to each", n, mostWorldChoices)
+	}
 	return nil
 }
 
@@ -544,7 +554,7 @@ func (d *worldDir) intent(t *csvRows, g *regionSet) (it world.Intent, err error)
 	if it.Watts, err = t.number("watts", 0, 1e12); err != nil {
 		return it, err
 	}
-	switch kind := t.text("kind"); kind {
+	switch kind := t.text("kind"); strings.ToLower(kind) {
 	case "rigid":
 	case "interruptible":
 		it.Pauses = true

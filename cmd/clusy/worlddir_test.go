@@ -24,7 +24,7 @@ var small = map[string]string{
 	intentsFile: "id,release_slot,complete_by_slot,duration_slots,cpus,watts,kind,zones,home\n" +
 		"first,0,1,1,8,1000,rigid,DE,berlin\n" +
 		"second,0,4,2,4,1000,rigid,,DE\n" +
-		"third,1,4,2,4,1000,interruptible,DE,\n",
+		"third,1.0,4,2,4,1000,Interruptible,DE,\n",
 }
 
 func dirOf(t *testing.T, files map[string]string) string {
@@ -215,6 +215,7 @@ func TestSlotLength(t *testing.T) {
 		`{"slot_hours": 0.25}`: 15 * time.Minute, `{"slot_length_minutes": 15, "slots": 96}`: 15 * time.Minute, `{"slotLengthSeconds": "900"}`: 15 * time.Minute,
 		`{"slot_min": 15}`: 15 * time.Minute, `{"slot-length-h": 1}`: time.Hour, `{"slot_s": 3600}`: time.Hour, `{"slotDurationHours": 1}`: time.Hour,
 		`{"slotLength": "15m"}`: 15 * time.Minute, `{"slot": "PT15M"}`: 15 * time.Minute, `{"slot_length": "1 hour"}`: time.Hour, `{"slot_length": "15 min"}`: 15 * time.Minute,
+		`{"minutes_per_slot": 15}`: 15 * time.Minute, `{"dt_hours": 1}`: time.Hour,
 		`{"step_minutes": 5}`: 5 * time.Minute, `{"time_step_minutes": 5}`: 5 * time.Minute, `{"slot_minutes": 60, "slot_seconds": 3600}`: time.Hour,
 	} {
 		var all map[string]any

@@ -129,6 +129,21 @@ func (w *World) sitesOf() [][]int32 {
 	return all
 }
 
+// Choices returns how many ways an Instance of w has, those that intents share
+// counted once: that is most of its memory where intents have no shape in common.
+func (w *World) Choices() (n int) {
+	sites, seen := w.sitesOf(), map[shape]bool{}
+	for j := range w.Intents {
+		it := &w.Intents[j]
+		key := shape{it.Need, it.Region, it.CPUs, it.Watts}
+		if !seen[key] {
+			seen[key] = true
+			n += len(sites[it.Region])
+		}
+	}
+	return n
+}
+
 // charge sets what each job is charged if it has no place.
 func charge(in *fleet.Instance) {
 	var buf []float64

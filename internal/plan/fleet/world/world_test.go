@@ -164,6 +164,9 @@ func TestInstance(t *testing.T) {
 	if &in.Jobs[0].Ways[0] != &in.Jobs[3].Ways[0] {
 		t.Error("intents of the same shape do not share their ways")
 	}
+	if w.Choices() != 3 {
+		t.Errorf("%d choices, want two of the first and one of the second", w.Choices())
+	}
 	if w.ID(2) != "i2" {
 		t.Errorf("intent 2 is called %q", w.ID(2))
 	}
