@@ -77,6 +77,7 @@ which it fails and the nearest value that would do. The exit code is then 4.`,
 	}
 	f.add(cmd)
 	picture.add(cmd)
+	cmd.AddCommand(planVerifyCommand())
 	return cmd
 }
 
