@@ -13,27 +13,41 @@ import (
 )
 
 func planVerifyCommand() *cobra.Command {
-	var dir, file, placements string
+	var dir, file, placements, proof, save string
 	cmd := &cobra.Command{
-		Use:   "verify",
+		Use:   "verify [PLAN]",
 		Short: "Check how near a plan is to the best, from its certificate",
 		Long: `Check how near a plan is to the best, from its certificate.
 
 A certificate has a price of every slot at every site. From any prices follows a
 bound: what each intent costs at its best if it pays for what it uses, less what
 all the room is paid. No plan emits less, whoever made prices and plan. Here that
-is derived again, in one pass over the intents of --instance, and compared with
-what the certificate says: a bound that is higher than its prices give is no
-bound. The files must be those that the certificate names by their SHA-256.
+is derived again, in one pass over the intents, and compared with what the
+certificate says: a bound that is higher than its prices give is no bound.
+
+By itself it asks the server for the proof of a plan, the newest if none is named:
+all that the plan was decided on, sites, shapes, forecasts and prices. It then
+checks here, with nothing from the server but that, that the plan keeps every
+promise and how far it is from the best. --save keeps the proof, --proof FILE
+checks it again without any server. The server keeps the newest 48.
+
+With --instance it checks a plan of clusy bench plan: the files must be those that
+the certificate names by their SHA-256.
 
 With --placements the plan is checked too: each intent is where and when it may
 be, no site holds more than it has at any time, and what it emits is what the
 certificate says. Without, the cost is only what the certificate says it is.
 
 The exit code is 1 if anything does not hold, and 2 if a file cannot be read.`,
-		Example: "clusy plan verify --instance week --certificate week.json --placements placements.csv\nclusy plan verify --instance week --certificate week.json --json",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Example: "clusy plan verify\nclusy plan verify --save proof.json\nclusy plan verify --proof proof.json --json\nclusy plan verify --instance week --certificate week.json --placements placements.csv",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if dir == "" && file == "" && placements == "" {
+				return verifyServed(cmd, args, proof, save)
+			}
+			if len(args) > 0 || proof != "" || save != "" {
+				return usage("a PLAN, --proof and --save are about a server's plans, --instance about one of clusy bench plan")
+			}
 			if dir == "" || file == "" {
 				return usage("give --instance DIR and --certificate FILE: what was planned, and the prices of the plan")
 			}
@@ -54,6 +68,9 @@ The exit code is 1 if anything does not hold, and 2 if a file cannot be read.`,
 	fl.StringVar(&dir, "instance", "", "directory of the instance, as clusy bench plan reads it")
 	fl.StringVar(&file, "certificate", "", "certificate of the plan, as clusy bench plan writes it")
 	fl.StringVar(&placements, "placements", "", "placements of the plan, as clusy bench plan --out writes them")
+	fl.StringVar(&proof, "proof", "", "proof of a server's plan, as --save writes it")
+	fl.StringVar(&save, "save", "", "keep the proof in this file")
+	_ = cmd.RegisterFlagCompletionFunc("proof", files("json"))
 	_ = cmd.MarkFlagDirname("instance")
 	_ = cmd.RegisterFlagCompletionFunc("certificate", files("json"))
 	_ = cmd.RegisterFlagCompletionFunc("placements", files("csv"))
