@@ -191,9 +191,38 @@ func (e *Enclave) close(a *Announcement, prices [][]float64) {
 	e.pass()
 }
 
-// fit moves jobs out of the cells that hold more than they may: first those that lose
-// least by it, for the room that they leave. Then it places those that have no place.
+// fit makes the plan keep to the room that it may use. Jobs that have no place
+// take one as if there were room for them, and others make way, if that is cheaper.
 func (e *Enclave) fit() {
+	e.yield()
+	for range 3 {
+		forced := false
+		for _, j := range e.order {
+			if len(e.runs[j]) > 0 {
+				continue
+			}
+			if e.place(int(j)); len(e.runs[j]) > 0 {
+				continue
+			}
+			free := e.view.free
+			e.view.free, e.hard = e.in.Room, false
+			from, to := e.window(int(j))
+			runs, _ := e.pick.choose(int(j), from, to, &e.view)
+			e.runs[j] = append(e.runs[j], runs...)
+			e.view.free, e.hard = free, true
+			e.add(int(j), 1)
+			forced = forced || len(runs) > 0
+		}
+		if !forced {
+			return
+		}
+		e.yield()
+	}
+}
+
+// yield moves jobs out of the cells that hold more than they may: first those that lose
+// least by it, for the room that they leave.
+func (e *Enclave) yield() {
 	type move struct {
 		j    int
 		loss float64
@@ -215,11 +244,6 @@ func (e *Enclave) fit() {
 	for _, m := range moves {
 		if e.over(m.j) > 0 {
 			e.place(m.j)
-		}
-	}
-	for _, j := range e.order {
-		if len(e.runs[j]) == 0 {
-			e.place(int(j))
 		}
 	}
 }

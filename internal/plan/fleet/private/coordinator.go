@@ -77,6 +77,7 @@ func (t *Terms) checkWhole(what string, g [][]int64, most func(r, c int) int64) 
 type State struct {
 	Terms  *Terms
 	Round  int         // that is being answered
+	Turn   int         // within it
 	Prices [][]int64   // announced in it, in steps
 	Load   [][]int64   // announced in it: of all, in quanta, or granted, in units
 	Last   []*Answer   // by enclave, the last one that was good
@@ -132,11 +133,24 @@ func (s *State) Next(answers []*Answer) (*State, []error) {
 	}
 	n := *s
 	n.Last, n.Gone = slices.Clone(s.Last), slices.Clone(s.Gone)
-	n.Prices, n.Load = t.whole(), t.whole()
-	bounds := make([]float64, len(t.Shares))
-	for k := range bounds {
-		bounds[k] = math.NaN()
+	n.Load = t.whole()
+	if t.phase(s.Round) != Admitting {
+		n.Prices = t.whole()
 	}
+	if s.Turn == 0 {
+		bounds := make([]float64, len(t.Shares))
+		for k := range bounds {
+			bounds[k] = math.NaN()
+		}
+		n.Bounds = append(slices.Clip(s.Bounds), bounds)
+		n.Worth = append(slices.Clip(s.Worth), s.worth())
+		now := s.Prices
+		n.Priced = append(slices.Clip(s.Priced), &now)
+	} else {
+		n.Bounds = slices.Clone(s.Bounds)
+		n.Bounds[s.Round] = slices.Clone(s.Bounds[s.Round])
+	}
+	bounds := n.Bounds[s.Round]
 	var refused []error
 	seen := make([]bool, len(t.Shares))
 	for _, a := range answers {
@@ -148,33 +162,44 @@ func (s *State) Next(answers []*Answer) (*State, []error) {
 		n.Last[a.Enclave] = a
 		bounds[a.Enclave] = a.Bound
 	}
-	for k := range n.Gone {
-		silent := s.Round + 1 // rounds
-		if n.Last[k] != nil {
-			silent = s.Round - n.Last[k].Round
-		}
-		if silent > t.Patience {
-			n.Gone[k], n.Last[k] = true, nil
-		}
+	n.Turn++
+	done := n.Turn == t.Turns || t.phase(s.Round) == Proposing
+	if done {
+		n.Turn = 0
+		n.Round++
+		n.drop(s.Round)
 	}
-	n.Bounds = append(slices.Clip(s.Bounds), bounds)
-	n.Worth = append(slices.Clip(s.Worth), s.worth())
-	now := s.Prices
-	n.Priced = append(slices.Clip(s.Priced), &now)
 	switch t.phase(s.Round) {
 	case Proposing:
 		n.begin()
 	case Planning:
-		n.move(s)
+		n.sum(s)
+		if done {
+			n.move(s)
+		} else {
+			n.Prices = s.Prices
+		}
 	case Admitting:
 		n.grant(s)
 	}
-	n.Round++
 	if t.phase(n.Round) == Admitting && n.Grants == nil {
 		// What was last said of the load goes on with the prices; nothing is granted yet.
 		n.Load = t.whole()
 	}
 	return &n, refused
+}
+
+// drop leaves out those who were silent for too long.
+func (n *State) drop(round int) {
+	for k := range n.Gone {
+		silent := round + 1 // rounds
+		if n.Last[k] != nil {
+			silent = round - n.Last[k].Round
+		}
+		if silent > n.Terms.Patience {
+			n.Gone[k], n.Last[k] = true, nil
+		}
+	}
 }
 
 // check returns why an answer is refused.
@@ -237,11 +262,21 @@ func (n *State) begin() {
 	}
 }
 
-// move raises the prices of the cells that are too full, and lowers the others.
-func (n *State) move(s *State) {
+// sum adds up the load that was said. Who has not said any yet is taken to have
+// its share of what the others have.
+func (n *State) sum(s *State) {
 	t := n.Terms
-	for r := range n.Prices {
-		for c := range n.Prices[r] {
+	if s.Turn == 0 && t.Turns > 1 && len(s.Bounds) <= 1 {
+	}
+	said, all := 0.0, 0.0
+	for k, a := range n.Last {
+		all += t.Shares[k]
+		if a != nil && t.phase(a.Round) == Planning {
+			said += t.Shares[k]
+		}
+	}
+	for r := range n.Load {
+		for c := range n.Load[r] {
 			sum := 0.0
 			for _, a := range n.Last {
 				if a != nil && t.phase(a.Round) == Planning {
@@ -249,10 +284,18 @@ func (n *State) move(s *State) {
 					sum += float64(a.Values[r][c]) - float64(t.Pad)/2 - 0.5
 				}
 			}
-			sum = max(0, sum)
-			n.Load[r][c] = int64(math.Round(sum))
-			push := t.spring(r, c, s.rho()) * (sum*t.Quantum[r] - t.World.Room[r][c])
+			n.Load[r][c] = int64(math.Round(max(0, sum) * all / said))
+		}
+	}
+}
+
+// move raises the prices of the cells that are too full, and lowers the others.
+func (n *State) move(s *State) {
+	t := n.Terms
+	for r := range n.Prices {
+		for c := range n.Prices[r] {
 			n.Prices[r][c] = s.Prices[r][c]
+			push := t.spring(r, c, s.rho()) * (float64(n.Load[r][c])*t.Quantum[r] - t.World.Room[r][c])
 			if push != 0 && !math.IsNaN(push) {
 				p := float64(s.Prices[r][c]) + Step*push/t.step(r)
 				n.Prices[r][c] = int64(math.Round(min(max(0, p), mostSteps)))
@@ -269,7 +312,6 @@ var Step = 1.0
 // them, each gets its share or what it claims, whichever is less.
 func (n *State) grant(s *State) {
 	t := n.Terms
-	n.Prices = s.Prices
 	n.Grants = make([][][]int64, len(t.Shares))
 	for k := range n.Grants {
 		n.Grants[k] = t.whole()
@@ -285,6 +327,11 @@ func (n *State) grant(s *State) {
 				}
 				if s.Grants != nil {
 					got[k] = min(a.Values[r][c], s.Grants[k][r][c])
+					if a.Round != s.Round || k%t.Turns != s.Turn {
+						got[k] = s.Grants[k][r][c]
+						free -= got[k]
+						continue
+					}
 				}
 				want[k] = a.Values[r][c] - got[k]
 				free -= got[k]

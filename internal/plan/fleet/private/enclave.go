@@ -209,7 +209,7 @@ func (e *Enclave) place(j int) {
 // look sets the view: the load of all is total, and changes with what the
 // enclave changes, times the answer that it expects of the others.
 func (e *Enclave) look(prices, total, top [][]float64, stiff float64) {
-	n := float64(len(e.terms.Shares))
+	n := float64(len(e.terms.Shares)) / float64(e.terms.Turns) // that answer at the same time
 	if e.hard = top != nil; e.hard {
 		e.view.free = e.top
 	} else {
@@ -221,7 +221,7 @@ func (e *Enclave) look(prices, total, top [][]float64, stiff float64) {
 			// then nobody's step is too long: Cauchy and Schwarz.
 			w := 1 / n
 			if sum := total[r][c]; sum > 0 {
-				w = 0.5/n + 0.5*min(1, e.said[r][c]/sum)
+				w = 0.5/n + 0.5*min(1, float64(e.terms.Turns)*e.said[r][c]/sum)
 			}
 			room := e.in.Room[r][c]
 			s := e.terms.spring(r, c, stiff)

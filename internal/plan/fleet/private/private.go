@@ -62,6 +62,7 @@ type Terms struct {
 
 	Planning  int // rounds of planning, after one of proposing
 	Admitting int // rounds of admission
+	Turns     int // in a round the enclaves answer in so many groups, one after the other: k % Turns
 	Patience  int // rounds for which the last answer of a silent enclave stands
 
 	// Scale is what one unit of each thing typically costs for a slot, in the
@@ -97,6 +98,8 @@ func (t *Terms) Validate() error {
 		return fmt.Errorf("%d enclaves: there are 1 to %d", len(t.Shares), MostEnclaves)
 	case t.Planning < 1 || t.Admitting < 1 || t.Planning > MostRounds || t.Admitting > MostRounds:
 		return fmt.Errorf("%d rounds of planning and %d of admission: there are 1 to %d of each", t.Planning, t.Admitting, MostRounds)
+	case t.Turns < 1 || t.Turns > len(t.Shares):
+		return fmt.Errorf("%d turns in a round of %d enclaves: there are 1 to %d", t.Turns, len(t.Shares), len(t.Shares))
 	case t.Patience < 0:
 		return fmt.Errorf("a patience of %d rounds: it is 0 or more", t.Patience)
 	case t.Pad < 0 || t.Pad > 1<<10:

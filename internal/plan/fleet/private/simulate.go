@@ -52,16 +52,33 @@ func Simulate(in *fleet.Instance, t *Terms, par func(n int, f func(i int))) (*Re
 		return nil, err
 	}
 	rep := &Report{}
-	answers := make([]*Answer, k)
 	errs := make([]error, k)
 	for {
-		par(k, func(i int) { answers[i], errs[i] = enclaves[i].Answer(s.Announce(i)) })
+		phase := t.phase(s.Round)
+		var who []int
+		for i := range k {
+			if phase == Proposing || phase == Closed || i%t.Turns == s.Turn {
+				who = append(who, i)
+			}
+		}
+		answers := make([]*Answer, len(who))
+		par(len(who), func(i int) { answers[i], errs[i] = enclaves[who[i]].Answer(s.Announce(who[i])) })
 		for _, err := range errs {
 			if err != nil {
 				return nil, err
 			}
 		}
-		phase := t.phase(s.Round)
+		if phase != Closed {
+			var refused []error
+			round := s.Round
+			s, refused = s.Next(answers)
+			if len(refused) > 0 {
+				return nil, refused[0]
+			}
+			if s.Round == round {
+				continue
+			}
+		}
 		pr := Progress{Phase: phase}
 		load := t.grid()
 		for _, e := range enclaves {
@@ -88,11 +105,6 @@ func Simulate(in *fleet.Instance, t *Terms, par func(n int, f func(i int))) (*Re
 		if phase == Closed {
 			rep.Rounds = append(rep.Rounds, pr)
 			break
-		}
-		var refused []error
-		s, refused = s.Next(answers)
-		if len(refused) > 0 {
-			return nil, refused[0]
 		}
 		b := -s.Worth[len(s.Worth)-1]
 		for _, v := range s.Bounds[len(s.Bounds)-1] {

@@ -25,6 +25,7 @@ var fGrow = flag.Float64("grow", 1, "")
 var fDither = flag.Float64("dither", 0, "")
 var fDecay = flag.Float64("decay", 1, "")
 var nBlock = flag.Int("block", 8, "")
+var nTurns = flag.Int("turns", 1, "")
 var fUtil = flag.Float64("util", 0.6, "")
 var fQ = flag.Float64("quantum", 1, "")
 
@@ -133,7 +134,7 @@ func read(path string) [][]string {
 func terms(in *fleet.Instance, k int) *Terms {
 	w := *in
 	w.Jobs = nil
-	t := &Terms{World: &w, Shares: make([]float64, k), Planning: *nPlan, Admitting: *nAdm, Patience: 2, Rho: *fRho,
+	t := &Terms{World: &w, Shares: make([]float64, k), Planning: *nPlan, Admitting: *nAdm, Patience: 2, Turns: *nTurns, Rho: *fRho,
 		Quantum: []float64{*fQ}, Pad: 2, Unit: []float64{1}}
 	for i := range t.Shares {
 		t.Shares[i] = 1
