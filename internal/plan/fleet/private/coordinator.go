@@ -5,87 +5,28 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"clusy.io/clusy/internal/plan/fleet"
 )
 
-// mostSteps is the highest price that can be told, in steps.
-const mostSteps = 1 << 40
-
-// mostQuanta is the most that can be told of a cell that has no end.
-const mostQuanta = 1 << 40
-
-func (t *Terms) whole() [][]int64 {
-	g := make([][]int64, len(t.World.Things))
-	all := make([]int64, len(g)*t.World.Cells())
-	for r := range g {
-		g[r], all = all[:t.World.Cells():t.World.Cells()], all[t.World.Cells():]
-	}
-	return g
-}
-
-// mostLoad is the most that an enclave may say it would use of a cell.
-func (t *Terms) mostLoad(r, c int) int64 {
-	return int64(min(4*math.Ceil(t.World.Room[r][c]/t.Quantum[r]), mostQuanta)) + int64(t.Pad)
-}
-
-// mostClaim is the most that can be granted of a cell, whole units of it.
-func (t *Terms) mostClaim(r, c int) int64 {
-	return int64(min(math.Floor(t.World.Room[r][c]/t.Unit[r]+1e-9), mostQuanta))
-}
-
-func (t *Terms) checkAnnouncement(a *Announcement) error {
-	switch {
-	case a == nil:
-		return fmt.Errorf("no announcement")
-	case a.Period != t.Period:
-		return fmt.Errorf("the announcement is of period %d, this is %d", a.Period, t.Period)
-	case a.Round < 0 || a.Round > t.Rounds():
-		return fmt.Errorf("round %d was announced, there are 0 to %d", a.Round, t.Rounds())
-	case !(a.Rho >= 0) || math.IsInf(a.Rho, 0):
-		return fmt.Errorf("a stiffness of %v was announced", a.Rho)
-	}
-	for what, g := range map[string][][]int64{"prices": a.Prices, "load": a.Load} {
-		if err := t.checkWhole(what, g, func(r, c int) int64 { return math.MaxInt64 >> 8 }); err != nil {
-			return err
-		}
-	}
-	if p := t.phase(a.Round); a.Grant == nil && p != Closed {
-		return nil
-	}
-	return t.checkWhole("grant", a.Grant, t.mostClaim)
-}
-
-// checkWhole returns what is wrong with a table that came from outside.
-func (t *Terms) checkWhole(what string, g [][]int64, most func(r, c int) int64) error {
-	if len(g) != len(t.World.Things) {
-		return fmt.Errorf("%s of %d things, there are %d", what, len(g), len(t.World.Things))
-	}
-	for r := range g {
-		if len(g[r]) != t.World.Cells() {
-			return fmt.Errorf("%s of %s in %d cells, there are %d", what, t.World.Things[r], len(g[r]), t.World.Cells())
-		}
-		for c, v := range g[r] {
-			if v < 0 || v > most(r, c) {
-				return fmt.Errorf("%s of %s in slot %d at %s is %d, it can be 0 to %d", what, t.World.Things[r],
-					c%t.World.Slots(), t.World.Sites[c/t.World.Slots()].ID, v, most(r, c))
-			}
-		}
-	}
-	return nil
-}
-
-// State is what the coordinator knows.
+// State is all that the coordinator knows. Next makes the next one of it and
+// leaves it as it was.
 type State struct {
 	Terms  *Terms
 	Round  int         // that is being answered
 	Turn   int         // within it
 	Prices [][]int64   // announced in it, in steps
 	Load   [][]int64   // announced in it: of all, in quanta, or granted, in units
-	Last   []*Answer   // by enclave, the last one that was good
-	Gone   []bool      // by enclave: dropped
-	Grants [][][]int64 // by enclave, in units; nil before admissions
-	Bounds [][]float64 // by round and enclave, NaN where none was said
-	Worth  []float64   // by round: what all room was worth at the announced prices
-	Priced []*[][]int64
+	Last   []*Answer   // by enclave: the last one that was good
+	Gone   []bool      // by enclave: it was silent for too long
+	Grants [][][]int64 // by enclave, in units; nil before there are admissions
+	Past   []Quote     // by round
+}
+
+// Quote is what was said of the bound in a round.
+type Quote struct {
+	Prices [][]int64 // in steps
+	Bounds []float64 // by enclave; NaN where none was said
 }
 
 // Open begins a period.
@@ -94,63 +35,78 @@ func Open(t *Terms) (*State, error) {
 		return nil, err
 	}
 	s := &State{Terms: t, Prices: t.whole(), Load: t.whole(), Last: make([]*Answer, len(t.Shares)), Gone: make([]bool, len(t.Shares))}
-	for r := range t.Start {
-		for c, p := range t.Start[r] {
-			s.Prices[r][c] = int64(math.Round(min(max(0, p)/t.step(r), mostSteps)))
+	for r := range s.Load {
+		for c := range s.Load[r] {
+			// Nothing is known of the load: say that it fits.
+			s.Load[r][c] = int64(min(t.World.Room[r][c]/t.Quantum[r], mostCount))
+			if t.Start != nil {
+				s.Prices[r][c] = t.steps(r, c, t.Start[r][c]/t.step(r))
+			}
 		}
 	}
-	for r := range s.Load { // nothing is known of the load: say that it fits
-		for c, room := range t.World.Room[r] {
-			s.Load[r][c] = int64(min(room/t.Quantum[r], mostQuanta))
-		}
-	}
+	s.quote()
 	return s, nil
 }
 
-// Announce returns what is said to an enclave in this round.
+// steps returns a price, given in steps, as it can be told.
+func (t *Terms) steps(r, c int, p float64) int64 {
+	if t.spring(r, c, 1) == 0 || !(p > 0) {
+		return 0
+	}
+	return int64(math.Round(min(p, mostSteps)))
+}
+
+// quote begins the record of the bounds at the prices that are announced now.
+func (s *State) quote() {
+	q := Quote{Prices: s.Prices, Bounds: make([]float64, len(s.Terms.Shares))}
+	for k := range q.Bounds {
+		q.Bounds[k] = math.NaN()
+	}
+	s.Past = append(slices.Clip(s.Past), q)
+}
+
+// Phase returns what the round is for that is being answered.
+func (s *State) Phase() Phase { return s.Terms.phase(s.Round) }
+
+// whole reports whether all enclaves answer at once: proposals need nothing of each
+// other, and first claims must all be known before anything is granted.
+func (s *State) atOnce() bool {
+	return s.Phase() == Proposing || s.Phase() == Admitting && s.Grants == nil
+}
+
+// Asks reports whether enclave k is to answer now.
+func (s *State) Asks(k int) bool {
+	return s.Phase() != Closed && !s.Gone[k] && (s.atOnce() || k%s.Terms.Turns == s.Turn)
+}
+
+// Announce returns what enclave k is told now. It shares its tables with s.
 func (s *State) Announce(k int) *Announcement {
-	a := &Announcement{Period: s.Terms.Period, Round: s.Round, Prices: s.Prices, Load: s.Load, Rho: s.rho()}
+	a := &Announcement{Period: s.Terms.Period, Round: s.Round, Rho: s.Terms.Rho, Prices: s.Prices, Load: s.Load}
+	for _, gone := range s.Gone {
+		if !gone {
+			a.Enclaves++
+		}
+	}
 	if s.Grants != nil {
 		a.Grant = s.Grants[k]
 	}
 	return a
 }
 
-// rho returns the stiffness of this round.
-func (s *State) rho() float64 {
-	return s.Terms.Rho * math.Pow(Grow, float64(s.Round))
-}
-
-// EXPERIMENT
-var Grow, Dither, Block, Decay = 1.0, 0.0, 8, 1.0
-
-// Next takes the answers of a round and returns the state of the next one, and
-// what was wrong with the answers that it refused. It leaves s as it was.
+// Next takes what was answered to the last announcements, and returns the state
+// that follows, and why answers were refused. Who calls it has made sure that
+// each answer is from the enclave that it names.
 func (s *State) Next(answers []*Answer) (*State, []error) {
 	t := s.Terms
-	if t.phase(s.Round) == Closed {
-		return s, nil
+	if s.Phase() == Closed {
+		return s, []error{fmt.Errorf("period %d is closed after %d rounds: nothing is answered to it", t.Period, s.Round)}
 	}
 	n := *s
-	n.Last, n.Gone = slices.Clone(s.Last), slices.Clone(s.Gone)
-	n.Load = t.whole()
-	if t.phase(s.Round) != Admitting {
-		n.Prices = t.whole()
-	}
-	if s.Turn == 0 {
-		bounds := make([]float64, len(t.Shares))
-		for k := range bounds {
-			bounds[k] = math.NaN()
-		}
-		n.Bounds = append(slices.Clip(s.Bounds), bounds)
-		n.Worth = append(slices.Clip(s.Worth), s.worth())
-		now := s.Prices
-		n.Priced = append(slices.Clip(s.Priced), &now)
-	} else {
-		n.Bounds = slices.Clone(s.Bounds)
-		n.Bounds[s.Round] = slices.Clone(s.Bounds[s.Round])
-	}
-	bounds := n.Bounds[s.Round]
+	n.Last, n.Gone, n.Past = slices.Clone(s.Last), slices.Clone(s.Gone), slices.Clone(s.Past)
+	quote := &n.Past[s.Round]
+	quote.Bounds = slices.Clone(quote.Bounds)
+
+	// 1. Take what is good.
 	var refused []error
 	seen := make([]bool, len(t.Shares))
 	for _, a := range answers {
@@ -160,251 +116,263 @@ func (s *State) Next(answers []*Answer) (*State, []error) {
 		}
 		seen[a.Enclave] = true
 		n.Last[a.Enclave] = a
-		bounds[a.Enclave] = a.Bound
+		quote.Bounds[a.Enclave] = a.Bound
 	}
+
+	// 2. Go on to the next turn, or the next round. Who was silent for too long
+	// is left out from then on.
 	n.Turn++
-	done := n.Turn == t.Turns || t.phase(s.Round) == Proposing
+	done := s.atOnce() || n.Turn == t.Turns
 	if done {
-		n.Turn = 0
-		n.Round++
-		n.drop(s.Round)
+		n.Turn, n.Round = 0, s.Round+1
+		for k, a := range n.Last {
+			heard := -1
+			if a != nil {
+				heard = a.Round
+			}
+			if s.Round-heard > t.Patience {
+				n.Gone[k], n.Last[k] = true, nil
+			}
+		}
 	}
-	switch t.phase(s.Round) {
+
+	// 3. Say what follows from it.
+	switch s.Phase() {
 	case Proposing:
-		n.begin()
+		n.Prices = n.mean()
 	case Planning:
-		n.sum(s)
+		n.Load = n.sum()
 		if done {
-			n.move(s)
-		} else {
-			n.Prices = s.Prices
+			n.Prices = n.moved()
 		}
 	case Admitting:
-		n.grant(s)
+		n.Grants, n.Load = n.granted(s)
 	}
-	if t.phase(n.Round) == Admitting && n.Grants == nil {
-		// What was last said of the load goes on with the prices; nothing is granted yet.
+	if n.Phase() == Admitting && n.Grants == nil {
 		n.Load = t.whole()
 	}
-	return &n, refused
-}
-
-// drop leaves out those who were silent for too long.
-func (n *State) drop(round int) {
-	for k := range n.Gone {
-		silent := round + 1 // rounds
-		if n.Last[k] != nil {
-			silent = round - n.Last[k].Round
-		}
-		if silent > n.Terms.Patience {
-			n.Gone[k], n.Last[k] = true, nil
-		}
+	if done {
+		n.quote()
 	}
+	return &n, refused
 }
 
 // check returns why an answer is refused.
 func (s *State) check(a *Answer, seen []bool) error {
 	t := s.Terms
 	if a == nil {
-		return fmt.Errorf("an answer is missing")
+		return fmt.Errorf("an answer in round %d is empty", s.Round)
 	}
 	if a.Enclave < 0 || a.Enclave >= len(t.Shares) {
-		return fmt.Errorf("an answer of enclave %d: there are 0 to %d", a.Enclave, len(t.Shares)-1)
+		return fmt.Errorf("an answer in round %d is from enclave %d: there are 0 to %d", s.Round, a.Enclave, len(t.Shares)-1)
 	}
-	say := func(err error) error {
-		return fmt.Errorf("the answer of enclave %d in round %d: %w", a.Enclave, s.Round, err)
-	}
+	var err error
 	switch {
-	case s.Gone[a.Enclave]:
-		return say(fmt.Errorf("it was silent for more than %d rounds and was dropped; it can begin again with the next period", t.Patience))
 	case a.Period != t.Period:
-		return say(fmt.Errorf("it is of period %d, this is %d", a.Period, t.Period))
+		err = fmt.Errorf("it is of period %d, this is %d", a.Period, t.Period)
+	case s.Gone[a.Enclave]:
+		err = fmt.Errorf("it was silent for more than %d rounds and is left out; it can join the next period", t.Patience)
 	case a.Round != s.Round:
-		return say(fmt.Errorf("it answers round %d; answer the last announcement", a.Round))
+		err = fmt.Errorf("it is to round %d; answer the last announcement", a.Round)
+	case !s.Asks(a.Enclave):
+		err = fmt.Errorf("turn %d of %d was asked; answer when announced to", s.Turn, t.Turns)
 	case seen[a.Enclave]:
-		return say(fmt.Errorf("it is the second one; the first one counts"))
+		err = fmt.Errorf("it is the second one; the first one counts")
 	case math.IsNaN(a.Bound) || math.Abs(a.Bound) > mostBound:
-		return say(fmt.Errorf("a bound of %v: it is a number of up to %v", a.Bound, mostBound))
+		err = fmt.Errorf("its bound is %v: it can be %v to %v", a.Bound, -mostBound, mostBound)
+	case s.Phase() == Proposing:
+		err = t.check("a price", a.Values, func(int, int) int64 { return mostSteps })
+	case s.Phase() == Planning:
+		err = t.check("a load", a.Values, t.mostLoad)
+	default:
+		err = t.check("a claim", a.Values, t.mostClaim)
 	}
-	what, most := "a load", t.mostLoad
-	switch t.phase(s.Round) {
-	case Proposing:
-		what, most = "a price", func(int, int) int64 { return mostSteps }
-	case Admitting:
-		what, most = "a claim", t.mostClaim
-	}
-	if err := t.checkWhole(what, a.Values, most); err != nil {
-		return say(err)
+	if err != nil {
+		return fmt.Errorf("the answer of enclave %d in round %d: %w", a.Enclave, s.Round, err)
 	}
 	return nil
 }
 
-// mostBound is how much the jobs of an enclave may cost.
+// mostBound is what the jobs of an enclave may cost.
 const mostBound = 1e18
 
-// begin sets the prices to the mean of what was proposed.
-func (n *State) begin() {
-	t := n.Terms
-	for r := range n.Prices {
-		for c := range n.Prices[r] {
+// mean returns the mean of the prices that were proposed, by shares.
+func (s *State) mean() [][]int64 {
+	t := s.Terms
+	out := t.whole()
+	for r := range out {
+		for c := range out[r] {
 			sum, of := 0.0, 0.0
-			for k, a := range n.Last {
+			for k, a := range s.Last {
 				if a != nil {
 					sum += float64(a.Values[r][c]) * t.Shares[k]
 					of += t.Shares[k]
 				}
 			}
 			if of > 0 {
-				n.Prices[r][c] = int64(math.Round(sum / of))
+				out[r][c] = t.steps(r, c, sum/of)
 			}
-			n.Load[r][c] = int64(min(t.World.Room[r][c]/t.Quantum[r], mostQuanta))
 		}
 	}
+	return out
 }
 
-// sum adds up the load that was said. Who has not said any yet is taken to have
-// its share of what the others have.
-func (n *State) sum(s *State) {
-	t := n.Terms
-	if s.Turn == 0 && t.Turns > 1 && len(s.Bounds) <= 1 {
-	}
+// sum returns the load of all, in quanta. Who has not told its load yet is
+// taken to have what its share is of what the others have.
+func (s *State) sum() [][]int64 {
+	t := s.Terms
+	out := t.whole()
 	said, all := 0.0, 0.0
-	for k, a := range n.Last {
+	for k, a := range s.Last {
+		if s.Gone[k] {
+			continue
+		}
 		all += t.Shares[k]
 		if a != nil && t.phase(a.Round) == Planning {
 			said += t.Shares[k]
 		}
 	}
-	for r := range n.Load {
-		for c := range n.Load[r] {
+	if said == 0 {
+		return s.Load
+	}
+	for r := range out {
+		for c := range out[r] {
 			sum := 0.0
-			for _, a := range n.Last {
+			for _, a := range s.Last {
 				if a != nil && t.phase(a.Round) == Planning {
-					// The mean of what rounding and padding add is no load.
-					sum += float64(a.Values[r][c]) - float64(t.Pad)/2 - 0.5
+					// What rounding and padding add on average is no load.
+					sum += float64(a.Values[r][c]) - float64(t.Pad+1)/2
 				}
 			}
-			n.Load[r][c] = int64(math.Round(max(0, sum) * all / said))
+			out[r][c] = int64(math.Round(max(0, sum) * all / said))
 		}
 	}
+	return out
 }
 
-// move raises the prices of the cells that are too full, and lowers the others.
-func (n *State) move(s *State) {
-	t := n.Terms
-	for r := range n.Prices {
-		for c := range n.Prices[r] {
-			n.Prices[r][c] = s.Prices[r][c]
-			push := t.spring(r, c, s.rho()) * (float64(n.Load[r][c])*t.Quantum[r] - t.World.Room[r][c])
-			if push != 0 && !math.IsNaN(push) {
-				p := float64(s.Prices[r][c]) + Step*push/t.step(r)
-				n.Prices[r][c] = int64(math.Round(min(max(0, p), mostSteps)))
+// moved returns prices that are higher where the load is beyond the room, and
+// lower where it is not.
+func (s *State) moved() [][]int64 {
+	t := s.Terms
+	out := t.whole()
+	for r := range out {
+		for c, p := range s.Prices[r] {
+			if push := t.spring(r, c, t.Rho); push > 0 {
+				over := float64(s.Load[r][c])*t.Quantum[r] - t.World.Room[r][c]
+				out[r][c] = t.steps(r, c, float64(p)+push*over/t.step(r))
 			}
 		}
 	}
+	return out
 }
 
-// Step is EXPERIMENT.
-var Step = 1.0
-
-// grant gives out room: what an enclave holds and still claims it keeps; what
-// is free goes to the claims that are open, and where it is too little for
-// them, each gets its share or what it claims, whichever is less.
-func (n *State) grant(s *State) {
-	t := n.Terms
-	n.Grants = make([][][]int64, len(t.Shares))
-	for k := range n.Grants {
-		n.Grants[k] = t.whole()
+// granted returns what each enclave is granted now, and the sum of it. What an
+// enclave was granted before it keeps, as long as it claims it; what is free
+// goes to those that claim more.
+func (n *State) granted(s *State) (grants [][][]int64, sum [][]int64) {
+	t := s.Terms
+	sum = t.whole()
+	grants = make([][][]int64, len(t.Shares))
+	for k := range grants {
+		grants[k] = t.whole()
 	}
 	want, got := make([]int64, len(t.Shares)), make([]int64, len(t.Shares))
-	for r := range n.Load {
-		for c := range n.Load[r] {
+	for r := range sum {
+		for c := range sum[r] {
 			free := t.mostClaim(r, c)
 			for k, a := range n.Last {
 				want[k], got[k] = 0, 0
-				if a == nil || t.phase(a.Round) != Admitting {
+				if n.Gone[k] || a == nil {
 					continue
 				}
 				if s.Grants != nil {
-					got[k] = min(a.Values[r][c], s.Grants[k][r][c])
-					if a.Round != s.Round || k%t.Turns != s.Turn {
-						got[k] = s.Grants[k][r][c]
-						free -= got[k]
-						continue
-					}
+					got[k] = s.Grants[k][r][c]
 				}
-				want[k] = a.Values[r][c] - got[k]
+				if a.Round == s.Round && s.Asks(k) { // it has claimed anew
+					got[k] = min(got[k], a.Values[r][c])
+					want[k] = a.Values[r][c] - got[k]
+				}
 				free -= got[k]
 			}
-			share(free, want, got, t.Shares)
-			sum := int64(0)
+			portion(free, want, got, t.Shares)
 			for k, g := range got {
-				n.Grants[k][r][c] = g
-				sum += g
+				grants[k][r][c] = g
+				sum[r][c] += g
 			}
-			n.Load[r][c] = sum
 		}
 	}
+	return grants, sum
 }
 
-// share adds free units to got, none above what is wanted. If more is wanted
-// than is free, those are cut first who want most beyond their share, down to
-// their share: few are cut, and nobody who wants no more than that.
-func share(free int64, want, got []int64, shares []float64) {
-	sum, of := int64(0), 0.0
+// portion adds what is wanted to got. If that is more than what is free, those
+// are cut first who want most beyond their share of it, and down to their share:
+// few are cut, and nobody who wants no more than that.
+func portion(free int64, want, got []int64, shares []float64) {
+	over, of := -free, 0.0
 	for k, w := range want {
 		got[k] += w
-		sum += w
+		over += w
 		if w > 0 {
 			of += shares[k]
 		}
 	}
-	over := sum - free
 	if over <= 0 {
 		return
 	}
-	fair := func(k int) int64 { return int64(float64(free) * shares[k] / of) }
-	var order []int
+	type excess struct {
+		k    int
+		most int64
+	}
+	var cuts []excess
 	for k, w := range want {
-		if w > 0 {
-			order = append(order, k)
+		if w == 0 {
+			continue
+		}
+		if fair := int64(float64(free) * (shares[k] / of)); w > fair {
+			cuts = append(cuts, excess{k, w - fair})
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(want[b]-fair(b), want[a]-fair(a)) })
-	for _, k := range order {
-		cut := min(over, max(0, want[k]-fair(k)))
-		got[k] -= cut
+	slices.SortStableFunc(cuts, func(a, b excess) int { return cmp.Compare(b.most, a.most) })
+	for _, e := range cuts {
+		cut := min(over, e.most)
+		got[e.k] -= cut
 		over -= cut
 	}
 }
 
-// worth returns what all the room would be paid for at the announced prices.
-func (s *State) worth() float64 {
+// Bound returns the best bound on what any plan costs for the jobs of all
+// enclaves that are left, and the prices that prove it. It is not ok as long as
+// there is no round in which all of them answered.
+func (s *State) Bound() (bound float64, at fleet.Prices, ok bool) {
+	best := -1
+	for i := range s.Past {
+		if b := s.bound(i); !math.IsNaN(b) && (best < 0 || b > bound) {
+			best, bound = i, b
+		}
+	}
+	if best < 0 {
+		return 0, nil, false
+	}
+	return bound, s.Terms.times(s.Past[best].Prices, s.Terms.step), true
+}
+
+// bound returns the bound of a round: what the jobs cost at least, less what
+// all the room is worth. It is NaN if somebody who is left did not answer.
+func (s *State) bound(round int) float64 {
 	t := s.Terms
+	q := &s.Past[round]
 	sum := 0.0
-	for r := range s.Prices {
-		for c, p := range s.Prices[r] {
+	for k, b := range q.Bounds {
+		if !s.Gone[k] {
+			sum += b
+		}
+	}
+	for r := range q.Prices {
+		for c, p := range q.Prices[r] {
 			if p > 0 {
-				sum += float64(p) * t.step(r) * t.World.Room[r][c]
+				sum -= float64(p) * t.step(r) * t.World.Room[r][c]
 			}
 		}
 	}
 	return sum
-}
-
-// Bound returns the best bound so far on what any plan of the jobs of the
-// enclaves that are left costs, and the round whose prices give it; ok is false if there is none.
-func (s *State) Bound() (bound float64, round int, ok bool) {
-	for i, said := range s.Bounds {
-		sum := -s.Worth[i]
-		for k, b := range said {
-			if !s.Gone[k] {
-				sum += b
-			}
-		}
-		if !math.IsNaN(sum) && (!ok || sum > bound) {
-			bound, round, ok = sum, i, true
-		}
-	}
-	return bound, round, ok
 }

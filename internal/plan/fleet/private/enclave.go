@@ -10,179 +10,112 @@ import (
 	"clusy.io/clusy/internal/plan/fleet"
 )
 
-// Enclave plans its own jobs. What it holds leaves it only as Answers.
+// Enclave plans its own jobs. What it knows of them leaves it only as Answers.
 type Enclave struct {
 	id    int
 	terms *Terms
 	in    *fleet.Instance
 	pick  *chooser
-	order []int32 // of the jobs, in which they choose
-	runs  [][]fleet.Run
-	early []int32 // first slot of each job that leaves time for those before it
-	late  []int32 // likewise for those after it
-	prev  [][]int32
-	next  [][]int32
+	order []int32       // of the jobs, in which they choose
+	runs  [][]fleet.Run // by job
+	chain chain
 
-	own     [][]float64 // load of the jobs that have a place
-	said    [][]float64 // what own was at the last answer; while admitting, what is granted
-	dummy   [][]float64 // load that is not there, in quanta
-	view    field
-	bare    field // the announced prices alone
-	hard    bool
-	seed    uint64
-	typical float64
-	top     [][]float64
-	round   int // that is answered next
-	claimed bool
+	own   [][]float64 // load of the jobs that have a place
+	said  [][]float64 // what own was when the coordinator last heard; or what is granted
+	dummy [][]float64 // load that is not there, in quanta
+	view  field       // what a job sees that chooses
+	hard  bool        // whether view.free is what is left, or all there is
+	left  [][]float64 // view.free while it is what is left
+	bare  field       // the announced prices and nothing else
+	next  int         // round that it would answer next
 }
 
-// NewEnclave returns enclave id of a period. Its jobs are those of in, which
-// must be the world of the terms but for them. The seed sets the dummy load; it is a secret of the
-// enclave, and another one in each period.
+// NewEnclave returns enclave id of a period. Its jobs are those of in, which is
+// the world of the terms but for them. The seed sets the dummy load: it is a
+// secret of the enclave, and another one in each period.
 func NewEnclave(t *Terms, id int, in *fleet.Instance, seed uint64) (*Enclave, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
 	}
 	if err := in.Validate(); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the jobs of enclave %d: %w", id, err)
 	}
-	if id < 0 || id >= len(t.Shares) {
-		return nil, fmt.Errorf("enclave %d of %d: they count from 0", id, len(t.Shares))
-	}
-	if in.Slots() != t.World.Slots() || len(in.Sites) != len(t.World.Sites) || len(in.Things) != len(t.World.Things) {
+	switch {
+	case id < 0 || id >= len(t.Shares):
+		return nil, fmt.Errorf("enclave %d: there are 0 to %d", id, len(t.Shares)-1)
+	case in.Slots() != t.World.Slots() || len(in.Sites) != len(t.World.Sites) || len(in.Things) != len(t.World.Things):
 		return nil, fmt.Errorf("the jobs of enclave %d are for %d slots, %d sites and %d things, the terms for %d, %d and %d", id,
 			in.Slots(), len(in.Sites), len(in.Things), t.World.Slots(), len(t.World.Sites), len(t.World.Things))
+	case len(in.Arrays) > 0 || in.Ramp != nil:
+		return nil, fmt.Errorf("enclave %d has %d arrays with a limit, or a limit on ramps: private planning keeps neither; plan these jobs in the open, or submit the array in parts", id, len(in.Arrays))
 	}
-	e := &Enclave{id: id, terms: t, in: in, pick: newChooser(in), runs: make([][]fleet.Run, len(in.Jobs))}
-	e.own, e.said, e.dummy = t.grid(), t.grid(), t.grid()
-	e.top = t.grid()
+	e := &Enclave{id: id, terms: t, in: in, pick: newChooser(in), runs: make([][]fleet.Run, len(in.Jobs)), chain: chainOf(in)}
+	e.own, e.said, e.left = t.grid(), t.grid(), t.grid()
 	e.view = field{t.grid(), t.grid(), in.Room}
-	e.bare = field{t.grid(), t.grid(), in.Room}
+	e.bare = field{nil, t.grid(), in.Room}
+	e.dummy = t.grid()
 	rng := rand.New(rand.NewPCG(seed, t.Period))
 	for r := range e.dummy {
 		for c := range e.dummy[r] {
 			e.dummy[r][c] = rng.Float64() * float64(t.Pad)
 		}
 	}
-	e.chain()
-	e.seed = seed
-	a, b := 0.0, 0.0
-	for j := range in.Jobs {
-		w := &in.Jobs[j].Ways[0]
-		u := w.Use[0]
-		a += u * u * float64(w.Need)
-		b += u * float64(w.Need)
-	}
-	e.typical = a / b
-	// Jobs with little freedom choose first, and big ones before small ones.
-	e.order = make([]int32, len(in.Jobs))
+	// Jobs choose after those that must come before them, and those with little
+	// freedom first.
 	freedom := make([]float64, len(in.Jobs))
 	for j := range in.Jobs {
-		e.order[j] = int32(j)
 		job := &in.Jobs[j]
 		freedom[j] = float64(int(job.Due-job.Release)*len(job.Ways)) / float64(job.Ways[0].Need)
+		e.order = append(e.order, int32(j))
 	}
-	slices.SortStableFunc(e.order, func(a, b int32) int { return cmp.Compare(freedom[a], freedom[b]) })
+	slices.SortStableFunc(e.order, func(a, b int32) int {
+		return cmp.Or(cmp.Compare(e.chain.depth[a], e.chain.depth[b]), cmp.Compare(freedom[a], freedom[b]))
+	})
 	return e, nil
 }
 
-// chain works out what the order of jobs leaves each of them.
-func (e *Enclave) chain() {
-	n := len(e.in.Jobs)
-	e.early, e.late = make([]int32, n), make([]int32, n)
-	for j := range e.in.Jobs {
-		e.early[j], e.late[j] = e.in.Jobs[j].Release, e.in.Jobs[j].Due
-	}
-	if len(e.in.After) == 0 {
-		return
-	}
-	e.prev, e.next = make([][]int32, n), make([][]int32, n)
-	for _, a := range e.in.After {
-		e.prev[a[1]] = append(e.prev[a[1]], a[0])
-		e.next[a[0]] = append(e.next[a[0]], a[1])
-	}
-	// As many sweeps as the longest chain has links; a ring would never end.
-	for range n {
-		moved := false
-		for _, a := range e.in.After {
-			if t := e.early[a[0]] + shortest(&e.in.Jobs[a[0]]); t > e.early[a[1]] {
-				e.early[a[1]], moved = t, true
-			}
-			if t := e.late[a[1]] - shortest(&e.in.Jobs[a[1]]); t < e.late[a[0]] {
-				e.late[a[0]], moved = t, true
-			}
-		}
-		if !moved {
-			return
-		}
-	}
-}
-
-// shortest returns in how many slots a job can be done at least.
-func shortest(job *fleet.Job) int32 {
-	fastest := 1.0
-	for _, l := range job.Levels {
-		fastest = max(fastest, l.Rate)
-	}
-	least := int32(math.MaxInt32)
-	for w := range job.Ways {
-		least = min(least, int32(math.Ceil(float64(job.Ways[w].Need)/fastest)))
-	}
-	return least
-}
-
-// window returns the slots that job j has, beside the jobs it is chained to.
-func (e *Enclave) window(j int) (from, to int32) {
-	from, to = e.early[j], e.late[j]
-	if e.prev == nil {
-		return from, to
-	}
-	for _, i := range e.prev[j] {
-		runs := e.runs[i]
-		if len(runs) == 0 {
-			return 0, 0
-		}
-		from = max(from, runs[len(runs)-1].To)
-	}
-	for _, i := range e.next[j] {
-		if runs := e.runs[i]; len(runs) > 0 {
-			to = min(to, runs[0].From)
-		}
-	}
-	return from, to
-}
+// Plan returns the runs of each job. Until the period is closed they are a wish;
+// then they keep to what was granted.
+func (e *Enclave) Plan() [][]fleet.Run { return e.runs }
 
 // add adds what job j uses to the load, or takes it away.
 func (e *Enclave) add(j int, sign float64) {
-	job := &e.in.Jobs[j]
 	for _, run := range e.runs[j] {
-		way := &job.Ways[run.Way]
-		use := way.Use
-		if job.Kind == fleet.Elastic {
-			use = job.Levels[run.Level].Use
-		}
-		for c, end := e.in.Cell(way.Site, run.From), e.in.Cell(way.Site, run.To); c < end; c++ {
-			for r, u := range use {
-				e.own[r][c] += sign * u
-				e.view.base[r][c] += sign * u * e.view.slope[r][c]
+		use := e.in.Use(j, run)
+		at := e.in.Cell(e.in.Jobs[j].Ways[run.Way].Site, 0)
+		for r, u := range use {
+			u *= sign
+			for c := at + int(run.From); c < at+int(run.To); c++ {
+				e.own[r][c] += u
+				e.view.base[r][c] += u * e.view.slope[r][c]
 				if e.hard {
-					e.view.free[r][c] -= sign * u
+					e.view.free[r][c] -= u
 				}
 			}
 		}
 	}
 }
 
-// drop takes job j out of the plan, and those that must come after it.
-func (e *Enclave) drop(j int) {
+// place lets job j choose.
+func (e *Enclave) place(j int) {
+	from, to := e.window(j)
 	e.add(j, -1)
-	e.runs[j] = e.runs[j][:0]
-	if e.next == nil {
-		return
+	had := len(e.runs[j]) > 0
+	runs, _ := e.pick.choose(j, from, to, &e.view)
+	e.runs[j] = append(e.runs[j][:0], runs...)
+	e.add(j, 1)
+	if had && len(runs) == 0 {
+		e.orphan(j)
 	}
-	for _, i := range e.next[j] {
+}
+
+// orphan takes those out of the plan that must come after job j, which has no place.
+func (e *Enclave) orphan(j int) {
+	for _, i := range e.chain.after(j) {
 		if len(e.runs[i]) > 0 {
-			e.drop(int(i))
+			e.add(int(i), -1)
+			e.runs[i] = e.runs[i][:0]
+			e.orphan(int(i))
 		}
 	}
 }
@@ -194,52 +127,54 @@ func (e *Enclave) pass() {
 	}
 }
 
-func (e *Enclave) place(j int) {
-	from, to := e.window(j)
-	e.add(j, -1)
-	had := len(e.runs[j]) > 0
-	runs, _ := e.pick.choose(j, from, to, &e.view)
-	e.runs[j] = append(e.runs[j][:0], runs...)
-	e.add(j, 1)
-	if had && len(runs) == 0 && e.next != nil {
-		e.drop(j) // it has nothing to lose, but those after it have
+// look sets what jobs see. The load of all is total, and moves with what the
+// enclave moves, times what it takes the others to do: for it hears of them only
+// when all have moved. Of the enclaves that answer at the same time, one of turns
+// groups, each expects to be the part of the movement that it is of the load, or
+// of the shares; half and half. These parts sum to one, so that together they never
+// go too far, by Cauchy and Schwarz.
+func (e *Enclave) look(prices, total [][]float64, rho float64, enclaves, turns int) {
+	t := e.terms
+	all := 0.0
+	for _, s := range t.Shares {
+		all += s
 	}
-}
-
-// look sets the view: the load of all is total, and changes with what the
-// enclave changes, times the answer that it expects of the others.
-func (e *Enclave) look(prices, total, top [][]float64, stiff float64) {
-	n := float64(len(e.terms.Shares)) / float64(e.terms.Turns) // that answer at the same time
-	if e.hard = top != nil; e.hard {
-		e.view.free = e.top
-	} else {
-		e.view.free = e.in.Room
-	}
+	all *= float64(enclaves) / float64(len(t.Shares)) // of those that are left
+	share := min(1, t.Shares[e.id]/all*float64(turns))
 	for r := range e.own {
 		for c, own := range e.own[r] {
-			// If all sides react by their weights, and the weights sum to one,
-			// then nobody's step is too long: Cauchy and Schwarz.
-			w := 1 / n
+			part := share
 			if sum := total[r][c]; sum > 0 {
-				w = 0.5/n + 0.5*min(1, float64(e.terms.Turns)*e.said[r][c]/sum)
+				part = (share + min(1, float64(turns)*e.said[r][c]/sum)) / 2
 			}
-			room := e.in.Room[r][c]
-			s := e.terms.spring(r, c, stiff)
-			slope := s / w
-			e.view.slope[r][c] = slope
-			e.view.base[r][c] = prices[r][c] + slope*(own-e.said[r][c])
+			s := t.spring(r, c, rho)
+			e.view.slope[r][c] = s / part
+			e.view.base[r][c] = prices[r][c] + s/part*(own-e.said[r][c])
 			if s > 0 {
-				e.view.base[r][c] += s * (total[r][c] - room)
-			}
-			if e.hard {
-				e.view.free[r][c] = top[r][c] - own
+				e.view.base[r][c] += s * (total[r][c] - e.in.Room[r][c])
 			}
 		}
 	}
+	e.view.free, e.hard = e.in.Room, false
 }
 
-// bound returns what the jobs cost together, each at its best and paying the announced
-// prices; it is rounded down, so that it stays a bound and says no more than it must.
+// within lets the enclave use no more than most from now on. It is given a hair
+// more: sums of use, in whatever order, must not push a job from its place.
+func (e *Enclave) within(most [][]float64) {
+	for r := range most {
+		for c, v := range most[r] {
+			e.left[r][c] = v - e.own[r][c] + 2*hair*e.terms.Unit[r]
+		}
+	}
+	e.view.free, e.hard = e.left, true
+}
+
+// hair is a part of a unit that is less than anything that counts.
+const hair = 1e-8
+
+// bound returns what the jobs cost together, each at its best and paying the
+// announced prices. It is rounded down: it stays a bound, and says no more than
+// it must.
 func (e *Enclave) bound(prices [][]float64) float64 {
 	e.bare.base = prices
 	var sum float64

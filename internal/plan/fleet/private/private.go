@@ -42,7 +42,7 @@ const (
 )
 
 func (p Phase) String() string {
-	return [...]string{"proposing", "planning", "admitting", "closed"}[p&3]
+	return [...]string{"proposing", "planning", "admitting", "closed"}[min(p, Closed)]
 }
 
 // Limits of a period. They keep messages and memory small, whoever writes them.
@@ -56,14 +56,17 @@ const (
 type Terms struct {
 	World  *fleet.Instance // the grid, with no jobs
 	Period uint64          // names the period: an answer from another one is refused
-	// Shares are what each enclave may claim of full cells, relative to the
-	// others; there are as many as enclaves.
+	// Shares say how big a part of the fleet each enclave is thought to have,
+	// relative to the others. They are what it gets of a full cell at least.
 	Shares []float64
 
 	Planning  int // rounds of planning, after one of proposing
 	Admitting int // rounds of admission
-	Turns     int // in a round the enclaves answer in so many groups, one after the other: k % Turns
-	Patience  int // rounds for which the last answer of a silent enclave stands
+	// Turns is in how many groups the enclaves answer within a round, one group
+	// after the other: enclave k with k % Turns. Each hears what those before it
+	// have said. It is still asked once a round.
+	Turns    int
+	Patience int // rounds for which the last answer of a silent enclave stands
 
 	// Scale is what one unit of each thing typically costs for a slot, in the
 	// unit of the jobs' costs. Prices are told in 1/4096 of it.
@@ -160,13 +163,14 @@ func (t *Terms) Rounds() int {
 	return n
 }
 
-// spring returns how much the price of a cell rises with one unit of load.
-func (t *Terms) spring(r, cell int, stiff float64) float64 {
+// spring returns how much the price of a cell rises with one unit of load. What
+// has no end, and what is not there, has no price.
+func (t *Terms) spring(r, cell int, rho float64) float64 {
 	room := t.World.Room[r][cell]
 	if room <= 0 || math.IsInf(room, 0) {
 		return 0
 	}
-	return stiff * t.Scale[r] / room
+	return rho * t.Scale[r] / room
 }
 
 // grid makes a table by thing and cell.
@@ -177,4 +181,61 @@ func (t *Terms) grid() [][]float64 {
 		g[r], all = all[:t.World.Cells():t.World.Cells()], all[t.World.Cells():]
 	}
 	return g
+}
+
+// whole makes a table of whole numbers.
+func (t *Terms) whole() [][]int64 {
+	g := make([][]int64, len(t.World.Things))
+	all := make([]int64, len(g)*t.World.Cells())
+	for r := range g {
+		g[r], all = all[:t.World.Cells():t.World.Cells()], all[t.World.Cells():]
+	}
+	return g
+}
+
+// times returns g in units instead of steps of them.
+func (t *Terms) times(g [][]int64, step func(r int) float64) [][]float64 {
+	out := t.grid()
+	for r := range g {
+		for c, v := range g[r] {
+			out[r][c] = float64(v) * step(r)
+		}
+	}
+	return out
+}
+
+// What can be told at most of one cell: prices in steps, load and claims.
+const (
+	mostSteps = 1 << 40
+	mostCount = 1 << 40
+)
+
+// mostLoad is the most that an enclave may say it would use of a cell: more
+// than there is, for plans overshoot, but not without end.
+func (t *Terms) mostLoad(r, c int) int64 {
+	return int64(min(4*math.Ceil(t.World.Room[r][c]/t.Quantum[r]), mostCount)) + int64(t.Pad) + 1
+}
+
+// mostClaim is how many whole units there are in a cell.
+func (t *Terms) mostClaim(r, c int) int64 {
+	return int64(min(math.Floor(t.World.Room[r][c]/t.Unit[r]+1e-9), mostCount))
+}
+
+// check returns what is wrong with a table that came from outside.
+func (t *Terms) check(what string, g [][]int64, most func(r, c int) int64) error {
+	if len(g) != len(t.World.Things) {
+		return fmt.Errorf("%s of %d things, there are %d", what, len(g), len(t.World.Things))
+	}
+	for r := range g {
+		if len(g[r]) != t.World.Cells() {
+			return fmt.Errorf("%s of %s in %d cells, there are %d", what, t.World.Things[r], len(g[r]), t.World.Cells())
+		}
+		for c, v := range g[r] {
+			if v < 0 || v > most(r, c) {
+				return fmt.Errorf("%s of %d for %s in slot %d at %s: it can be 0 to %d", what, v, t.World.Things[r],
+					c%t.World.Slots(), t.World.Sites[c/t.World.Slots()].ID, most(r, c))
+			}
+		}
+	}
+	return nil
 }

@@ -22,13 +22,14 @@ func (f *field) pay(r, cell int, u float64) float64 {
 // chooser finds the best response of one job after the other; it keeps the
 // memory that this takes.
 type chooser struct {
-	in    *fleet.Instance
-	cost  []float64 // of each slot of one way, +Inf where it cannot be used
-	pick  []float64
-	runs  []fleet.Run
-	best  []fleet.Run
-	view  fleet.Instance // in, with the room that is free, for the kinds that need fleet.Respond
-	price fleet.Prices   // what fleet.Respond is shown
+	in     *fleet.Instance
+	cost   []float64 // of each slot of one way, +Inf where it cannot be used
+	pick   []float64
+	runs   []fleet.Run
+	best   []fleet.Run
+	view   fleet.Instance // in, with the room that is free, for the kinds that need fleet.Respond
+	price  fleet.Prices   // what fleet.Respond is shown
+	answer fleet.Answer
 }
 
 func newChooser(in *fleet.Instance) *chooser {
@@ -42,13 +43,14 @@ func newChooser(in *fleet.Instance) *chooser {
 
 // simple reports whether a job is of the kinds that are most of a fleet.
 func simple(job *fleet.Job) bool {
-	return len(job.Ceilings) == 0 && (job.Kind == fleet.Rigid ||
+	return len(job.Ceilings) == 0 && job.Denied == 0 && len(job.Moves) == 0 && (job.Kind == fleet.Rigid ||
 		job.Kind == fleet.Interruptible && job.Resume == 0 && job.MinRun <= 1 && job.Pauses == 0)
 }
 
 // choose returns the runs that are best for job j within slots [from, to), and
-// what they cost and pay together; no runs if none are cheaper than having no
-// place. The runs are good until the next call.
+// a lower bound on what any runs there cost and pay together: for most kinds of
+// jobs that of these. It returns no runs, and what having no place costs, if no
+// runs are cheaper. The runs are good until the next call.
 func (c *chooser) choose(j int, from, to int32, f *field) ([]fleet.Run, float64) {
 	job := &c.in.Jobs[j]
 	least := job.Missing
@@ -215,10 +217,14 @@ func (c *chooser) other(j int, from, to int32, f *field) ([]fleet.Run, float64) 
 			}
 		}
 	}
-	var a fleet.Answer
-	if from >= to || !fleet.Respond(&c.view, 0, c.price, &a) || !(a.Total() < job.Missing) {
+	if from >= to {
 		return nil, job.Missing
 	}
-	c.best = append(c.best[:0], a.Runs...)
-	return c.best, a.Total()
+	c.answer.Least = math.Inf(1)
+	found := fleet.Respond(&c.view, 0, c.price, &c.answer)
+	least := min(c.answer.Least, job.Missing)
+	if !found || c.answer.Total() >= job.Missing {
+		return nil, least
+	}
+	return c.answer.Runs, least
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"strconv"
 	"testing"
-	"time"
 
 	"clusy.io/clusy/internal/plan/fleet"
 )
@@ -17,14 +16,9 @@ import (
 var traces = flag.String("traces", "", "directory of real traces")
 var nJobs = flag.Int("jobs", 100000, "")
 var nK = flag.Int("k", 100, "")
-var nPlan = flag.Int("plan", 11, "")
-var nAdm = flag.Int("adm", 4, "")
-var fRho = flag.Float64("rho", 0.1, "")
-var fStep = flag.Float64("step", 1, "")
-var fGrow = flag.Float64("grow", 1, "")
-var fDither = flag.Float64("dither", 0, "")
-var fDecay = flag.Float64("decay", 1, "")
-var nBlock = flag.Int("block", 8, "")
+var nRounds = flag.Int("rounds", 16, "")
+var nSeed = flag.Uint64("seed", 1, "")
+var fRho = flag.Float64("rho", 0.4, "")
 var nTurns = flag.Int("turns", 1, "")
 var fUtil = flag.Float64("util", 0.6, "")
 var fQ = flag.Float64("quantum", 1, "")
@@ -131,34 +125,21 @@ func read(path string) [][]string {
 	return rows
 }
 
-func terms(in *fleet.Instance, k int) *Terms {
-	w := *in
-	w.Jobs = nil
-	t := &Terms{World: &w, Shares: make([]float64, k), Planning: *nPlan, Admitting: *nAdm, Patience: 2, Turns: *nTurns, Rho: *fRho,
-		Quantum: []float64{*fQ}, Pad: 2, Unit: []float64{1}}
-	for i := range t.Shares {
-		t.Shares[i] = 1
-	}
-	mean := 0.0
-	for _, v := range in.Cost[0] {
-		mean += v / float64(len(in.Cost[0]))
-	}
-	t.Scale = []float64{mean * 0.01}
-	return t
-}
-
 func TestExperiment(t *testing.T) {
-	Step, Grow, Dither, Decay, Block = *fStep, *fGrow, *fDither, *fDecay, *nBlock
-	in := world(1, *nJobs, *fUtil, *traces)
-	tm := terms(in, *nK)
-	start := time.Now()
-	rep, err := Simulate(in, tm, nil)
+	in := world(*nSeed, *nJobs, *fUtil, *traces)
+	scale, unit := measures(in)
+	tm := Common(in, *nK, *nRounds, scale)
+	tm.Unit = unit
+	tm.Rho = *fRho
+	tm.Quantum[0] = *fQ
+	tm.Turns = *nTurns
+	rep, err := simulate(in, tm, dealt(in, *nK), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	best := rep.Solution.Bound
 	for i, p := range rep.Rounds {
-		fmt.Printf("%2d %-10v bound %+.3f%% cost %+.3f%% over %.3f%% unplaced %d\n", i, p.Phase, 100*(p.Bound/best-1), 100*(p.Cost/best-1), 100*p.Over, p.Unplaced)
+		fmt.Printf("%2d %-10v bound %+.3f%% cost %+.3f%% over %.3f%% unplaced %d up %d down %d\n", i, p.Phase, 100*(p.Bound/best-1), 100*(p.Cost/best-1), 100*p.Over, p.Unplaced, p.Up, p.Down)
 	}
-	fmt.Printf("gap %.3f%% verify %v room %v wall %v\n", 100*rep.Solution.Gap(), fleet.Verify(in, &rep.Solution), in.Room[0][0], time.Since(start))
+	fmt.Printf("gap %.3f%% verify %v room %v unplaced %d bound %v %v\n", 100*rep.Solution.Gap(), fleet.Verify(in, &rep.Solution), in.Room[0][0], rep.Solution.Unplaced, rep.Solution.Bound, fleet.Bound(in, rep.Solution.Prices)/rep.Solution.Bound-1)
 }
