@@ -2,13 +2,20 @@ package private
 
 import (
 	"cmp"
+	"math"
 	"slices"
 )
 
 // admit changes the plan where more was claimed than is granted, and uses only
-// room that is granted or still free.
+// room that is granted or still free. From here on any place is better than
+// none: that prices are high is what somebody says, that there is room is so.
 func (e *Enclave) admit(a *Announcement, prices [][]float64) {
 	t := e.terms
+	e.pick.any = true
+	if a.Grant == nil {
+		e.remember()
+		return
+	}
 	unit := func(r int) float64 { return t.Unit[r] }
 	total, most := t.times(a.Load, unit), t.times(a.Grant, unit)
 	for r := range most {
@@ -36,10 +43,10 @@ func (e *Enclave) fit() {
 			if e.place(int(j)); len(e.runs[j]) > 0 {
 				continue
 			}
-			e.view.free, e.hard = e.in.Room, false
+			e.view.free, e.hard, e.pick.any = e.in.Room, false, false
 			from, to := e.window(int(j))
 			runs, _ := e.pick.choose(int(j), from, to, &e.view)
-			e.view.free, e.hard = e.left, true
+			e.view.free, e.hard, e.pick.any = e.left, true, true
 			e.runs[j] = append(e.runs[j], runs...)
 			e.add(int(j), 1)
 			forced = forced || len(runs) > 0
@@ -68,6 +75,9 @@ func (e *Enclave) yield() {
 		from, to := e.window(j)
 		e.add(j, -1)
 		_, leave := e.pick.choose(j, from, to, &e.view)
+		if math.IsInf(leave, 1) {
+			leave = e.in.Jobs[j].Missing
+		}
 		e.add(j, 1)
 		moves = append(moves, move{j, (leave - stay) / over})
 	}
@@ -107,4 +117,14 @@ func (e *Enclave) pays(j int) float64 {
 		}
 	}
 	return sum
+}
+
+// remember gives a place to the jobs that found all too dear, before room is claimed for
+// the first time.
+func (e *Enclave) remember() {
+	for _, j := range e.order {
+		if len(e.runs[j]) == 0 {
+			e.place(int(j))
+		}
+	}
 }

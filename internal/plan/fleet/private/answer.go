@@ -61,11 +61,10 @@ func (e *Enclave) Answer(a *Announcement) (*Answer, error) {
 		}
 		out.Values = e.tell()
 	case Admitting:
-		if a.Grant != nil {
-			e.admit(a, prices)
-		}
+		e.admit(a, prices)
 		out.Values = e.claim()
 	}
+	e.pick.any = false
 	out.Bound = e.bound(prices)
 	return out, nil
 }
@@ -79,6 +78,7 @@ func (e *Enclave) Close(a *Announcement) error {
 		return fmt.Errorf("round %d is not closed: answer it", a.Round)
 	}
 	e.next = a.Round + 1
+	e.pick.any = true
 	for r := range e.own { // what is granted costs nothing more
 		clear(e.view.base[r])
 		clear(e.view.slope[r])

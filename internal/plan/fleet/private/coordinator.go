@@ -139,7 +139,7 @@ func (s *State) Next(answers []*Answer) (*State, []error) {
 	// 3. Say what follows from it.
 	switch s.Phase() {
 	case Proposing:
-		n.Prices = n.mean()
+		n.Prices = n.median()
 	case Planning:
 		n.Load = n.sum()
 		if done {
@@ -196,21 +196,36 @@ func (s *State) check(a *Answer, seen []bool) error {
 // mostBound is what the jobs of an enclave may cost.
 const mostBound = 1e18
 
-// mean returns the mean of the prices that were proposed, by shares.
-func (s *State) mean() [][]int64 {
+// median returns the median of the prices that were proposed, by shares: who
+// lies can move it no further than to what somebody else has said, as long as
+// the honest ones are more than half.
+func (s *State) median() [][]int64 {
 	t := s.Terms
 	out := t.whole()
+	type said struct {
+		price int64
+		share float64
+	}
+	var all []said
 	for r := range out {
 		for c := range out[r] {
-			sum, of := 0.0, 0.0
+			all = all[:0]
+			half := 0.0
 			for k, a := range s.Last {
 				if a != nil {
-					sum += float64(a.Values[r][c]) * t.Shares[k]
-					of += t.Shares[k]
+					all = append(all, said{a.Values[r][c], t.Shares[k]})
+					half += t.Shares[k] / 2
 				}
 			}
-			if of > 0 {
-				out[r][c] = t.steps(r, c, sum/of)
+			slices.SortFunc(all, func(a, b said) int { return cmp.Or(cmp.Compare(a.price, b.price), cmp.Compare(a.share, b.share)) })
+			for i, p := range all {
+				if half -= p.share; half < 0 || half == 0 && i == len(all)-1 {
+					out[r][c] = t.steps(r, c, float64(p.price))
+					break
+				} else if half == 0 {
+					out[r][c] = t.steps(r, c, float64(p.price+all[i+1].price)/2)
+					break
+				}
 			}
 		}
 	}

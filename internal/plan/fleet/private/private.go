@@ -213,7 +213,7 @@ const (
 // mostLoad is the most that an enclave may say it would use of a cell: more
 // than there is, for plans overshoot, but not without end.
 func (t *Terms) mostLoad(r, c int) int64 {
-	return int64(min(4*math.Ceil(t.World.Room[r][c]/t.Quantum[r]), mostCount)) + int64(t.Pad) + 1
+	return int64(min(2*math.Ceil(t.World.Room[r][c]/t.Quantum[r]), mostCount)) + int64(t.Pad) + 1
 }
 
 // mostClaim is how many whole units there are in a cell.

@@ -30,6 +30,7 @@ type chooser struct {
 	view   fleet.Instance // in, with the room that is free, for the kinds that need fleet.Respond
 	price  fleet.Prices   // what fleet.Respond is shown
 	answer fleet.Answer
+	any    bool // any place is better than none
 }
 
 func newChooser(in *fleet.Instance) *chooser {
@@ -53,7 +54,7 @@ func simple(job *fleet.Job) bool {
 // runs are cheaper. The runs are good until the next call.
 func (c *chooser) choose(j int, from, to int32, f *field) ([]fleet.Run, float64) {
 	job := &c.in.Jobs[j]
-	least := job.Missing
+	least := c.missing(job)
 	c.best = c.best[:0]
 	if !simple(job) {
 		return c.other(j, from, to, f)
@@ -218,13 +219,21 @@ func (c *chooser) other(j int, from, to int32, f *field) ([]fleet.Run, float64) 
 		}
 	}
 	if from >= to {
-		return nil, job.Missing
+		return nil, c.missing(&job)
 	}
 	c.answer.Least = math.Inf(1)
 	found := fleet.Respond(&c.view, 0, c.price, &c.answer)
-	least := min(c.answer.Least, job.Missing)
-	if !found || c.answer.Total() >= job.Missing {
+	least := min(c.answer.Least, c.missing(&job))
+	if !found || c.answer.Total() >= c.missing(&job) {
 		return nil, least
 	}
 	return c.answer.Runs, least
+}
+
+// missing returns what having no place costs job.
+func (c *chooser) missing(job *fleet.Job) float64 {
+	if c.any {
+		return math.Inf(1)
+	}
+	return job.Missing
 }

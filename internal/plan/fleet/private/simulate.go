@@ -30,7 +30,7 @@ type Report struct {
 func Common(in *fleet.Instance, k, rounds int, scale []float64) *Terms {
 	world := *in
 	world.Jobs, world.After = nil, nil
-	t := &Terms{World: &world, Shares: make([]float64, k), Turns: max(1, k/10), Patience: 2, Rho: 0.4, Pad: 2, Scale: scale}
+	t := &Terms{World: &world, Shares: make([]float64, k), Turns: min(k, 10), Patience: 2, Rho: 0.4, Pad: 2, Scale: scale}
 	t.Admitting = max(1, min(4, rounds/4))
 	t.Planning = rounds - 1 - t.Admitting
 	for i := range t.Shares {
