@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// admit changes the plan where more was claimed than is granted, and uses only
+// admit changes the plan where less is granted than was claimed, and uses only
 // room that is granted or still free. From here on any place is better than
 // none: that prices are high is what somebody says, that there is room is so.
 func (e *Enclave) admit(a *Announcement, prices [][]float64) {
@@ -119,8 +119,8 @@ func (e *Enclave) pays(j int) float64 {
 	return sum
 }
 
-// remember gives a place to the jobs that found all too dear, before room is claimed for
-// the first time.
+// remember gives a place to the jobs that found all too dear, before room is
+// claimed for the first time.
 func (e *Enclave) remember() {
 	for _, j := range e.order {
 		if len(e.runs[j]) == 0 {

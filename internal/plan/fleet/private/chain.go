@@ -14,7 +14,7 @@ type chain struct {
 }
 
 func chainOf(in *fleet.Instance) chain {
-	n := len(in.Jobs)
+	n, slots := len(in.Jobs), int32(in.Slots())
 	c := chain{early: make([]int32, n), late: make([]int32, n), depth: make([]int32, n)}
 	for j := range in.Jobs {
 		c.early[j], c.late[j] = in.Jobs[j].Release, in.Jobs[j].Due
@@ -31,14 +31,18 @@ func chainOf(in *fleet.Instance) chain {
 	for moved, sweep := true, 0; moved && sweep < n; sweep++ {
 		moved = false
 		for _, a := range in.After {
-			if t := c.early[a[0]] + shortest(&in.Jobs[a[0]]); t > c.early[a[1]] {
-				c.early[a[1]], moved = t, true
-			}
-			if t := c.late[a[1]] - shortest(&in.Jobs[a[1]]); t < c.late[a[0]] {
-				c.late[a[0]], moved = t, true
-			}
 			if d := c.depth[a[0]] + 1; d > c.depth[a[1]] {
 				c.depth[a[1]], moved = d, true
+			}
+			if t := min(slots, c.early[a[0]]+min(slots, shortest(&in.Jobs[a[0]]))); t > c.early[a[1]] {
+				c.early[a[1]], moved = t, true
+			}
+			need := min(slots+1, shortest(&in.Jobs[a[1]]))
+			if c.early[a[1]]+need > c.late[a[1]] {
+				continue // it has no place anyway: the others need not mind it
+			}
+			if t := c.late[a[1]] - need; t < c.late[a[0]] {
+				c.late[a[0]], moved = t, true
 			}
 		}
 	}

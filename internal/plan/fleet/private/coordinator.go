@@ -68,8 +68,8 @@ func (s *State) quote() {
 // Phase returns what the round is for that is being answered.
 func (s *State) Phase() Phase { return s.Terms.phase(s.Round) }
 
-// whole reports whether all enclaves answer at once: proposals need nothing of each
-// other, and first claims must all be known before anything is granted.
+// atOnce reports whether all enclaves answer in one turn: proposals need nothing
+// of each other, and all first claims must be known before anything is granted.
 func (s *State) atOnce() bool {
 	return s.Phase() == Proposing || s.Phase() == Admitting && s.Grants == nil
 }

@@ -85,6 +85,26 @@ func TestLies(t *testing.T) {
 	}
 }
 
+// Who speaks out of turn is not heard: it would know less than it could, and
+// those whose turn it is would not know of it.
+func TestOutOfTurn(t *testing.T) {
+	in := week(50, 0.5, 6)
+	tm := terms(in, 4, 8)
+	tm.Start, tm.Turns = fleet.Prices(tm.grid()), 2
+	s, err := Open(tm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := func(k int) *Answer { return &Answer{Enclave: k, Values: tm.whole()} }
+	next, refused := s.Next([]*Answer{good(0), good(1), good(2)})
+	if len(refused) != 1 || !strings.Contains(refused[0].Error(), "enclave 1 in round 0: turn 0 of 2") || next.Last[1] != nil {
+		t.Errorf("refused with %v", refused)
+	}
+	if next, refused = next.Next([]*Answer{good(1), good(3), good(0)}); len(refused) != 1 || next.Round != 1 {
+		t.Errorf("in the second turn refused with %v, and then round %d begins", refused, next.Round)
+	}
+}
+
 func answer(t *testing.T, s *State, enclaves []*Enclave) []*Answer {
 	t.Helper()
 	var out []*Answer

@@ -1,26 +1,27 @@
 // Package private plans a fleet whose jobs stay where they are known. Each
-// enclave plans its own jobs against prices and the total load of all, and says
-// only how much it would use of each cell; the coordinator moves the prices,
-// and in the end grants room. It never learns how many jobs there are, how
-// long, how big or how patient one is, or which belong together.
+// enclave plans its own jobs against prices and the load of all, and says only
+// how much it would use of each cell; the coordinator moves the prices, and in
+// the end grants room. It never learns how many jobs there are, how long, how
+// big or how patient one is, or which slots belong together.
 //
-// A period of planning is a fixed number of rounds. In each the coordinator
-// makes one Announcement, and every enclave answers at most once:
+// A period of planning is a fixed number of rounds. In each, an enclave hears
+// one Announcement and gives one Answer:
 //
-//	Proposing  an enclave plans as if all others were like it, and says at which
-//	           prices its plan would keep to the room there is; the mean of these is where prices begin
-//	Planning   prices move until the load of all fits: Lagrange's relaxation, with a spring
-//	Admitting  an enclave claims room, and is granted as much as there is for it
-//	Closed     what was granted stands: an enclave runs nothing outside it
+//	Proposing  it plans as if all others were like it, and says at which prices
+//	           its plan keeps to the room; prices begin at the median of these
+//	Planning   prices move until the load of all fits: Lagrange's relaxation,
+//	           with a spring
+//	Admitting  it claims room, and is granted what there is for it
+//	Closed     what was granted stands: nothing runs outside it
 //
 // With each answer comes one number, what the enclave's jobs cost at their best
 // if they pay the announced prices. The sum of these, less what all room is
-// worth, is a bound that no plan of the whole fleet can undercut. Anyone can add it up
-// again; what an enclave says of itself can be checked only by opening it.
+// worth, is a bound that no plan of the whole fleet can undercut. Anyone can add
+// it up again; what an enclave says of itself is checked only by opening it.
 //
 // Nothing that an enclave says is trusted with anybody's room. Claims alone
-// count, they are granted within the room there is, and who claims no more than
-// its share is never cut, whatever others say.
+// count, they are granted within the room there is, and the first claim of one
+// that claims no more than its share is never cut, whatever others say.
 package private
 
 import (

@@ -6,8 +6,8 @@ import (
 	"clusy.io/clusy/internal/plan/fleet"
 )
 
-// field is what a job sees of the world when it chooses: what it pays for u units of
-// a thing in a cell is u × max(0, base + u × slope/2), and there must be free room.
+// field is what a job sees when it chooses: for u units of a thing in a cell it
+// pays u × max(0, base + u × slope/2), and that much must be free.
 type field struct {
 	base, slope, free [][]float64
 }
@@ -62,7 +62,7 @@ func (c *chooser) choose(j int, from, to int32, f *field) ([]fleet.Run, float64)
 	for w := range job.Ways {
 		way := &job.Ways[w]
 		first := max(from, way.From)
-		if first+way.Need > to {
+		if way.Need > to-first {
 			continue
 		}
 		table := c.in.Cost[job.Table]

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 
@@ -82,6 +83,13 @@ func TestChain(t *testing.T) {
 		if len(e.Plan()[j]) == 0 {
 			t.Errorf("job %d has no place", j)
 		}
+	}
+	// Work that takes longer than there is time has no place, however long.
+	endless := *in
+	endless.Jobs = append([]fleet.Job(nil), in.Jobs...)
+	endless.Jobs[1].Ways = []fleet.Way{{Site: 0, Need: math.MaxInt32, KW: 1, Use: []float64{1}}}
+	if rep, err := Simulate(&endless, 1, 8, nil); err != nil || rep.Solution.Unplaced != 2 {
+		t.Errorf("%d jobs have no place (%v), want 2: the endless one and the one after it", rep.Solution.Unplaced, err)
 	}
 	in.Jobs[0].Missing = 0 // it would rather not
 	e.place(0)
@@ -215,6 +223,12 @@ func TestDropOut(t *testing.T) {
 			s = next
 			if s.Round == round {
 				continue
+			}
+			if s.Gone[2] && s.Phase() != Closed {
+				late := &Answer{Period: tm.Period, Round: s.Round, Enclave: 2, Values: tm.whole()}
+				if _, refused := s.Next([]*Answer{late}); len(refused) != 1 || !strings.Contains(refused[0].Error(), "is left out") {
+					t.Errorf("round %d: back from silence, it is refused with %v", s.Round, refused)
+				}
 			}
 			if gone := s.Round-silent > tm.Patience; s.Gone[2] != gone {
 				t.Errorf("silent since round %d: in round %d it is left out: %v", silent, s.Round, s.Gone[2])
