@@ -297,7 +297,7 @@ func (n *State) granted(s *State) (grants [][][]int64, sum [][]int64) {
 			free := t.mostClaim(r, c)
 			for k, a := range n.Last {
 				want[k], got[k] = 0, 0
-				if n.Gone[k] || a == nil {
+				if a == nil {
 					continue
 				}
 				if s.Grants != nil {

@@ -196,8 +196,10 @@ func TestGreedyEnclave(t *testing.T) {
 	if err := fleet.Verify(&honest, &sol); err != nil {
 		t.Error(err)
 	}
-	if part := float64(sol.Unplaced) / float64(len(honest.Jobs)); part > 0.25 {
-		t.Errorf("%.0f %% of the honest jobs have no place", 100*part)
+	// It has taken all that nobody claimed at first, so jobs that were cut there
+	// find little elsewhere.
+	if part := float64(sol.Unplaced) / float64(len(honest.Jobs)); part > 0.13 {
+		t.Errorf("%.0f %% of the honest jobs have no place, want 13 at most", 100*part)
 	}
 }
 

@@ -189,6 +189,23 @@ func TestWarmPrices(t *testing.T) {
 	}
 }
 
+// What has no end has no price, whoever proposes one: at any other there would
+// be no bound.
+func TestNoPriceWithoutEnd(t *testing.T) {
+	in := mixed(1)
+	tm := terms(in, 2, 8)
+	tm.Start = fleet.Prices(tm.grid())
+	for r := range tm.Start {
+		for c := range tm.Start[r] {
+			tm.Start[r][c] = 1
+		}
+	}
+	rep, err := simulate(in, tm, dealt(in, 2), nil)
+	if err != nil || math.IsInf(rep.Rounds[0].Bound, 0) {
+		t.Errorf("the first bound is %v (%v)", rep.Rounds[0].Bound, err)
+	}
+}
+
 // An enclave that falls silent: what it said last stands for as long as the
 // terms say, then it is left out, and its room and its bound with it.
 func TestDropOut(t *testing.T) {
