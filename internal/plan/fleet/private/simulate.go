@@ -31,6 +31,11 @@ func Common(in *fleet.Instance, k, rounds int, scale []float64) *Terms {
 	world := *in
 	world.Jobs, world.After = nil, nil
 	t := &Terms{World: &world, Shares: make([]float64, k), Turns: min(k, 10), Patience: 2, Rho: 0.4, Pad: 2, Scale: scale}
+	if k > 10 && len(in.Jobs) >= 50_000 {
+		// A stiff spring brings prices sooner to where they belong; in a small
+		// fleet, where a job is a big part of a cell, it holds jobs where they are.
+		t.Rho = 0.7
+	}
 	t.Admitting = max(1, min(4, rounds/4))
 	t.Planning = rounds - 1 - t.Admitting
 	for i := range t.Shares {
