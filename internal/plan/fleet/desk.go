@@ -19,6 +19,9 @@ type desk struct {
 	rise [][]float64
 	// full are slots that the job may not use, whatever else; nil is none.
 	full []bool
+	// toll is what each slot costs on top, whatever runs; nil is nothing. It is
+	// not paid: an answer's Cost and Paid leave it out.
+	toll []float64
 	// first and last narrow the window of the job: it runs in [first, last).
 	first, last int32
 	// tail is what is charged for an end in each slot, by slot; it never falls.
@@ -104,6 +107,9 @@ func (d *desk) look(row, w int, kw float64, use []float64) {
 		v := math.Inf(1)
 		if c := table[cell]; c == c && t >= way.From && (d.full == nil || !d.full[t]) {
 			v = d.own * kw * c
+			if d.toll != nil {
+				v += d.own * d.toll[t]
+			}
 			for r, u := range use {
 				if u > 0 && u > d.room[r][cell]+slack {
 					v = math.Inf(1)

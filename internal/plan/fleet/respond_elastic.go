@@ -72,18 +72,15 @@ func (d *desk) elastic(w int) (value, least float64) {
 	}
 	fixed := d.fixed(w)
 	if job.Resume > 0 || job.MinRun > 1 || job.Pauses > 0 || d.rise != nil {
-		value, exact := d.paced(w, worth, least)
-		if exact {
-			least = value
-		}
+		value, low := d.paced(w, worth)
+		least = math.Max(least, low)
 		return fixed + value, fixed + least
 	}
 	value = d.greedy(w)
 	if value-least > 1e-12*math.Abs(value) {
-		var exact bool
-		if value, exact = d.close(w, worth, least, value); exact {
-			least = value
-		}
+		var low float64
+		value, low = d.close(w, worth, value)
+		least = math.Max(least, low)
 	}
 	least = math.Min(least, value)
 	d.write(w)
@@ -197,8 +194,9 @@ func (d *desk) write(w int) {
 }
 
 // close looks for something cheaper than value that does the work. It leaves it
-// in base, and reports whether there is nothing better.
-func (d *desk) close(w int, worth, least, value float64) (float64, bool) {
+// in base, and returns what it comes to and what anything comes to at least: the
+// same, if it has not dropped anything that promised more.
+func (d *desk) close(w int, worth, value float64) (best, least float64) {
 	x, n := &d.speeds, int(d.hi-d.lo)
 	need := float64(d.job.Ways[w].Need)
 	rest := 0.0 // the most that the slots to come can do
@@ -211,7 +209,7 @@ func (d *desk) close(w int, worth, least, value float64) (float64, bool) {
 	}
 	x.arena = append(x.arena[:0], label{before: -1, t: -1})
 	x.now = append(x.now[:0], 0)
-	exact := true
+	dropped := math.Inf(1)
 	for t := range n {
 		x.pts = d.choices(t, x.pts)
 		m := 0.0
@@ -220,7 +218,8 @@ func (d *desk) close(w int, worth, least, value float64) (float64, bool) {
 		}
 		rest -= m
 		if len(x.arena) > mostArena {
-			return value, false // base is still what greedy took
+			// Base is still what greedy took.
+			return value, math.Min(dropped, x.promise(x.now, worth)+worth*(need-little)+x.tail[t])
 		}
 		x.then = x.then[:0]
 		for _, i := range x.now {
@@ -233,9 +232,9 @@ func (d *desk) close(w int, worth, least, value float64) (float64, bool) {
 				x.then = append(x.then, int32(len(x.arena)-1))
 			}
 		}
-		var cut bool
+		var cut float64
 		x.then, cut = thin(x.arena, x.then, worth)
-		exact = exact && !cut
+		dropped = math.Min(dropped, cut+worth*(need-little)+x.tail[t+1])
 		x.now, x.then = x.then, x.now
 	}
 	at := int32(-1)
@@ -249,12 +248,22 @@ func (d *desk) close(w int, worth, least, value float64) (float64, bool) {
 			x.base[x.arena[at].t] = x.arena[at].to
 		}
 	}
-	return value, exact
+	return value, math.Min(value, dropped)
+}
+
+// promise returns the least that labels have cost, less what their work is worth.
+func (x *speeds) promise(list []int32, worth float64) float64 {
+	low := math.Inf(1)
+	for _, i := range list {
+		low = math.Min(low, x.arena[i].cost-worth*x.arena[i].done)
+	}
+	return low
 }
 
 // thin drops the labels that cost no less than another that has done as much,
-// and, of more than mostLabels, those that promise least.
-func thin(arena []label, list []int32, worth float64) ([]int32, bool) {
+// and, of more than mostLabels, those that promise least: it returns the promise
+// of the best of these, +Inf if there are none.
+func thin(arena []label, list []int32, worth float64) ([]int32, float64) {
 	slices.SortFunc(list, func(a, b int32) int {
 		if c := cmp.Compare(arena[b].done, arena[a].done); c != 0 {
 			return c
@@ -273,7 +282,7 @@ func thin(arena []label, list []int32, worth float64) ([]int32, bool) {
 		}
 	}
 	if len(kept) <= mostLabels {
-		return kept, false
+		return kept, math.Inf(1)
 	}
 	slices.SortFunc(kept, func(a, b int32) int {
 		if c := cmp.Compare(arena[a].cost-worth*arena[a].done, arena[b].cost-worth*arena[b].done); c != 0 {
@@ -281,13 +290,14 @@ func thin(arena []label, list []int32, worth float64) ([]int32, bool) {
 		}
 		return cmp.Compare(a, b)
 	})
-	return kept[:mostLabels], true
+	first := arena[kept[mostLabels]]
+	return kept[:mostLabels], first.cost - worth*first.done
 }
 
 // paced is elastic under the rules of pausing. It goes from slot to slot with
 // lists of labels: for work that has paused, and for work that runs, by how long
-// (to MinRun) and the pauses so far.
-func (d *desk) paced(w int, worth, least float64) (value float64, exact bool) {
+// (to MinRun) and the pauses so far. It returns the same as close.
+func (d *desk) paced(w int, worth float64) (value, least float64) {
 	x, job, n := &d.speeds, d.job, int(d.hi-d.lo)
 	need := float64(job.Ways[w].Need)
 	minRun := min(max(1, int(job.MinRun)), n)
@@ -299,7 +309,8 @@ func (d *desk) paced(w int, worth, least float64) (value float64, exact bool) {
 	size := minRun + 1
 	x.lists, x.lists2 = lists(x.lists, counts*size), lists(x.lists2, counts*size)
 	x.arena = append(x.arena[:0], label{before: -1, t: -1})
-	value, exact = math.Inf(1), true
+	value = math.Inf(1)
+	dropped := math.Inf(1)
 	best := int32(-1)
 	if v, l := d.steady(w); v < value {
 		value = v
@@ -308,7 +319,11 @@ func (d *desk) paced(w int, worth, least float64) (value float64, exact bool) {
 	now, then := x.lists, x.lists2
 	for t := range n {
 		if len(x.arena) > mostArena {
-			exact = false
+			for _, list := range now {
+				dropped = math.Min(dropped, x.promise(list, worth)+worth*(need-little)+x.tail[t])
+			}
+			// Or it has done nothing yet.
+			dropped = math.Min(dropped, worth*(need-little)+x.tail[t])
 			break
 		}
 		for i := range then {
@@ -354,19 +369,19 @@ func (d *desk) paced(w int, worth, least float64) (value float64, exact bool) {
 			}
 		}
 		for i := range then {
-			var cut bool
+			var cut float64
 			if d.rise == nil {
 				then[i], cut = thin(x.arena, then[i], worth)
 			} else {
 				then[i], cut = d.thinByLevel(then[i], worth)
 			}
-			exact = exact && !cut
+			dropped = math.Min(dropped, cut+worth*(need-little)+x.tail[t+1])
 		}
 		now, then = then, now
 	}
 	d.runs = d.runs[:0]
 	if best < 0 {
-		return math.Inf(1), exact
+		return math.Inf(1), dropped
 	}
 	for t := range x.base {
 		x.base[t] = 0
@@ -375,15 +390,15 @@ func (d *desk) paced(w int, worth, least float64) (value float64, exact bool) {
 		x.base[x.arena[best].t] = x.arena[best].to
 	}
 	d.write(w)
-	return value, exact
+	return value, math.Min(value, dropped)
 }
 
 // thinByLevel is thin for each level by itself: what may follow depends on it.
-func (d *desk) thinByLevel(list []int32, worth float64) ([]int32, bool) {
+func (d *desk) thinByLevel(list []int32, worth float64) ([]int32, float64) {
 	x := &d.speeds
 	x.candidates = append(x.candidates[:0], list...)
 	list = list[:0]
-	any := false
+	dropped := math.Inf(1)
 	for to := range int8(len(d.job.Levels) + 1) {
 		x.then = x.then[:0]
 		for _, i := range x.candidates {
@@ -393,9 +408,9 @@ func (d *desk) thinByLevel(list []int32, worth float64) ([]int32, bool) {
 		}
 		kept, cut := thin(x.arena, x.then, worth)
 		list = append(list, kept...)
-		any = any || cut
+		dropped = math.Min(dropped, cut)
 	}
-	return list, any
+	return list, dropped
 }
 
 // lists returns n empty lists.

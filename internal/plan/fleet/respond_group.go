@@ -152,10 +152,15 @@ type ties struct {
 	none  []float64   // the same if the job has no place
 	tail  []float64
 	count [][]int32 // jobs of each array in each slot
-	full  []bool
-	shift []float64
-	trial []Answer
-	ans   Answer
+
+	charged bool        // tolls count
+	toll    [][]float64 // of each array in each slot
+	sum     []float64   // the tolls of one job
+	loose   []Answer    // what jobs do if their arrays are no limit but have tolls
+	full    []bool
+	shift   []float64
+	trial   []Answer
+	ans     Answer
 }
 
 // group finds what a family does. Each job, last first, works out what it and
@@ -171,13 +176,20 @@ type ties struct {
 func (d *desk) group(f *family, ans []Answer) (total, least float64) {
 	x := &d.ties
 	n := len(f.jobs)
-	least = d.heads(f)
+	if len(f.arrays) > 0 {
+		least = d.arrayed(f)
+	} else {
+		least = d.heads(f)
+	}
 	exact := !d.firm && len(f.arrays) == 0 && d.rise == nil
 	for i, j := range f.jobs {
 		exact = exact && len(f.before[i]) <= 1 && d.path(int(j))
 	}
 	d.clearCounts(f)
 	total = d.forward(f, ans, false)
+	if len(f.arrays) > 0 {
+		total = d.tolled(f, ans, total)
+	}
 	if !exact {
 		total = d.settleDown(f, ans, total)
 	}
@@ -221,6 +233,7 @@ func (d *desk) heads(f *family) (least float64) {
 	x.head = rows(x.head, n, slots+1)
 	x.none = resize(x.none, n)
 	d.first, d.last, d.full = 0, int32(slots), nil
+	defer func() { d.toll = nil }()
 	for i := n - 1; i >= 0; i-- {
 		j := int(f.jobs[i])
 		x.none[i] = d.in.Jobs[j].Missing
@@ -228,6 +241,7 @@ func (d *desk) heads(f *family) (least float64) {
 			x.none[i] += x.none[c] / float64(len(f.before[c]))
 		}
 		tail := d.tailOf(f, i)
+		d.charge(f, i)
 		d.sit(j)
 		if d.path(j) {
 			d.headsOfPath(x.head[i], tail)
@@ -429,6 +443,7 @@ func (d *desk) forward(f *family, ans []Answer, early bool) (total float64) {
 	}
 	for i, j := range f.jobs {
 		job := &d.in.Jobs[j]
+		d.charge(f, i)
 		if !d.window(f, ans, i, false) {
 			ans[i].Cost, ans[i].Paid = 0, 0
 			total += job.Missing
@@ -464,6 +479,7 @@ func (d *desk) forward(f *family, ans []Answer, early bool) (total float64) {
 		d.take(f, i, ans[i].Runs, 1)
 		total += ans[i].Total()
 	}
+	d.toll = nil
 	return total
 }
 
