@@ -93,7 +93,7 @@ func (d *desk) better(f *family, runs [][]Run) ([]Answer, float64) {
 func (d *desk) limit(f *family) float64 {
 	switch {
 	case len(f.arrays) > 0:
-		return d.arrayed(f)
+		return d.arrayed(f, boundRounds)
 	case len(f.jobs) > 1:
 		return d.heads(f)
 	}

@@ -8,8 +8,12 @@ import "math"
 // where too many run. What all would do at the tolls, less what the limit is
 // worth at them, is a bound.
 
-// tollRounds is how often the jobs of arrays choose while tolls are found.
-const tollRounds = 24
+// tollRounds is how often the jobs of arrays choose while tolls are found: to
+// find a place, and to find a bound.
+const (
+	tollRounds  = 6
+	boundRounds = 24
+)
 
 // charge sets the tolls of job i.
 func (d *desk) charge(f *family, i int) {
@@ -30,7 +34,7 @@ func (d *desk) charge(f *family, i int) {
 
 // arrayed finds tolls for the arrays of f, leaves them in d.ties, and returns a
 // lower bound on what the jobs come to.
-func (d *desk) arrayed(f *family) (least float64) {
+func (d *desk) arrayed(f *family, rounds int) (least float64) {
 	x := &d.ties
 	slots := d.in.Slots()
 	x.charged = false
@@ -48,7 +52,7 @@ func (d *desk) arrayed(f *family) (least float64) {
 		work += float64(d.in.Jobs[j].Ways[0].Need)
 	}
 	unit := size / work
-	for round := range tollRounds {
+	for round := range rounds {
 		step := unit / (1 + float64(round)/6)
 		for i, j := range f.jobs {
 			d.count(f, i, -1)

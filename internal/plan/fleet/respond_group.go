@@ -110,8 +110,8 @@ func RespondGroup(in *Instance, group []int, p Prices, answers []Answer) (total,
 			continue
 		}
 		own := make([]Answer, len(f.jobs))
-		t, l := d.group(&f, own)
-		total, least = total+t, least+l
+		t, _ := d.group(&f, own)
+		total, least = total+t, least+math.Min(t, d.limit(&f))
 		for i, j := range f.jobs {
 			if k := slices.Index(group, int(j)); k >= 0 {
 				answers[k] = own[i]
@@ -177,7 +177,7 @@ func (d *desk) group(f *family, ans []Answer) (total, least float64) {
 	x := &d.ties
 	n := len(f.jobs)
 	if len(f.arrays) > 0 {
-		least = d.arrayed(f)
+		least = d.arrayed(f, tollRounds)
 	} else {
 		least = d.heads(f)
 	}

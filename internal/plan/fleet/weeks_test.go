@@ -53,7 +53,7 @@ func kindWeek(kind string, n int, util float64, seed uint64) *Instance {
 		case "ceiling":
 			job.Kind = Interruptible
 			need := float64(job.Ways[0].Need)
-			c := Ceiling{Table: 1, Most: 0.14 * job.Ways[0].KW * need, Fixed: make([]float64, len(job.Ways))}
+			c := Ceiling{Table: 1, Most: 0.15 * job.Ways[0].KW * need, Fixed: make([]float64, len(job.Ways))}
 			job.Ceilings = []Ceiling{c}
 		case "alternatives":
 			for _, way := range job.Ways {
@@ -102,11 +102,16 @@ func kindWeek(kind string, n int, util float64, seed uint64) *Instance {
 	case "array":
 		for j := 0; j+7 < n; j += 8 {
 			a := Array{Most: 3}
+			first := &in.Jobs[j]
+			for w := range first.Ways {
+				first.Ways[w].Need = min(first.Ways[w].Need, 36)
+			}
+			first.Release = min(first.Release, 168-3*first.Ways[0].Need-36)
 			for k := j; k < j+8; k++ {
 				missing := in.Jobs[k].Missing
 				in.Jobs[k] = in.Jobs[j]
 				in.Jobs[k].Missing = math.Max(missing, in.Jobs[j].Missing)
-				in.Jobs[k].Due = min(168, in.Jobs[j].Release+3*in.Jobs[j].Ways[0].Need+36)
+				in.Jobs[k].Due = first.Release + 3*first.Ways[0].Need + 36
 				a.Jobs = append(a.Jobs, int32(k))
 			}
 			in.Arrays = append(in.Arrays, a)
