@@ -235,7 +235,7 @@ func compare(t testing.TB, in *Instance, p Prices) (answer, bound, best float64)
 
 func TestExactKinds(t *testing.T) {
 	for _, kind := range []string{"rigid", "freely", "ruled", "moves", "elastic", "paced"} {
-		for seed := range uint64(250) {
+		for seed := range uint64(100) {
 			in, p := smallWorld(rand.New(rand.NewPCG(seed, 1)), kind)
 			answer, bound, best := compare(t, in, p)
 			if answer != best && !near(answer, best) || bound != best && math.Abs(bound-best) > 1e-6 {
@@ -252,7 +252,7 @@ func TestCeilings(t *testing.T) {
 		for n := 1; n <= 2; n++ {
 			var exact, placed, missed, bound int
 			var gap, boundGap, sum float64
-			for seed := range uint64(250) {
+			for seed := range uint64(100) {
 				r := rand.New(rand.NewPCG(seed, 2))
 				in, p := smallWorld(r, kind)
 				addCeilings(r, &in.Jobs[0], n)
@@ -282,7 +282,7 @@ func TestCeilings(t *testing.T) {
 			if kind == "rigid" && (exact != placed || bound != placed || missed > 0) {
 				t.Errorf("a rigid job under ceilings is not answered exactly")
 			}
-			if placed < 20 || exact*10 < placed*8 {
+			if placed < 10 || exact*10 < placed*8 {
 				t.Errorf("%d ceilings, %s: only %d of %d are the best", n, kind, exact, placed)
 			}
 		}

@@ -30,6 +30,7 @@ type speeds struct {
 	lists      [][]int32
 	lists2     [][]int32
 	candidates []int32
+	went       []int32
 }
 
 // inc is a step up from a level to a faster one in a slot.
@@ -221,6 +222,7 @@ func (d *desk) close(w int, worth, value float64) (best, least float64) {
 			// Base is still what greedy took.
 			return value, math.Min(dropped, x.promise(x.now, worth)+worth*(need-little)+x.tail[t])
 		}
+		begin := len(x.arena)
 		x.then = x.then[:0]
 		for _, i := range x.now {
 			for _, p := range x.pts {
@@ -233,7 +235,9 @@ func (d *desk) close(w int, worth, value float64) (best, least float64) {
 			}
 		}
 		var cut float64
-		x.then, cut = thin(x.arena, x.then, worth)
+		x.then, cut = thin(x.arena, x.then, worth, mostLabels)
+		x.lists = append(x.lists[:0], x.then)
+		x.compact(begin, x.lists, nil)
 		dropped = math.Min(dropped, cut+worth*(need-little)+x.tail[t+1])
 		x.now, x.then = x.then, x.now
 	}
@@ -261,9 +265,9 @@ func (x *speeds) promise(list []int32, worth float64) float64 {
 }
 
 // thin drops the labels that cost no less than another that has done as much,
-// and, of more than mostLabels, those that promise least: it returns the promise
-// of the best of these, +Inf if there are none.
-func thin(arena []label, list []int32, worth float64) ([]int32, float64) {
+// and, of more than most, those that promise least: it returns the promise of
+// the best of these, +Inf if there are none.
+func thin(arena []label, list []int32, worth float64, most int) ([]int32, float64) {
 	slices.SortFunc(list, func(a, b int32) int {
 		if c := cmp.Compare(arena[b].done, arena[a].done); c != 0 {
 			return c
@@ -281,7 +285,7 @@ func thin(arena []label, list []int32, worth float64) ([]int32, float64) {
 			kept = append(kept, i)
 		}
 	}
-	if len(kept) <= mostLabels {
+	if len(kept) <= most {
 		return kept, math.Inf(1)
 	}
 	slices.SortFunc(kept, func(a, b int32) int {
@@ -290,8 +294,8 @@ func thin(arena []label, list []int32, worth float64) ([]int32, float64) {
 		}
 		return cmp.Compare(a, b)
 	})
-	first := arena[kept[mostLabels]]
-	return kept[:mostLabels], first.cost - worth*first.done
+	first := arena[kept[most]]
+	return kept[:most], first.cost - worth*first.done
 }
 
 // paced is elastic under the rules of pausing. It goes from slot to slot with
@@ -307,6 +311,7 @@ func (d *desk) paced(w int, worth float64) (value, least float64) {
 	}
 	// The list of q pauses and k slots of running, 0 for paused, is q×(minRun+1)+k.
 	size := minRun + 1
+	most := min(mostLabels, max(8, mostArena/(n*counts*size)))
 	x.lists, x.lists2 = lists(x.lists, counts*size), lists(x.lists2, counts*size)
 	x.arena = append(x.arena[:0], label{before: -1, t: -1})
 	value = math.Inf(1)
@@ -330,6 +335,7 @@ func (d *desk) paced(w int, worth float64) (value, least float64) {
 			then[i] = then[i][:0]
 		}
 		x.pts = d.choices(t, x.pts)
+		begin := len(x.arena)
 		add := func(list int, from int32, done, cost float64, to int8) {
 			if cost+math.Max(0, worth*(need-little-done))+x.tail[t+1] >= value {
 				return
@@ -371,12 +377,13 @@ func (d *desk) paced(w int, worth float64) (value, least float64) {
 		for i := range then {
 			var cut float64
 			if d.rise == nil {
-				then[i], cut = thin(x.arena, then[i], worth)
+				then[i], cut = thin(x.arena, then[i], worth, most)
 			} else {
-				then[i], cut = d.thinByLevel(then[i], worth)
+				then[i], cut = d.thinByLevel(then[i], worth, most)
 			}
 			dropped = math.Min(dropped, cut+worth*(need-little)+x.tail[t+1])
 		}
+		x.compact(begin, then, &best)
 		now, then = then, now
 	}
 	d.runs = d.runs[:0]
@@ -393,8 +400,41 @@ func (d *desk) paced(w int, worth float64) (value, least float64) {
 	return value, math.Min(value, dropped)
 }
 
+// compact gives up the labels from begin on that are in no list and are not
+// best, if that is not nil: so that the arena holds what is still wanted.
+func (x *speeds) compact(begin int, lists [][]int32, best *int32) {
+	went := resize(x.went, len(x.arena)-begin)
+	clear(went)
+	for _, list := range lists {
+		for _, i := range list {
+			went[int(i)-begin] = 1
+		}
+	}
+	if best != nil && int(*best) >= begin {
+		went[int(*best)-begin] = 1
+	}
+	end := begin
+	for i, wanted := range went {
+		if wanted == 0 {
+			continue
+		}
+		x.arena[end] = x.arena[begin+i]
+		went[i] = int32(end)
+		end++
+	}
+	for _, list := range lists {
+		for k, i := range list {
+			list[k] = went[int(i)-begin]
+		}
+	}
+	if best != nil && int(*best) >= begin {
+		*best = went[int(*best)-begin]
+	}
+	x.arena, x.went = x.arena[:end], went
+}
+
 // thinByLevel is thin for each level by itself: what may follow depends on it.
-func (d *desk) thinByLevel(list []int32, worth float64) ([]int32, float64) {
+func (d *desk) thinByLevel(list []int32, worth float64, most int) ([]int32, float64) {
 	x := &d.speeds
 	x.candidates = append(x.candidates[:0], list...)
 	list = list[:0]
@@ -406,7 +446,7 @@ func (d *desk) thinByLevel(list []int32, worth float64) ([]int32, float64) {
 				x.then = append(x.then, i)
 			}
 		}
-		kept, cut := thin(x.arena, x.then, worth)
+		kept, cut := thin(x.arena, x.then, worth, most)
 		list = append(list, kept...)
 		dropped = math.Min(dropped, cut)
 	}

@@ -1,7 +1,7 @@
 package fleet
 
 import (
-	"fmt"
+	"flag"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -116,11 +116,6 @@ func kindWeek(kind string, n int, util float64, seed uint64) *Instance {
 			}
 			in.Arrays = append(in.Arrays, a)
 		}
-	case "ramp":
-		in.Ramp = [][]float64{make([]float64, len(in.Sites))}
-		for s := range in.Ramp[0] {
-			in.Ramp[0][s] = in.Room[0][0] / 4
-		}
 	}
 	// The load is what the kind makes of it.
 	work := 0.0
@@ -131,8 +126,20 @@ func kindWeek(kind string, n int, util float64, seed uint64) *Instance {
 	for c := range in.Room[0] {
 		in.Room[0][c] = math.Max(32, math.Round(work/util/float64(in.Cells())))
 	}
+	if kind == "ramp" {
+		in.Ramp = [][]float64{make([]float64, len(in.Sites))}
+		for s := range in.Ramp[0] {
+			in.Ramp[0][s] = in.Room[0][0] / 4
+		}
+	}
 	return in
 }
+
+// What BenchmarkKinds plans: -week.jobs 12000, say.
+var (
+	weekJobs = flag.Int("week.jobs", 2000, "jobs of the weeks that BenchmarkKinds plans")
+	weekUtil = flag.Float64("week.util", 0.6, "how much of the room of a week the jobs need")
+)
 
 var weekKinds = []string{"rigid", "freely", "ruled", "moves", "elastic", "paced", "ceiling", "alternatives", "denied", "chain", "tree", "join", "array", "ramp"}
 
@@ -141,7 +148,7 @@ var weekKinds = []string{"rigid", "freely", "ruled", "moves", "elastic", "paced"
 func BenchmarkKinds(b *testing.B) {
 	for _, kind := range weekKinds {
 		b.Run(kind, func(b *testing.B) {
-			in := kindWeek(kind, 2000, 0.6, 1)
+			in := kindWeek(kind, *weekJobs, *weekUtil, 1)
 			if err := in.Validate(); err != nil {
 				b.Fatal(err)
 			}
@@ -157,14 +164,26 @@ func BenchmarkKinds(b *testing.B) {
 	}
 }
 
+// weakKinds are those whose answer or bound is not exact, and the gap, in
+// percent, that a small week of them may have.
+var weakKinds = map[string]float64{"paced": 6, "ceiling": 2, "join": 1, "array": 5, "ramp": 2}
+
 // Weeks of each kind come near their bounds.
 func TestKindWeeks(t *testing.T) {
 	for _, kind := range weekKinds {
-		in := kindWeek(kind, 200, 0.5, 2)
+		in := kindWeek(kind, 64, 0.3, 2)
 		s := Solve(in, Options{})
 		if err := Verify(in, &s); err != nil {
 			t.Fatal(kind, err)
 		}
-		t.Log(kind, fmt.Sprintf("gap %.2f %%, %d unplaced", 100*s.Gap(), s.Unplaced))
+		most := 0.5 // percent
+		if m, ok := weakKinds[kind]; ok {
+			most = m
+		}
+		if gap := 100 * s.Gap(); gap > most || gap < 0 || s.Unplaced > 0 {
+			t.Errorf("%s: gap %.2f %%, %d unplaced", kind, gap, s.Unplaced)
+		} else {
+			t.Logf("%s: gap %.2f %%", kind, gap)
+		}
 	}
 }
