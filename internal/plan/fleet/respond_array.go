@@ -48,7 +48,7 @@ func (d *desk) arrayed(f *family, rounds int) (least float64) {
 	size, work := 0.0, 0.0
 	for i, j := range f.jobs {
 		x.loose[i].Runs = x.loose[i].Runs[:0]
-		size += math.Min(math.Abs(x.head[i][0]), x.none[i])
+		size += math.Min(math.Abs(x.low[i]), x.none[i])
 		work += float64(d.in.Jobs[j].Ways[0].Need)
 	}
 	unit := size / work

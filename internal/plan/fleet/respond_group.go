@@ -149,7 +149,9 @@ func (d *desk) path(j int) bool {
 type ties struct {
 	own   []Answer
 	head  [][]float64 // what a job and its part of those after it come to if it begins at a slot or later
+	low   []float64   // the least of it
 	none  []float64   // the same if the job has no place
+	flat  bool        // there is no head
 	tail  []float64
 	count [][]int32 // jobs of each array in each slot
 
@@ -181,7 +183,7 @@ func (d *desk) group(f *family, ans []Answer) (total, least float64) {
 	} else {
 		least = d.heads(f)
 	}
-	exact := !d.firm && len(f.arrays) == 0 && d.rise == nil
+	exact := !d.firm && !x.flat && len(f.arrays) == 0 && d.rise == nil
 	for i, j := range f.jobs {
 		exact = exact && len(f.before[i]) <= 1 && d.path(int(j))
 	}
@@ -226,12 +228,20 @@ func lost(ans []Answer) bool {
 	return false
 }
 
-// heads fills head and none, and returns the bound.
+// mostHeads is how many numbers heads keeps, jobs times slots. Of a family that
+// would need more the jobs do not know what their end costs those after them,
+// and the bound does not know who comes after whom.
+var mostHeads = 1 << 24
+
+// heads fills head, low and none, and returns the bound.
 func (d *desk) heads(f *family) (least float64) {
 	x := &d.ties
 	n, slots := len(f.jobs), d.in.Slots()
+	x.low, x.none = resize(x.low, n), resize(x.none, n)
+	if x.flat = n > mostHeads/(slots+1); x.flat {
+		return d.lows(f)
+	}
 	x.head = rows(x.head, n, slots+1)
-	x.none = resize(x.none, n)
 	d.first, d.last, d.full = 0, int32(slots), nil
 	defer func() { d.toll = nil }()
 	for i := n - 1; i >= 0; i-- {
@@ -253,10 +263,26 @@ func (d *desk) heads(f *family) (least float64) {
 			low = math.Min(low, x.head[i][s])
 			x.head[i][s] = math.Min(low, x.none[i])
 		}
+		x.low[i] = x.head[i][0]
 		if len(f.before[i]) == 0 {
-			least += x.head[i][0]
+			least += x.low[i]
 		}
 	}
+	return least
+}
+
+// lows is heads for a family that is too large for it.
+func (d *desk) lows(f *family) (least float64) {
+	x := &d.ties
+	d.first, d.last, d.full = 0, int32(d.in.Slots()), nil
+	for i, j := range f.jobs {
+		d.charge(f, i)
+		d.respond(int(j), &x.ans)
+		x.none[i] = d.in.Jobs[j].Missing
+		x.low[i] = math.Min(x.none[i], x.ans.Least)
+		least += x.low[i]
+	}
+	d.toll = nil
 	return least
 }
 
@@ -266,6 +292,11 @@ func (d *desk) tailOf(f *family, i int) []float64 {
 	x := &d.ties
 	if len(f.after[i]) == 0 {
 		return nil
+	}
+	if x.flat {
+		x.tail = resize(x.tail, d.in.Slots()+1)
+		clear(x.tail)
+		return x.tail
 	}
 	x.tail = resize(x.tail, d.in.Slots()+1)
 	clear(x.tail)

@@ -181,3 +181,18 @@ func TestDeskKeepsItsBuffers(t *testing.T) {
 		}
 	}
 }
+
+// Where a slot costs less than nothing it pays to resume, for that takes one
+// more; but a run that is too short to be suspended is the last.
+func TestShortLastRun(t *testing.T) {
+	in := plainWorld(4, []float64{-5, 10, -5, 10})
+	in.Jobs = []Job{{Kind: Interruptible, Due: 4, Missing: 1e3, Resume: 1, MinRun: 3, Ways: []Way{{Need: 1, KW: 1, Use: []float64{1}}}}}
+	var a Answer
+	if !Respond(in, 0, randomless(in), &a) || a.Total() != -5 || a.Least != -5 {
+		t.Errorf("it costs %v, at least %v", a.Total(), a.Least)
+	}
+	in.Jobs[0].MinRun = 1
+	if !Respond(in, 0, randomless(in), &a) || a.Total() != -10 || a.Least != -10 {
+		t.Errorf("it costs %v, at least %v", a.Total(), a.Least)
+	}
+}
