@@ -28,6 +28,9 @@ type desk struct {
 	// nil is nothing. Only work that is a path goes by it: see path.
 	tail []float64
 	firm bool // room is this desk's to take from
+	// labels is how many partial answers of elastic work are kept: few are
+	// enough for a place, the bound wants more.
+	labels int
 	// only is a way that the job is held to, or -1.
 	only int
 
@@ -62,7 +65,7 @@ type offer struct {
 
 // newDesk returns a desk for in, where nothing has been taken yet.
 func newDesk(in *Instance) *desk {
-	return &desk{in: in, room: in.Room, last: int32(in.Slots()), only: -1, own: 1}
+	return &desk{in: in, room: in.Room, last: int32(in.Slots()), labels: mostLabels, only: -1, own: 1}
 }
 
 // sit puts job j on the desk.

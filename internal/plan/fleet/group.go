@@ -40,7 +40,7 @@ func (s *shard) desk(firm bool) *desk {
 			s.rooms[r] = s.left[r*s.cells : (r+1)*s.cells]
 		}
 	}
-	s.table.firm, s.table.room = firm, s.in.Room
+	s.table.firm, s.table.room, s.table.labels = firm, s.in.Room, fewLabels
 	if firm {
 		s.table.room = s.rooms
 	}

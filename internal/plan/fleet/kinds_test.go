@@ -288,3 +288,29 @@ func TestCeilings(t *testing.T) {
 		}
 	}
 }
+
+// Elastic work whose partial answers are dropped has an answer and a bound all
+// the same, and the bound says what was lost.
+func TestFewLabels(t *testing.T) {
+	exact := 0
+	for _, kind := range []string{"elastic", "paced"} {
+		for seed := range uint64(100) {
+			in, p := smallWorld(rand.New(rand.NewPCG(seed, 10)), kind)
+			best := math.Inf(1)
+			everyPlan(in, 0, p, func(_ []Run, cost, paid float64) { best = math.Min(best, cost+paid) })
+			d := newDesk(in)
+			d.price, d.labels = p, 1
+			var a Answer
+			found := d.respond(0, &a)
+			if found && a.Total() < best-1e-7 || a.Least > best+1e-7 {
+				t.Fatalf("%s, seed %d: answer %v, bound %v, best %v", kind, seed, a.Total(), a.Least, best)
+			}
+			if found && near(a.Total(), best) {
+				exact++
+			}
+		}
+	}
+	if exact < 100 {
+		t.Errorf("only %d answers are the best", exact)
+	}
+}

@@ -7,8 +7,12 @@ import (
 )
 
 // mostLabels is how many ways of getting somewhere are kept; where there are
-// more, the least promising are dropped, and the answer may not be the best.
-const mostLabels = 512
+// more, the least promising are dropped, and the answer may not be the best. In
+// the passes of Solve, that ask again and again, few are kept.
+const (
+	mostLabels = 512
+	fewLabels  = 64
+)
 
 // little is by how much the work done may fall short of what is needed, for
 // rates do not add up exactly.
@@ -235,7 +239,7 @@ func (d *desk) close(w int, worth, value float64) (best, least float64) {
 			}
 		}
 		var cut float64
-		x.then, cut = thin(x.arena, x.then, worth, mostLabels)
+		x.then, cut = thin(x.arena, x.then, worth, d.labels)
 		x.lists = append(x.lists[:0], x.then)
 		x.compact(begin, x.lists, nil)
 		dropped = math.Min(dropped, cut+worth*(need-little)+x.tail[t+1])
@@ -311,7 +315,7 @@ func (d *desk) paced(w int, worth float64) (value, least float64) {
 	}
 	// The list of q pauses and k slots of running, 0 for paused, is q×(minRun+1)+k.
 	size := minRun + 1
-	most := min(mostLabels, max(8, mostArena/(n*counts*size)))
+	most := min(d.labels, max(8, mostArena/(n*counts*size)))
 	x.lists, x.lists2 = lists(x.lists, counts*size), lists(x.lists2, counts*size)
 	x.arena = append(x.arena[:0], label{before: -1, t: -1})
 	value = math.Inf(1)
