@@ -182,7 +182,7 @@ func TestSolveCrowdedWeek(t *testing.T) {
 		n    int
 		util float64
 		gap  float64
-	}{{300, 0.6, 0.6}, {3000, 0.3, 0.002}, {3000, 0.6, 0.01}, {3000, 0.85, 0.08}, {12000, 0.6, 0.002}} {
+	}{{300, 0.6, 0.6}, {3000, 0.3, 0.002}, {3000, 0.6, 0.004}, {3000, 0.85, 0.02}, {1000, 0.97, 0.5}, {12000, 0.6, 0.002}} {
 		in := crowdedWeek(c.n, 168, 4, c.util, 1)
 		s := Solve(in, Options{})
 		if err := Verify(in, &s); err != nil {
