@@ -1,0 +1,212 @@
+package fleet
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The optimum of a world is found by a solver of integer programs that is no
+// part of Clusy, and kept in testdata: Debian's coinor-cbc.
+//
+//	go test ./internal/plan/fleet -run TestOracle -oracle 10m
+var oracle = flag.Duration("oracle", 0, "find the optima in testdata again with cbc, for at most so long each")
+
+// optimum is what the oracle found of one world.
+type optimum struct {
+	World crowd
+	Best  float64 // cost and charges of the best plan that is known, by anyone
+	Bound float64 // no plan costs less; Best if the optimum is proven
+	LP    float64 // of the relaxation
+}
+
+const optimaFile = "testdata/optima.json"
+
+func optima(t testing.TB) []optimum {
+	t.Helper()
+	text, err := os.ReadFile(optimaFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []optimum
+	if err := json.Unmarshal(text, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// writeProgram writes in as an integer program in time: a variable for each
+// start of rigid work, one for each slot of interruptible work.
+func writeProgram(w *bufio.Writer, in *Instance) {
+	var objective, rows, binaries bytes.Buffer
+	use := make([][]bytes.Buffer, len(in.Things))
+	for r := range use {
+		use[r] = make([]bytes.Buffer, in.Cells())
+	}
+	takes := func(name string, way *Way, t int32) {
+		for r, u := range way.Use {
+			fmt.Fprintf(&use[r][in.Cell(way.Site, t)], " + %v %s\n", u, name)
+		}
+	}
+	cost := func(name string, c float64) {
+		fmt.Fprintf(&objective, " + %v %s\n", c, name)
+		fmt.Fprintln(&binaries, name)
+	}
+	for j := range in.Jobs {
+		job := &in.Jobs[j]
+		var one bytes.Buffer
+		name := fmt.Sprintf("m%d", j)
+		cost(name, job.Missing)
+		fmt.Fprintf(&one, " %s", name)
+		for w := range job.Ways {
+			way := &job.Ways[w]
+			begin := max(job.Release, way.From)
+			if job.Kind == Rigid {
+				for s := begin; s+way.Need <= job.Due; s++ {
+					c, known := way.Fixed, true
+					for t := s; t < s+way.Need; t++ {
+						c += way.KW * in.Cost[job.Table][in.Cell(way.Site, t)]
+						known = known && !math.IsNaN(c)
+					}
+					if !known {
+						continue
+					}
+					name := fmt.Sprintf("s%d_%d_%d", j, w, s)
+					cost(name, c)
+					fmt.Fprintf(&one, "\n + %s", name)
+					for t := s; t < s+way.Need; t++ {
+						takes(name, way, t)
+					}
+				}
+				continue
+			}
+			y := fmt.Sprintf("y%d_%d", j, w)
+			cost(y, way.Fixed)
+			fmt.Fprintf(&one, "\n + %s", y)
+			var sum bytes.Buffer
+			for t := begin; t < job.Due; t++ {
+				c := way.KW * in.Cost[job.Table][in.Cell(way.Site, t)]
+				if math.IsNaN(c) {
+					continue
+				}
+				x := fmt.Sprintf("x%d_%d_%d", j, w, t)
+				cost(x, c)
+				takes(x, way, t)
+				fmt.Fprintf(&sum, " + %s\n", x)
+				fmt.Fprintf(&rows, " %s - %s <= 0\n", x, y)
+			}
+			fmt.Fprintf(&rows, "%s - %d %s = 0\n", sum.String(), way.Need, y)
+		}
+		fmt.Fprintf(&rows, "%s = 1\n", one.String())
+	}
+	fmt.Fprintf(w, "Minimize\n obj:\n%sSubject To\n%s", objective.String(), rows.String())
+	for r := range use {
+		for c := range use[r] {
+			if room := in.Room[r][c]; use[r][c].Len() > 0 && !math.IsInf(room, 1) {
+				fmt.Fprintf(w, "%s <= %v\n", use[r][c].String(), room)
+			}
+		}
+	}
+	fmt.Fprintf(w, "Binaries\n%sEnd\n", binaries.String())
+	w.Flush()
+}
+
+// ask lets cbc solve in, and returns the best plan's cost that it found, a
+// bound on all plans, and the optimum of the relaxation.
+func ask(t *testing.T, in *Instance, start *Solution, limit time.Duration) (best, bound, lp float64) {
+	t.Helper()
+	dir := t.TempDir()
+	program := filepath.Join(dir, "world.lp")
+	file, err := os.Create(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeProgram(bufio.NewWriter(file), in)
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{program, "-seconds", strconv.Itoa(int(limit.Seconds())), "-ratio", "1e-6"}
+	if start != nil {
+		mips := filepath.Join(dir, "start")
+		if err := os.WriteFile(mips, startFile(in, start), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "-mips", mips)
+	}
+	out, err := exec.Command("cbc", append(args, "-solve", "-quit")...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("cbc: %v\n%s", err, out)
+	}
+	number := func(pattern string) float64 {
+		m := regexp.MustCompile(pattern).FindSubmatch(out)
+		if m == nil {
+			return math.NaN()
+		}
+		v, _ := strconv.ParseFloat(string(m[1]), 64)
+		return v
+	}
+	best = number(`Objective value:\s+(\S+)`)
+	lp = number(`Continuous objective value is (\S+)`)
+	if strings.Contains(string(out), "Optimal solution found") {
+		return best, best, lp
+	}
+	bound = number(`Lower bound:\s+(\S+)`)
+	if math.IsNaN(bound) || math.IsNaN(lp) {
+		t.Logf("%s", out[max(0, len(out)-3000):])
+	}
+	return best, bound, lp
+}
+
+// startFile writes s as a solution that cbc begins with.
+func startFile(in *Instance, s *Solution) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "Stopped on time - objective value %v\n", s.Cost+s.Missing)
+	n := 0
+	set := func(name string) {
+		fmt.Fprintf(&b, "%d %s 1 0\n", n, name)
+		n++
+	}
+	for j := range in.Jobs {
+		runs := s.Of(j)
+		switch {
+		case len(runs) == 0:
+			set(fmt.Sprintf("m%d", j))
+		case in.Jobs[j].Kind == Rigid:
+			set(fmt.Sprintf("s%d_%d_%d", j, runs[0].Way, runs[0].From))
+		default:
+			set(fmt.Sprintf("y%d_%d", j, runs[0].Way))
+			for _, r := range runs {
+				for t := r.From; t < r.To; t++ {
+					set(fmt.Sprintf("x%d_%d_%d", j, r.Way, t))
+				}
+			}
+		}
+	}
+	return b.Bytes()
+}
+
+// crowds are the worlds that polish is measured by.
+func crowds() (all []crowd) {
+	for _, use := range []float64{.6, .8, .9} {
+		all = append(all,
+			crowd{Jobs: 50, Hours: 48, Sites: 2, Use: use, Seed: 1},
+			crowd{Jobs: 200, Hours: 96, Sites: 3, Use: use, Seed: 2},
+			crowd{Jobs: 500, Hours: 168, Sites: 4, Use: use, Seed: 3},
+			crowd{Jobs: 1000, Hours: 168, Sites: 4, Use: use, Seed: 4})
+	}
+	return append(all,
+		crowd{Jobs: 1000, Hours: 168, Sites: 4, Use: .7, Room: 29, Seed: 5},
+		crowd{Jobs: 200, Hours: 96, Sites: 3, Use: .8, Memory: true, Seed: 6},
+		crowd{Jobs: 300, Hours: 96, Sites: 3, Use: .95, Seed: 7})
+}

@@ -1,0 +1,363 @@
+package fleet
+
+import (
+	"math"
+	"math/bits"
+	"math/rand/v2"
+	"slices"
+)
+
+// In a small world prices alone do not find the best plan: a job is a lump, and
+// where one lump fills a third of a cell no price divides the room well. polish
+// takes such a plan and moves jobs by hand. Each step gives one job that has
+// much to gain the place that it wants, lifts out those that are in its way,
+// and puts them back where they then fit best. What is dearer than before is
+// taken back, though at first not always. polish is told how many steps to do,
+// not how long to take, and its dice are seeded: the same plan gives the same.
+
+// polish makes s cheaper, never dearer, in so many steps. Jobs of kinds that
+// it has no hand for stay where they are. The prices of s, if it has any, tell
+// it what room is worth to others.
+func polish(in *Instance, s *Solution, steps int) {
+	p := newPolisher(in, s)
+	if len(p.movable) < 1 {
+		return
+	}
+	for i := range steps {
+		// Warmth falls evenly on a scale of powers, and is none in the end.
+		p.step(p.warmth(float64(i) / float64(steps)))
+	}
+	p.write(s)
+}
+
+const (
+	seed       = 0x5EED
+	mostLifted = 24 // jobs in the hand at once
+)
+
+type polisher struct {
+	*hand
+	dice    *rand.Rand
+	movable []int32
+	ideal   []float64 // what each job costs at least, if it has all the room for itself
+	warm    float64   // first temperature: how much dearer a step may leave the plan
+
+	words  int      // of a set of jobs
+	inCell []uint64 // by cell: the set of movable jobs that run there
+
+	now, best places
+	cost, low float64 // of both
+	changed   []int32 // jobs that may differ between both, and the set of them
+	isChanged []bool
+
+	lifted  []int32 // jobs in the hand
+	isUp    []bool  //
+	was     []place // where they were before this step, and in which slots
+	wasAt   []int32
+	target  []int32
+	aim     place
+	scratch []int32
+}
+
+// places says where all jobs are.
+type places struct {
+	of    []place
+	first []int32 // the slots of job j begin there
+	slots []int32
+}
+
+func (p *places) slotsOf(j int32) []int32 { return p.slots[p.first[j]:][:p.of[j].n] }
+
+func (p *places) set(j int32, at place, slots []int32) {
+	p.of[j] = at
+	copy(p.slots[p.first[j]:], slots[:at.n])
+}
+
+func newPolisher(in *Instance, s *Solution) *polisher {
+	n := len(in.Jobs)
+	p := &polisher{
+		hand:      newHand(in, s.Prices),
+		dice:      rand.New(rand.NewPCG(seed, uint64(n))),
+		ideal:     make([]float64, n),
+		words:     (n + 63) / 64,
+		inCell:    make([]uint64, (n+63)/64*in.Cells()),
+		isChanged: make([]bool, n),
+		isUp:      make([]bool, n),
+	}
+	tied := make([]bool, n) // to the time of another
+	for _, a := range in.After {
+		tied[a[0]], tied[a[1]] = true, true
+	}
+	p.now = places{of: make([]place, n), first: make([]int32, n)}
+	size := int32(0)
+	for j := range in.Jobs {
+		job := &in.Jobs[j]
+		p.now.first[j], p.now.of[j] = size, place{way: -1}
+		if tied[j] || !handy(job) {
+			p.leave(job, s.Of(j))
+			continue
+		}
+		p.ideal[j] = job.Missing
+		if at := p.respondIn(job, 0, true); at.way >= 0 {
+			p.ideal[j] = at.cost
+			p.movable = append(p.movable, int32(j))
+			for w := range job.Ways {
+				size = max(size, p.now.first[j]+job.Ways[w].Need)
+			}
+		}
+	}
+	p.now.slots = make([]int32, size)
+	for _, j := range p.movable {
+		p.now.of[j].cost = in.Jobs[j].Missing
+		if runs := s.Of(int(j)); len(runs) > 0 {
+			var slots []int32
+			for _, r := range runs {
+				for t := r.From; t < r.To; t++ {
+					slots = append(slots, t)
+				}
+			}
+			way := runs[0].Way
+			p.put(j, place{way: way, n: int32(len(slots)), cost: p.costOf(&in.Jobs[j], way, slots)}, slots)
+		}
+		p.cost += p.now.of[j].cost
+		p.warm += max(0, p.ideal[j])
+	}
+	p.warm *= .05 / float64(max(1, len(p.movable)))
+	p.low = p.cost
+	p.best = places{of: slices.Clone(p.now.of), first: p.now.first, slots: slices.Clone(p.now.slots)}
+	return p
+}
+
+// leave takes the room of a job that stays where it is.
+func (p *polisher) leave(job *Job, runs []Run) {
+	for _, r := range runs {
+		way := job.Ways[r.Way]
+		if job.Kind == Elastic {
+			way.Use = job.Levels[r.Level].Use
+		}
+		for t := r.From; t < r.To; t++ {
+			p.take(&way, []int32{t})
+		}
+	}
+}
+
+// put gives job j a place, lift takes it from where it is.
+func (p *polisher) put(j int32, at place, slots []int32) {
+	p.now.set(j, at, slots)
+	if at.way >= 0 {
+		way := &p.in.Jobs[j].Ways[at.way]
+		p.take(way, slots[:at.n])
+		p.flip(j, way, slots[:at.n])
+	}
+}
+
+func (p *polisher) lift(j int32) {
+	at, slots := p.now.of[j], p.now.slotsOf(j)
+	p.lifted = append(p.lifted, j)
+	p.isUp[j] = true
+	p.was = append(p.was, at)
+	p.wasAt = append(p.wasAt, slots...)
+	p.clear(j)
+}
+
+func (p *polisher) clear(j int32) {
+	if at, slots := p.now.of[j], p.now.slotsOf(j); at.way >= 0 {
+		way := &p.in.Jobs[j].Ways[at.way]
+		p.give(way, slots)
+		p.flip(j, way, slots)
+	}
+	p.now.of[j] = place{way: -1, cost: p.in.Jobs[j].Missing}
+}
+
+// flip notes that j runs in these slots, or no more.
+func (p *polisher) flip(j int32, way *Way, slots []int32) {
+	bit := uint64(1) << (j & 63)
+	for _, t := range slots {
+		p.inCell[p.in.Cell(way.Site, t)*p.words+int(j>>6)] ^= bit
+	}
+}
+
+func (p *polisher) warmth(done float64) float64 {
+	if done > .95 {
+		return 0
+	}
+	return p.warm * math.Pow(1e-2, done)
+}
+
+// step is one move, kept or taken back.
+func (p *polisher) step(warmth float64) {
+	p.lifted, p.was, p.wasAt = p.lifted[:0], p.was[:0], p.wasAt[:0]
+	before := p.cost
+	if p.push() {
+		p.settle()
+		if p.cost <= before || p.cost-before < -warmth*math.Log(1-p.dice.Float64()) {
+			p.keep()
+			return
+		}
+	}
+	p.undo(before)
+}
+
+// push chooses a job and the place that it wants, and makes way for it.
+// It returns false if that would lift too many.
+func (p *polisher) push() bool {
+	// Of three jobs, the one that is farthest from its ideal.
+	j := p.movable[p.dice.IntN(len(p.movable))]
+	for range 2 {
+		k := p.movable[p.dice.IntN(len(p.movable))]
+		if p.now.of[k].cost-p.ideal[k] > p.now.of[j].cost-p.ideal[j] {
+			j = k
+		}
+	}
+	job := &p.in.Jobs[j]
+	p.cost -= p.now.of[j].cost
+	p.lift(j)
+	factor := p.dice.Float64() * 1.2
+	at := p.respondIn(job, factor, true)
+	if at.way < 0 {
+		return false
+	}
+	p.target = append(p.target[:0], p.slots[:at.n]...)
+	way := &job.Ways[at.way]
+	for _, t := range p.target {
+		cell := p.in.Cell(way.Site, t)
+		for !p.fits(way, cell) {
+			k := p.someone(cell)
+			if k < 0 || len(p.lifted) >= mostLifted {
+				return false
+			}
+			p.cost -= p.now.of[k].cost
+			p.lift(k)
+		}
+	}
+	p.put(j, at, p.target)
+	p.cost += at.cost
+	return true
+}
+
+func (p *polisher) fits(way *Way, cell int) bool {
+	for r, u := range way.Use {
+		if u > p.free[cell*p.things+r] {
+			return false
+		}
+	}
+	return true
+}
+
+// someone returns a job that runs in the cell, -1 if there is none.
+func (p *polisher) someone(cell int) int32 {
+	set := p.inCell[cell*p.words:][:p.words]
+	at := p.dice.IntN(p.words * 64)
+	word := set[at>>6] >> (at & 63) << (at & 63)
+	for i := range p.words + 1 {
+		if word != 0 {
+			return int32((at>>6+i)%p.words*64 + bits.TrailingZeros64(word))
+		}
+		word = set[(at>>6+i+1)%p.words]
+	}
+	return -1
+}
+
+// settle puts the lifted jobs back, but for the first.
+func (p *polisher) settle() {
+	order := append(p.scratch[:0], p.lifted[1:]...)
+	p.scratch = order
+	p.dice.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
+	if p.dice.IntN(2) == 0 {
+		slices.SortStableFunc(order, func(a, b int32) int {
+			return int(p.in.Jobs[b].Ways[0].Need*int32(p.in.Jobs[b].Ways[0].Use[0]) - p.in.Jobs[a].Ways[0].Need*int32(p.in.Jobs[a].Ways[0].Use[0]))
+		})
+	}
+	factor := p.dice.Float64()
+	for _, j := range order {
+		job := &p.in.Jobs[j]
+		at := p.respondIn(job, factor, false)
+		if at.way < 0 {
+			p.cost += job.Missing
+			continue
+		}
+		p.put(j, at, p.slots)
+		p.cost += at.cost
+	}
+}
+
+// keep makes the step last.
+func (p *polisher) keep() {
+	for _, j := range p.lifted {
+		p.isUp[j] = false
+		if !p.isChanged[j] {
+			p.isChanged[j] = true
+			p.changed = append(p.changed, j)
+		}
+	}
+	if p.cost < p.low-1e-9*math.Abs(p.low) {
+		p.low = p.cost
+		for _, j := range p.changed {
+			p.best.set(j, p.now.of[j], p.now.slotsOf(j))
+			p.isChanged[j] = false
+		}
+		p.changed = p.changed[:0]
+	}
+}
+
+// undo takes the step back.
+func (p *polisher) undo(before float64) {
+	for _, j := range p.lifted {
+		p.clear(j)
+		p.isUp[j] = false
+	}
+	n := int32(0)
+	for i, j := range p.lifted {
+		p.put(j, p.was[i], p.wasAt[n:])
+		n += p.was[i].n
+	}
+	p.cost = before
+}
+
+// write puts the best plan into s.
+func (p *polisher) write(s *Solution) {
+	movable := make([]bool, len(p.in.Jobs))
+	for _, j := range p.movable {
+		movable[j] = true
+	}
+	old := *s
+	s.First, s.Runs, s.Cost, s.Missing, s.Unplaced = make([]uint32, 0, len(old.First)), nil, 0, 0, 0
+	for j := range p.in.Jobs {
+		job := &p.in.Jobs[j]
+		s.First = append(s.First, uint32(len(s.Runs)))
+		if !movable[j] {
+			s.Runs = append(s.Runs, old.Of(j)...)
+		} else if at := p.best.of[j]; at.way >= 0 {
+			for i, t := range p.best.slotsOf(int32(j)) {
+				if last := len(s.Runs) - 1; i > 0 && s.Runs[last].To == t {
+					s.Runs[last].To++
+				} else {
+					s.Runs = append(s.Runs, Run{From: t, To: t + 1, Way: at.way})
+				}
+			}
+		}
+		if int(s.First[j]) == len(s.Runs) {
+			s.Unplaced++
+			s.Missing += job.Missing
+		} else {
+			s.Cost += p.in.costOf(job, s.Runs[s.First[j]:])
+		}
+	}
+	s.First = append(s.First, uint32(len(s.Runs)))
+}
+
+// costOf returns what a job costs in these runs.
+func (in *Instance) costOf(job *Job, runs []Run) float64 {
+	way := &job.Ways[runs[0].Way]
+	sum := way.Fixed
+	for _, r := range runs {
+		kw := way.KW
+		if job.Kind == Elastic {
+			kw = job.Levels[r.Level].KW
+		}
+		for t := r.From; t < r.To; t++ {
+			sum += kw * in.Cost[job.Table][in.Cell(way.Site, t)]
+		}
+	}
+	return sum
+}

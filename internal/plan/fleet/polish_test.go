@@ -1,0 +1,169 @@
+package fleet
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"testing"
+	"time"
+)
+
+// greedily plans in as the field does: each job in turn takes the cheapest
+// place that is left, those first that have least time to spare.
+func greedily(in *Instance) Solution {
+	order := make([]int32, len(in.Jobs))
+	for j := range order {
+		order[j] = int32(j)
+	}
+	spare := func(j int32) int32 { return in.Jobs[j].Due - in.Jobs[j].Release - in.Jobs[j].Ways[0].Need }
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(spare(a), spare(b)) })
+	return inOrder(in, order, nil, 0)
+}
+
+func inOrder(in *Instance, order []int32, prices Prices, factor float64) Solution {
+	s := Solution{First: make([]uint32, len(in.Jobs)+1), Prices: prices}
+	p := newPolisher(in, &s)
+	for _, j := range order {
+		p.cost -= p.now.of[j].cost
+		p.lift(j)
+		if at := p.respondIn(&in.Jobs[j], factor, false); at.way >= 0 {
+			p.put(j, at, p.slots)
+		}
+		p.cost += p.now.of[j].cost
+		p.keep()
+	}
+	p.best = p.now
+	p.write(&s)
+	return s
+}
+
+// priced is price decomposition alone, in its plainest form: jobs in turn
+// respond to prices that rise where too many want to be.
+func priced(in *Instance, passes int) Solution {
+	prices := make(Prices, len(in.Things))
+	load := make([][]float64, len(in.Things))
+	var perUse float64
+	{
+		var sum, use float64
+		for j := range in.Jobs {
+			w := &in.Jobs[j].Ways[0]
+			sum += w.KW
+			use += w.Use[0]
+		}
+		var mean float64
+		for _, c := range in.Cost[0] {
+			mean += c / float64(in.Cells())
+		}
+		perUse = mean * sum / use
+	}
+	rho := make([]float64, len(in.Things))
+	for r := range prices {
+		prices[r] = make([]float64, in.Cells())
+		load[r] = make([]float64, in.Cells())
+		rho[r] = .5 * perUse
+		if r > 0 {
+			rho[r] /= 4
+		}
+	}
+	type at struct {
+		place
+		slots []int32
+	}
+	where := make([]at, len(in.Jobs))
+	h := newHand(in, nil)
+	add := func(j int, sign float64) {
+		if where[j].way < 0 || where[j].n == 0 {
+			return
+		}
+		w := &in.Jobs[j].Ways[where[j].way]
+		for _, t := range where[j].slots {
+			for r, u := range w.Use {
+				load[r][in.Cell(w.Site, t)] += sign * u
+			}
+		}
+	}
+	bound, best := math.Inf(-1), prices
+	for range passes {
+		for j := range in.Jobs {
+			job := &in.Jobs[j]
+			add(j, -1)
+			for w := range job.Ways {
+				for t := job.Release; t < job.Due; t++ {
+					c := in.Cell(job.Ways[w].Site, t)
+					for r, u := range job.Ways[w].Use {
+						h.price[c*h.things+r] = max(0, prices[r][c]+rho[r]/in.Room[r][c]*(load[r][c]+u/2-in.Room[r][c]))
+					}
+				}
+			}
+			a := h.respondIn(job, 1, true)
+			where[j] = at{a, append(where[j].slots[:0], h.slots...)}
+			add(j, 1)
+		}
+		for r := range prices {
+			for c := range prices[r] {
+				prices[r][c] = max(0, prices[r][c]+rho[r]/in.Room[r][c]*(load[r][c]-in.Room[r][c]))
+			}
+		}
+		if b := Bound(in, prices); b > bound {
+			bound, best = b, Prices{}
+			for r := range prices {
+				best = append(best, slices.Clone(prices[r]))
+			}
+		}
+	}
+	order := make([]int32, len(in.Jobs))
+	for j := range order {
+		order[j] = int32(j)
+	}
+	spare := func(j int32) int32 { return in.Jobs[j].Due - in.Jobs[j].Release - in.Jobs[j].Ways[0].Need }
+	slices.SortStableFunc(order, func(a, b int32) int { return cmp.Compare(spare(a), spare(b)) })
+	s := inOrder(in, order, best, 1)
+	for _, factor := range []float64{1, .8, .6, .4, .2, 0} {
+		p := newPolisher(in, &s)
+		for _, j := range order {
+			p.cost -= p.now.of[j].cost
+			p.lift(j)
+			if a := p.respondIn(&in.Jobs[j], factor, false); a.way >= 0 {
+				p.put(j, a, p.slots)
+			}
+			p.cost += p.now.of[j].cost
+			p.keep()
+		}
+		if p.cost < s.Cost+s.Missing {
+			p.best = p.now
+			p.write(&s)
+		}
+	}
+	s.Bound = bound
+	return s
+}
+
+func TestLook(t *testing.T) {
+	for _, c := range []crowd{
+		{Jobs: 50, Hours: 48, Sites: 2, Use: .8, Seed: 1}, {Jobs: 200, Hours: 96, Sites: 3, Use: .8, Seed: 1},
+		{Jobs: 500, Hours: 168, Sites: 4, Use: .8, Seed: 1}, {Jobs: 1000, Hours: 168, Sites: 4, Use: .6, Seed: 1}, {Jobs: 1000, Hours: 168, Sites: 4, Use: .8, Seed: 1},
+	} {
+		in := c.make()
+		g := greedily(in)
+		if err := Verify(in, &g); err != nil {
+			t.Fatal(err)
+		}
+		s := priced(in, 60)
+		if err := Verify(in, &s); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%v: greedy %.1f, priced %.1f (%d), bound %.1f", c, g.Cost+g.Missing, s.Cost+s.Missing, s.Unplaced, s.Bound)
+		for _, steps := range []int{1000, 3000, 10000, 100000, 1000000} {
+			b := s
+			start := time.Now()
+			polish(in, &b, steps)
+			took := time.Since(start)
+			if err := Verify(in, &b); err != nil {
+				t.Fatal(err)
+			}
+			t.Logf("  %7d steps %v: %.1f (%d) %.2f %%", steps, took, b.Cost+b.Missing, b.Unplaced, 100*b.Gapx(s.Bound))
+		}
+	}
+}
+
+func (s *Solution) Gapx(b float64) float64 { return (s.Cost + s.Missing - b) / b }
