@@ -19,6 +19,7 @@ type hand struct {
 	things int
 	free   []float64 // room that is left, by cell and thing
 	price  []float64 // what a unit is worth to others, by cell and thing
+	worth  []float64 // what the use of a unit of each thing costs on average
 	slots  []int32   // of the last answer
 	value  []float64 // scratch: of the slots that are looked at
 	picks  []pick    // scratch: slots that may be used
@@ -43,6 +44,17 @@ func newHand(in *Instance, p Prices) *hand {
 		value:  make([]float64, in.Slots()),
 		picks:  make([]pick, 0, in.Slots()),
 	}
+	means := make([]float64, len(in.Cost))
+	for k, table := range in.Cost {
+		n := 0.0
+		for _, v := range table {
+			if v == v {
+				means[k] += math.Abs(v)
+				n++
+			}
+		}
+		means[k] /= max(1, n)
+	}
 	for r, room := range in.Room {
 		for c, v := range room {
 			h.free[c*h.things+r] = v + roundoff*v
@@ -51,7 +63,30 @@ func newHand(in *Instance, p Prices) *hand {
 			}
 		}
 	}
+	h.worth = make([]float64, h.things)
+	for r := range h.worth {
+		var cost, used float64
+		for j := range in.Jobs {
+			for w := range in.Jobs[j].Ways {
+				way := &in.Jobs[j].Ways[w]
+				if u := way.Use[r]; u > 0 {
+					used += u
+					cost += way.KW * means[in.Jobs[j].Table]
+				}
+			}
+		}
+		if used > 0 {
+			h.worth[r] = cost / used
+		}
+	}
 	return h
+}
+
+// ask says on what terms a place is sought.
+type ask struct {
+	factor float64 // of the prices
+	push   bool    // others may be pushed away
+	force  float64 // what that costs, for a unit of room: a share of what its use costs on average
 }
 
 // handy reports whether a hand can place the job.
@@ -69,19 +104,19 @@ func handy(job *Job) bool {
 // what it uses factor times the prices, in the room that is left; or, if alone
 // is set, in all the room there is. It leaves the slots in h.slots. The way is
 // -1 if there is no such place.
-func (h *hand) respondIn(job *Job, factor float64, alone bool) place {
+func (h *hand) respondIn(job *Job, a ask) place {
 	best, least := place{way: -1}, math.Inf(1)
 	for w := range job.Ways {
 		way := &job.Ways[w]
 		if job.Kind == Rigid || way.Need == 1 {
-			if from, v := h.window(job, way, factor, alone, least); v < least {
+			if from, v := h.window(job, way, a, least); v < least {
 				best.way, best.n, least = int16(w), way.Need, v
 				h.slots = h.slots[:0]
 				for t := from; t < from+way.Need; t++ {
 					h.slots = append(h.slots, t)
 				}
 			}
-		} else if v := h.pickSlots(job, way, factor, alone); v < least {
+		} else if v := h.pickSlots(job, way, a); v < least {
 			best.way, best.n, least = int16(w), way.Need, v
 			h.slots = h.slots[:0]
 			for _, p := range h.picks[:way.Need] {
@@ -108,15 +143,18 @@ func (h *hand) costOf(job *Job, w int16, slots []int32) float64 {
 }
 
 // at returns what one slot is worth to a job: +Inf if it may not use it.
-func (h *hand) at(way *Way, table []float64, t int32, factor float64, alone bool) float64 {
+func (h *hand) at(way *Way, table []float64, t int32, a ask) float64 {
 	v := table[t] * way.KW
 	cell := h.in.Cell(way.Site, t)
 	i := cell * h.things
 	for r, u := range way.Use {
-		if !alone && u > h.free[i+r] || alone && u > h.in.Room[r][cell] {
-			return math.Inf(1)
+		if lack := u - h.free[i+r]; lack > 0 {
+			if !a.push || u > h.in.Room[r][cell] {
+				return math.Inf(1)
+			}
+			v += a.force * lack * h.worth[r]
 		}
-		v += factor * u * h.price[i+r]
+		v += a.factor * u * h.price[i+r]
 	}
 	if v != v {
 		return math.Inf(1) // the cost of the slot is unknown
@@ -125,12 +163,12 @@ func (h *hand) at(way *Way, table []float64, t int32, factor float64, alone bool
 }
 
 // window finds the cheapest unbroken stretch that costs less than least.
-func (h *hand) window(job *Job, way *Way, factor float64, alone bool, least float64) (from int32, v float64) {
+func (h *hand) window(job *Job, way *Way, a ask, least float64) (from int32, v float64) {
 	table := h.in.Cost[job.Table][h.in.Cell(way.Site, 0):]
 	v = math.Inf(1)
 	n, sum := int32(0), way.Fixed
 	for t := max(job.Release, way.From); t < job.Due; t++ {
-		x := h.at(way, table, t, factor, alone)
+		x := h.at(way, table, t, a)
 		if math.IsInf(x, 1) {
 			n, sum = 0, way.Fixed
 			continue
@@ -149,11 +187,11 @@ func (h *hand) window(job *Job, way *Way, factor float64, alone bool, least floa
 }
 
 // pickSlots puts the cheapest slots of a way to the front of h.picks.
-func (h *hand) pickSlots(job *Job, way *Way, factor float64, alone bool) float64 {
+func (h *hand) pickSlots(job *Job, way *Way, a ask) float64 {
 	table := h.in.Cost[job.Table][h.in.Cell(way.Site, 0):]
 	h.picks = h.picks[:0]
 	for t := max(job.Release, way.From); t < job.Due; t++ {
-		if x := h.at(way, table, t, factor, alone); !math.IsInf(x, 1) {
+		if x := h.at(way, table, t, a); !math.IsInf(x, 1) {
 			h.picks = append(h.picks, pick{x, t})
 		}
 	}

@@ -122,9 +122,9 @@ func writeProgram(w *bufio.Writer, in *Instance) {
 	w.Flush()
 }
 
-// ask lets cbc solve in, and returns the best plan's cost that it found, a
+// askOracle lets cbc solve in, and returns the best plan's cost that it found, a
 // bound on all plans, and the optimum of the relaxation.
-func ask(t *testing.T, in *Instance, start *Solution, limit time.Duration) (best, bound, lp float64) {
+func askOracle(t *testing.T, in *Instance, start *Solution, limit time.Duration) (best, bound, lp float64) {
 	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "world.lp")
@@ -200,7 +200,7 @@ func startFile(in *Instance, s *Solution) []byte {
 func crowds() (all []crowd) {
 	for _, use := range []float64{.6, .8, .9} {
 		all = append(all,
-			crowd{Jobs: 50, Hours: 48, Sites: 2, Use: use, Seed: 1},
+			crowd{Jobs: 50, Hours: 40, Sites: 2, Use: use, Seed: 1},
 			crowd{Jobs: 200, Hours: 96, Sites: 3, Use: use, Seed: 2},
 			crowd{Jobs: 500, Hours: 168, Sites: 4, Use: use, Seed: 3},
 			crowd{Jobs: 1000, Hours: 168, Sites: 4, Use: use, Seed: 4})

@@ -4,7 +4,9 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 )
 
 // In a small world prices alone do not find the best plan: a job is a lump, and
@@ -31,7 +33,7 @@ func polish(in *Instance, s *Solution, steps int) {
 }
 
 const (
-	seed       = 0x5EED
+	diceSeed   = 0x5EED
 	mostLifted = 24 // jobs in the hand at once
 )
 
@@ -50,13 +52,20 @@ type polisher struct {
 	changed   []int32 // jobs that may differ between both, and the set of them
 	isChanged []bool
 
-	lifted  []int32 // jobs in the hand
-	isUp    []bool  //
-	was     []place // where they were before this step, and in which slots
-	wasAt   []int32
+	hands   []lifted // jobs that this step has moved, in the order in which they get a place
+	wasAt   []int32  // their slots before it
 	target  []int32
 	aim     place
-	scratch []int32
+	scratch []uint64
+	up      []uint64
+	size    []float64 // of each job: how much it takes, as its use is worth
+}
+
+// lifted is a job that a step has moved, and where it was.
+type lifted struct {
+	job  int32
+	was  place
+	from int32 // in wasAt
 }
 
 // places says where all jobs are.
@@ -77,12 +86,14 @@ func newPolisher(in *Instance, s *Solution) *polisher {
 	n := len(in.Jobs)
 	p := &polisher{
 		hand:      newHand(in, s.Prices),
-		dice:      rand.New(rand.NewPCG(seed, uint64(n))),
+		dice:      rand.New(rand.NewPCG(diceSeed+tuneSeed, uint64(n))),
 		ideal:     make([]float64, n),
 		words:     (n + 63) / 64,
 		inCell:    make([]uint64, (n+63)/64*in.Cells()),
 		isChanged: make([]bool, n),
-		isUp:      make([]bool, n),
+		scratch:   make([]uint64, (n+63)/64),
+		size:      make([]float64, n),
+		up:        make([]uint64, (n+63)/64),
 	}
 	tied := make([]bool, n) // to the time of another
 	for _, a := range in.After {
@@ -97,8 +108,11 @@ func newPolisher(in *Instance, s *Solution) *polisher {
 			p.leave(job, s.Of(j))
 			continue
 		}
+		for r, u := range job.Ways[0].Use {
+			p.size[j] += float64(job.Ways[0].Need) * u * p.worth[r]
+		}
 		p.ideal[j] = job.Missing
-		if at := p.respondIn(job, 0, true); at.way >= 0 {
+		if at := p.respondIn(job, ask{push: true}); at.way >= 0 {
 			p.ideal[j] = at.cost
 			p.movable = append(p.movable, int32(j))
 			for w := range job.Ways {
@@ -122,7 +136,7 @@ func newPolisher(in *Instance, s *Solution) *polisher {
 		p.cost += p.now.of[j].cost
 		p.warm += max(0, p.ideal[j])
 	}
-	p.warm *= .05 / float64(max(1, len(p.movable)))
+	p.warm *= env("W", .05) / float64(max(1, len(p.movable)))
 	p.low = p.cost
 	p.best = places{of: slices.Clone(p.now.of), first: p.now.first, slots: slices.Clone(p.now.slots)}
 	return p
@@ -153,9 +167,8 @@ func (p *polisher) put(j int32, at place, slots []int32) {
 
 func (p *polisher) lift(j int32) {
 	at, slots := p.now.of[j], p.now.slotsOf(j)
-	p.lifted = append(p.lifted, j)
-	p.isUp[j] = true
-	p.was = append(p.was, at)
+	p.hands = append(p.hands, lifted{j, at, int32(len(p.wasAt))})
+	p.up[j>>6] |= 1 << (j & 63)
 	p.wasAt = append(p.wasAt, slots...)
 	p.clear(j)
 }
@@ -186,22 +199,46 @@ func (p *polisher) warmth(done float64) float64 {
 
 // step is one move, kept or taken back.
 func (p *polisher) step(warmth float64) {
-	p.lifted, p.was, p.wasAt = p.lifted[:0], p.was[:0], p.wasAt[:0]
+	p.hands, p.wasAt = p.hands[:0], p.wasAt[:0]
 	before := p.cost
-	if p.push() {
-		p.settle()
-		if p.cost <= before || p.cost-before < -warmth*math.Log(1-p.dice.Float64()) {
-			p.keep()
-			return
+	p.lift(p.choose())
+	p.push(p.hands[0].job, ask{factor: p.dice.Float64() * 1.2, push: true, force: tuneForce * p.dice.Float64()})
+	factor := p.dice.Float64()
+	bySize := p.dice.IntN(3) > 0
+	for i := 1; i < len(p.hands); i++ {
+		next := i
+		if bySize {
+			// The biggest of those in the hand goes first: it fits in the fewest places.
+			for k := i + 1; k < len(p.hands); k++ {
+				if p.size[p.hands[k].job] > p.size[p.hands[next].job] {
+					next = k
+				}
+			}
+		} else {
+			next += p.dice.IntN(len(p.hands) - i)
+		}
+		p.hands[i], p.hands[next] = p.hands[next], p.hands[i]
+		j := p.hands[i].job
+		job := &p.in.Jobs[j]
+		if at := p.respondIn(job, ask{factor: factor}); at.way >= 0 {
+			p.put(j, at, p.slots)
+		} else if len(p.hands) < mostLifted {
+			p.push(j, ask{factor: factor, push: true, force: tuneForce2})
 		}
 	}
-	p.undo(before)
+	for _, l := range p.hands {
+		p.cost += p.now.of[l.job].cost - l.was.cost
+	}
+	if p.cost <= before || p.cost-before < -warmth*math.Log(1-p.dice.Float64()) {
+		p.keep()
+	} else {
+		p.undo(before)
+	}
 }
 
-// push chooses a job and the place that it wants, and makes way for it.
-// It returns false if that would lift too many.
-func (p *polisher) push() bool {
-	// Of three jobs, the one that is farthest from its ideal.
+// choose returns the job that gets its wish: of some, the one farthest from
+// its ideal.
+func (p *polisher) choose() int32 {
 	j := p.movable[p.dice.IntN(len(p.movable))]
 	for range 2 {
 		k := p.movable[p.dice.IntN(len(p.movable))]
@@ -209,13 +246,16 @@ func (p *polisher) push() bool {
 			j = k
 		}
 	}
+	return j
+}
+
+// push gives a lifted job the place that it wants, and lifts those that are in
+// its way. If there are too many of them it gets none.
+func (p *polisher) push(j int32, a ask) {
 	job := &p.in.Jobs[j]
-	p.cost -= p.now.of[j].cost
-	p.lift(j)
-	factor := p.dice.Float64() * 1.2
-	at := p.respondIn(job, factor, true)
+	at := p.respondIn(job, a)
 	if at.way < 0 {
-		return false
+		return
 	}
 	p.target = append(p.target[:0], p.slots[:at.n]...)
 	way := &job.Ways[at.way]
@@ -223,16 +263,13 @@ func (p *polisher) push() bool {
 		cell := p.in.Cell(way.Site, t)
 		for !p.fits(way, cell) {
 			k := p.someone(cell)
-			if k < 0 || len(p.lifted) >= mostLifted {
-				return false
+			if k < 0 || len(p.hands) >= mostLifted {
+				return
 			}
-			p.cost -= p.now.of[k].cost
 			p.lift(k)
 		}
 	}
 	p.put(j, at, p.target)
-	p.cost += at.cost
-	return true
 }
 
 func (p *polisher) fits(way *Way, cell int) bool {
@@ -246,7 +283,10 @@ func (p *polisher) fits(way *Way, cell int) bool {
 
 // someone returns a job that runs in the cell, -1 if there is none.
 func (p *polisher) someone(cell int) int32 {
-	set := p.inCell[cell*p.words:][:p.words]
+	set := p.scratch
+	for i, word := range p.inCell[cell*p.words:][:p.words] {
+		set[i] = word &^ p.up[i]
+	}
 	at := p.dice.IntN(p.words * 64)
 	word := set[at>>6] >> (at & 63) << (at & 63)
 	for i := range p.words + 1 {
@@ -258,33 +298,11 @@ func (p *polisher) someone(cell int) int32 {
 	return -1
 }
 
-// settle puts the lifted jobs back, but for the first.
-func (p *polisher) settle() {
-	order := append(p.scratch[:0], p.lifted[1:]...)
-	p.scratch = order
-	p.dice.Shuffle(len(order), func(a, b int) { order[a], order[b] = order[b], order[a] })
-	if p.dice.IntN(2) == 0 {
-		slices.SortStableFunc(order, func(a, b int32) int {
-			return int(p.in.Jobs[b].Ways[0].Need*int32(p.in.Jobs[b].Ways[0].Use[0]) - p.in.Jobs[a].Ways[0].Need*int32(p.in.Jobs[a].Ways[0].Use[0]))
-		})
-	}
-	factor := p.dice.Float64()
-	for _, j := range order {
-		job := &p.in.Jobs[j]
-		at := p.respondIn(job, factor, false)
-		if at.way < 0 {
-			p.cost += job.Missing
-			continue
-		}
-		p.put(j, at, p.slots)
-		p.cost += at.cost
-	}
-}
-
 // keep makes the step last.
 func (p *polisher) keep() {
-	for _, j := range p.lifted {
-		p.isUp[j] = false
+	for _, l := range p.hands {
+		j := l.job
+		p.up[j>>6] &^= 1 << (j & 63)
 		if !p.isChanged[j] {
 			p.isChanged[j] = true
 			p.changed = append(p.changed, j)
@@ -302,14 +320,12 @@ func (p *polisher) keep() {
 
 // undo takes the step back.
 func (p *polisher) undo(before float64) {
-	for _, j := range p.lifted {
-		p.clear(j)
-		p.isUp[j] = false
+	for _, l := range p.hands {
+		p.clear(l.job)
+		p.up[l.job>>6] &^= 1 << (l.job & 63)
 	}
-	n := int32(0)
-	for i, j := range p.lifted {
-		p.put(j, p.was[i], p.wasAt[n:])
-		n += p.was[i].n
+	for _, l := range p.hands {
+		p.put(l.job, l.was, p.wasAt[l.from:])
 	}
 	p.cost = before
 }
@@ -360,4 +376,14 @@ func (in *Instance) costOf(job *Job, runs []Run) float64 {
 		}
 	}
 	return sum
+}
+
+var tuneSeed uint64
+var tuneForce, tuneForce2 = env("F", 1), env("G", .3)
+
+func env(n string, d float64) float64 {
+	if v, err := strconv.ParseFloat(os.Getenv(n), 64); err == nil {
+		return v
+	}
+	return d
 }

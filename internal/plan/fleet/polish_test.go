@@ -25,8 +25,9 @@ func inOrder(in *Instance, order []int32, prices Prices, factor float64) Solutio
 	p := newPolisher(in, &s)
 	for _, j := range order {
 		p.cost -= p.now.of[j].cost
+		p.hands, p.wasAt = p.hands[:0], p.wasAt[:0]
 		p.lift(j)
-		if at := p.respondIn(&in.Jobs[j], factor, false); at.way >= 0 {
+		if at := p.respondIn(&in.Jobs[j], ask{factor: factor}); at.way >= 0 {
 			p.put(j, at, p.slots)
 		}
 		p.cost += p.now.of[j].cost
@@ -95,7 +96,7 @@ func priced(in *Instance, passes int) Solution {
 					}
 				}
 			}
-			a := h.respondIn(job, 1, true)
+			a := h.respondIn(job, ask{factor: 1, push: true})
 			where[j] = at{a, append(where[j].slots[:0], h.slots...)}
 			add(j, 1)
 		}
@@ -122,8 +123,9 @@ func priced(in *Instance, passes int) Solution {
 		p := newPolisher(in, &s)
 		for _, j := range order {
 			p.cost -= p.now.of[j].cost
+			p.hands, p.wasAt = p.hands[:0], p.wasAt[:0]
 			p.lift(j)
-			if a := p.respondIn(&in.Jobs[j], factor, false); a.way >= 0 {
+			if a := p.respondIn(&in.Jobs[j], ask{factor: factor}); a.way >= 0 {
 				p.put(j, a, p.slots)
 			}
 			p.cost += p.now.of[j].cost
@@ -140,7 +142,7 @@ func priced(in *Instance, passes int) Solution {
 
 func TestLook(t *testing.T) {
 	for _, c := range []crowd{
-		{Jobs: 50, Hours: 48, Sites: 2, Use: .8, Seed: 1}, {Jobs: 200, Hours: 96, Sites: 3, Use: .8, Seed: 1},
+		{Jobs: 50, Hours: 40, Sites: 2, Use: .8, Seed: 1}, {Jobs: 200, Hours: 96, Sites: 3, Use: .8, Seed: 1},
 		{Jobs: 500, Hours: 168, Sites: 4, Use: .8, Seed: 1}, {Jobs: 1000, Hours: 168, Sites: 4, Use: .6, Seed: 1}, {Jobs: 1000, Hours: 168, Sites: 4, Use: .8, Seed: 1},
 	} {
 		in := c.make()
