@@ -12,12 +12,13 @@ type crowd struct {
 	Jobs, Hours, Sites int
 	Use                float64 // share of all the room that the jobs need
 	Room               float64 // cpus a site; 0: what Use asks for
+	Most               float64 // cpus of the biggest job
 	Memory             bool    // sites run out of memory too
 	Seed               uint64
 }
 
 func (c crowd) String() string {
-	s := fmt.Sprintf("%d jobs, %d h x %d, use %.2f, seed %d", c.Jobs, c.Hours, c.Sites, c.Use, c.Seed)
+	s := fmt.Sprintf("%d jobs of up to %g cpus, %d h x %d, use %.2f, seed %d", c.Jobs, c.Most, c.Hours, c.Sites, c.Use, c.Seed)
 	if c.Room > 0 {
 		s += fmt.Sprintf(", %g cpus", c.Room)
 	}
@@ -73,7 +74,7 @@ func (c crowd) make() *Instance {
 	var total float64
 	for j := range need {
 		need[j] = int32(min(math.Ceil(drawHours(r)), float64(c.Hours)/2))
-		cpus[j] = drawCPUs(r)
+		cpus[j] = min(drawCPUs(r), c.Most)
 		total += float64(need[j]) * cpus[j]
 	}
 	// Big ones first, as one packs a van.
@@ -84,7 +85,7 @@ func (c crowd) make() *Instance {
 	slices.SortStableFunc(order, func(a, b int) int { return int(float64(need[b])*cpus[b] - float64(need[a])*cpus[a]) })
 	room := c.Room
 	if room == 0 {
-		room = math.Max(8, math.Ceil(total/c.Use/float64(cells)))
+		room = math.Max(c.Most, math.Ceil(total/c.Use/float64(cells)))
 	}
 	free := make([][]float64, 1, 2)
 	free[0] = slices.Repeat([]float64{room}, cells)

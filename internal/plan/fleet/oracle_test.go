@@ -200,13 +200,14 @@ func startFile(in *Instance, s *Solution) []byte {
 func crowds() (all []crowd) {
 	for _, use := range []float64{.6, .8, .9} {
 		all = append(all,
-			crowd{Jobs: 50, Hours: 40, Sites: 2, Use: use, Seed: 1},
-			crowd{Jobs: 200, Hours: 96, Sites: 3, Use: use, Seed: 2},
-			crowd{Jobs: 500, Hours: 168, Sites: 4, Use: use, Seed: 3},
-			crowd{Jobs: 1000, Hours: 168, Sites: 4, Use: use, Seed: 4})
+			crowd{Jobs: 50, Hours: 48, Sites: 2, Use: use, Most: 4, Seed: 1},
+			crowd{Jobs: 200, Hours: 96, Sites: 3, Use: use, Most: 4, Seed: 2},
+			crowd{Jobs: 500, Hours: 168, Sites: 4, Use: use, Most: 4, Seed: 3},
+			crowd{Jobs: 1000, Hours: 168, Sites: 4, Use: use, Most: 8, Seed: 4})
 	}
 	return append(all,
-		crowd{Jobs: 1000, Hours: 168, Sites: 4, Use: .7, Room: 29, Seed: 5},
-		crowd{Jobs: 200, Hours: 96, Sites: 3, Use: .8, Memory: true, Seed: 6},
-		crowd{Jobs: 300, Hours: 96, Sites: 3, Use: .95, Seed: 7})
+		crowd{Jobs: 1000, Hours: 168, Sites: 4, Use: .7, Most: 8, Room: 29, Seed: 5},
+		crowd{Jobs: 200, Hours: 96, Sites: 3, Use: .8, Most: 4, Memory: true, Seed: 6},
+		crowd{Jobs: 200, Hours: 96, Sites: 3, Use: .8, Most: 8, Seed: 7}, // two of the biggest do not fit together
+		crowd{Jobs: 300, Hours: 96, Sites: 3, Use: .95, Most: 4, Seed: 8})
 }

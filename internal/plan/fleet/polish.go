@@ -33,8 +33,7 @@ func polish(in *Instance, s *Solution, steps int) {
 }
 
 const (
-	diceSeed   = 0x5EED
-	mostLifted = 24 // jobs in the hand at once
+	diceSeed = 0x5EED
 )
 
 type polisher struct {
@@ -52,13 +51,14 @@ type polisher struct {
 	changed   []int32 // jobs that may differ between both, and the set of them
 	isChanged []bool
 
-	hands   []lifted // jobs that this step has moved, in the order in which they get a place
-	wasAt   []int32  // their slots before it
-	target  []int32
-	aim     place
-	scratch []uint64
-	up      []uint64
-	size    []float64 // of each job: how much it takes, as its use is worth
+	hands    []lifted // jobs that this step has moved, in the order in which they get a place
+	wasAt    []int32  // their slots before it
+	target   []int32
+	aim      place
+	scratch  []uint64
+	up       []uint64
+	homeless []int32   // jobs without a place, and some that have found one
+	size     []float64 // of each job: how much it takes, as its use is worth
 }
 
 // lifted is a job that a step has moved, and where it was.
@@ -132,6 +132,9 @@ func newPolisher(in *Instance, s *Solution) *polisher {
 			}
 			way := runs[0].Way
 			p.put(j, place{way: way, n: int32(len(slots)), cost: p.costOf(&in.Jobs[j], way, slots)}, slots)
+		}
+		if p.now.of[j].way < 0 {
+			p.homeless = append(p.homeless, j)
 		}
 		p.cost += p.now.of[j].cost
 		p.warm += max(0, p.ideal[j])
@@ -239,6 +242,15 @@ func (p *polisher) step(warmth float64) {
 // choose returns the job that gets its wish: of some, the one farthest from
 // its ideal.
 func (p *polisher) choose() int32 {
+	if n := len(p.homeless); n > 0 && p.dice.Float64() < tuneHome {
+		i := p.dice.IntN(n)
+		j := p.homeless[i]
+		if p.now.of[j].way < 0 {
+			return j
+		}
+		p.homeless[i] = p.homeless[n-1]
+		p.homeless = p.homeless[:n-1]
+	}
 	j := p.movable[p.dice.IntN(len(p.movable))]
 	for range 2 {
 		k := p.movable[p.dice.IntN(len(p.movable))]
@@ -263,6 +275,11 @@ func (p *polisher) push(j int32, a ask) {
 		cell := p.in.Cell(way.Site, t)
 		for !p.fits(way, cell) {
 			k := p.someone(cell)
+			for n := p.dice.IntN(tuneK + 1); n > 0; n-- {
+				if l := p.someone(cell); l >= 0 && p.size[l] < p.size[k] {
+					k = l
+				}
+			}
 			if k < 0 || len(p.hands) >= mostLifted {
 				return
 			}
@@ -303,6 +320,9 @@ func (p *polisher) keep() {
 	for _, l := range p.hands {
 		j := l.job
 		p.up[j>>6] &^= 1 << (j & 63)
+		if p.now.of[j].way < 0 && l.was.way >= 0 {
+			p.homeless = append(p.homeless, j)
+		}
 		if !p.isChanged[j] {
 			p.isChanged[j] = true
 			p.changed = append(p.changed, j)
@@ -378,6 +398,8 @@ func (in *Instance) costOf(job *Job, runs []Run) float64 {
 	return sum
 }
 
+var tuneHome = env("H", .5)
+var tuneK = int(env("K", 0))
 var tuneSeed uint64
 var tuneForce, tuneForce2 = env("F", 1), env("G", .3)
 
@@ -387,3 +409,5 @@ func env(n string, d float64) float64 {
 	}
 	return d
 }
+
+var mostLifted = int(env("M", 100))

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"testing"
-	"time"
 )
 
 // greedily plans in as the field does: each job in turn takes the cheapest
@@ -138,34 +136,6 @@ func priced(in *Instance, passes int) Solution {
 	}
 	s.Bound = bound
 	return s
-}
-
-func TestLook(t *testing.T) {
-	for _, c := range []crowd{
-		{Jobs: 50, Hours: 40, Sites: 2, Use: .8, Seed: 1}, {Jobs: 200, Hours: 96, Sites: 3, Use: .8, Seed: 1},
-		{Jobs: 500, Hours: 168, Sites: 4, Use: .8, Seed: 1}, {Jobs: 1000, Hours: 168, Sites: 4, Use: .6, Seed: 1}, {Jobs: 1000, Hours: 168, Sites: 4, Use: .8, Seed: 1},
-	} {
-		in := c.make()
-		g := greedily(in)
-		if err := Verify(in, &g); err != nil {
-			t.Fatal(err)
-		}
-		s := priced(in, 60)
-		if err := Verify(in, &s); err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("%v: greedy %.1f, priced %.1f (%d), bound %.1f", c, g.Cost+g.Missing, s.Cost+s.Missing, s.Unplaced, s.Bound)
-		for _, steps := range []int{1000, 3000, 10000, 100000, 1000000} {
-			b := s
-			start := time.Now()
-			polish(in, &b, steps)
-			took := time.Since(start)
-			if err := Verify(in, &b); err != nil {
-				t.Fatal(err)
-			}
-			t.Logf("  %7d steps %v: %.1f (%d) %.2f %%", steps, took, b.Cost+b.Missing, b.Unplaced, 100*b.Gapx(s.Bound))
-		}
-	}
 }
 
 func (s *Solution) Gapx(b float64) float64 { return (s.Cost + s.Missing - b) / b }
