@@ -1,12 +1,13 @@
 package fleet
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
 
-// place is where one job is. Its slots stand apart, by rising time.
-type place struct {
+// spot is where one job is. Its slots stand apart, by rising time.
+type spot struct {
 	way  int16 // -1: nowhere
 	n    int32 // slots
 	cost float64
@@ -15,19 +16,35 @@ type place struct {
 // hand places one job at a time into the room that the others have left. It
 // allocates nothing while it works.
 type hand struct {
-	in     *Instance
-	things int
-	free   []float64 // room that is left, by cell and thing
-	price  []float64 // what a unit is worth to others, by cell and thing
-	worth  []float64 // what the use of a unit of each thing costs on average
-	slots  []int32   // of the last answer
-	value  []float64 // scratch: of the slots that are looked at
-	picks  []pick    // scratch: slots that may be used
+	in      *Instance
+	free    [][]float64 // room that is left, by thing and cell
+	price   Prices      // what a unit is worth to others, by thing and cell
+	worth   []float64   // what the use of a unit of each thing costs on average
+	least   []float64   // the smallest room of each thing
+	options [][]option  // of each job, the cheapest first
+	asked   int         // how many times it has looked for a spot
+
+	slots []int32   // of the last answer
+	value []float64 // scratch: what slots are worth
+	heap  []worth   // scratch: slots that may be used
 }
 
-type pick struct {
+// option is a way of a job, and what it costs if the job is alone in the world.
+type option struct {
+	way  int16
+	cost float64
+}
+
+type worth struct {
 	value float64
 	slot  int32
+}
+
+// ask says on what terms a spot is sought.
+type ask struct {
+	factor float64 // of the prices: a share of them is paid
+	push   bool    // others may be pushed away
+	force  float64 // what that costs, as a share of what the room is worth on average
 }
 
 // roundoff is the share of a room that sums of uses may be wrong by, after
@@ -36,57 +53,74 @@ const roundoff = 1e-9
 
 func newHand(in *Instance, p Prices) *hand {
 	h := &hand{
-		in:     in,
-		things: len(in.Things),
-		free:   make([]float64, in.Cells()*len(in.Things)),
-		price:  make([]float64, in.Cells()*len(in.Things)),
-		slots:  make([]int32, 0, in.Slots()),
-		value:  make([]float64, in.Slots()),
-		picks:  make([]pick, 0, in.Slots()),
+		in:      in,
+		price:   p,
+		worth:   make([]float64, len(in.Things)),
+		options: make([][]option, len(in.Jobs)),
+		slots:   make([]int32, 0, in.Slots()),
+		value:   make([]float64, in.Slots()),
+		heap:    make([]worth, 0, in.Slots()),
 	}
+	if p == nil {
+		h.price = make(Prices, len(in.Things))
+		for r := range h.price {
+			h.price[r] = make([]float64, in.Cells())
+		}
+	}
+	for r, room := range in.Room {
+		free := slices.Clone(room)
+		for c := range free {
+			free[c] += roundoff * free[c]
+		}
+		h.free = append(h.free, free)
+		h.least = append(h.least, slices.Min(room))
+		h.worth[r] = meanWorth(in, r)
+	}
+	for j := range in.Jobs {
+		job := &in.Jobs[j]
+		if !handy(job) {
+			continue
+		}
+		all := make([]option, 0, len(job.Ways))
+		for w := range job.Ways {
+			h.options[j] = append(all[len(all):], option{way: int16(w), cost: math.Inf(-1)})
+			if at := h.respondIn(j, ask{push: true}); at.way >= 0 {
+				all = append(all, option{at.way, at.cost})
+			}
+		}
+		slices.SortStableFunc(all, func(a, b option) int { return cmp.Compare(a.cost, b.cost) })
+		h.options[j] = all
+	}
+	return h
+}
+
+// meanWorth returns what the jobs spend on average on energy for a unit of
+// thing r.
+func meanWorth(in *Instance, r int) float64 {
 	means := make([]float64, len(in.Cost))
 	for k, table := range in.Cost {
 		n := 0.0
 		for _, v := range table {
-			if v == v {
+			if !math.IsNaN(v) {
 				means[k] += math.Abs(v)
 				n++
 			}
 		}
 		means[k] /= max(1, n)
 	}
-	for r, room := range in.Room {
-		for c, v := range room {
-			h.free[c*h.things+r] = v + roundoff*v
-			if p != nil {
-				h.price[c*h.things+r] = p[r][c]
+	var cost, used float64
+	for j := range in.Jobs {
+		for w := range in.Jobs[j].Ways {
+			if way := &in.Jobs[j].Ways[w]; way.Use[r] > 0 {
+				used += way.Use[r]
+				cost += way.KW * means[in.Jobs[j].Table]
 			}
 		}
 	}
-	h.worth = make([]float64, h.things)
-	for r := range h.worth {
-		var cost, used float64
-		for j := range in.Jobs {
-			for w := range in.Jobs[j].Ways {
-				way := &in.Jobs[j].Ways[w]
-				if u := way.Use[r]; u > 0 {
-					used += u
-					cost += way.KW * means[in.Jobs[j].Table]
-				}
-			}
-		}
-		if used > 0 {
-			h.worth[r] = cost / used
-		}
+	if used == 0 {
+		return 0
 	}
-	return h
-}
-
-// ask says on what terms a place is sought.
-type ask struct {
-	factor float64 // of the prices
-	push   bool    // others may be pushed away
-	force  float64 // what that costs, for a unit of room: a share of what its use costs on average
+	return cost / used
 }
 
 // handy reports whether a hand can place the job.
@@ -100,27 +134,35 @@ func handy(job *Job) bool {
 	return false
 }
 
-// respondIn finds the place of a handy job that is cheapest, if it pays for
-// what it uses factor times the prices, in the room that is left; or, if alone
-// is set, in all the room there is. It leaves the slots in h.slots. The way is
-// -1 if there is no such place.
-func (h *hand) respondIn(job *Job, a ask) place {
-	best, least := place{way: -1}, math.Inf(1)
-	for w := range job.Ways {
-		way := &job.Ways[w]
+// respondIn finds the spot that is cheapest for a handy job, on the terms of
+// a. It leaves the slots in h.slots. The way is -1 if there is none.
+func (h *hand) respondIn(j int, a ask) spot {
+	h.asked++
+	job := &h.in.Jobs[j]
+	best, least := spot{way: -1}, math.Inf(1)
+	for _, o := range h.options[j] {
+		if o.cost >= least {
+			break // the others cost more even in an empty world
+		}
+		way := &job.Ways[o.way]
+		from := max(job.Release, way.From)
+		if job.Due-from < way.Need {
+			continue
+		}
+		h.weigh(job, way, from, a)
 		if job.Kind == Rigid || way.Need == 1 {
-			if from, v := h.window(job, way, a, least); v < least {
-				best.way, best.n, least = int16(w), way.Need, v
+			if at, v := stretch(h.value[:job.Due-from], int(way.Need)); v+way.Fixed < least {
+				best.way, best.n, least = o.way, way.Need, v+way.Fixed
 				h.slots = h.slots[:0]
-				for t := from; t < from+way.Need; t++ {
-					h.slots = append(h.slots, t)
+				for t := range way.Need {
+					h.slots = append(h.slots, from+int32(at)+t)
 				}
 			}
-		} else if v := h.pickSlots(job, way, a); v < least {
-			best.way, best.n, least = int16(w), way.Need, v
+		} else if v := h.cheapest(from, job.Due, int(way.Need)); v+way.Fixed < least {
+			best.way, best.n, least = o.way, way.Need, v+way.Fixed
 			h.slots = h.slots[:0]
-			for _, p := range h.picks[:way.Need] {
-				h.slots = append(h.slots, p.slot)
+			for _, w := range h.heap[:way.Need] {
+				h.slots = append(h.slots, w.slot)
 			}
 		}
 	}
@@ -142,73 +184,87 @@ func (h *hand) costOf(job *Job, w int16, slots []int32) float64 {
 	return way.Fixed + way.KW*sum
 }
 
-// at returns what one slot is worth to a job: +Inf if it may not use it.
-func (h *hand) at(way *Way, table []float64, t int32, a ask) float64 {
-	v := table[t] * way.KW
-	cell := h.in.Cell(way.Site, t)
-	i := cell * h.things
+// weigh writes to h.value what each slot [from, job.Due) is worth to a job, on
+// the terms of a. Those that it may not use are +Inf or NaN.
+func (h *hand) weigh(job *Job, way *Way, from int32, a ask) {
+	cell, end := h.in.Cell(way.Site, from), h.in.Cell(way.Site, job.Due)
+	value := h.value[:end-cell]
+	for i, v := range h.in.Cost[job.Table][cell:end] {
+		value[i] = v * way.KW
+	}
 	for r, u := range way.Use {
-		if lack := u - h.free[i+r]; lack > 0 {
-			if !a.push || u > h.in.Room[r][cell] {
-				return math.Inf(1)
-			}
-			v += a.force * lack * h.worth[r]
-		}
-		v += a.factor * u * h.price[i+r]
-	}
-	if v != v {
-		return math.Inf(1) // the cost of the slot is unknown
-	}
-	return v
-}
-
-// window finds the cheapest unbroken stretch that costs less than least.
-func (h *hand) window(job *Job, way *Way, a ask, least float64) (from int32, v float64) {
-	table := h.in.Cost[job.Table][h.in.Cell(way.Site, 0):]
-	v = math.Inf(1)
-	n, sum := int32(0), way.Fixed
-	for t := max(job.Release, way.From); t < job.Due; t++ {
-		x := h.at(way, table, t, a)
-		if math.IsInf(x, 1) {
-			n, sum = 0, way.Fixed
+		if u == 0 {
 			continue
 		}
-		h.value[t] = x
-		sum += x
-		if n++; n > way.Need {
-			sum -= h.value[t-way.Need]
-			n = way.Need
+		paid := u * a.factor
+		price, free := h.price[r][cell:end], h.free[r][cell:end]
+		price, free = price[:len(value)], free[:len(value)]
+		if !a.push {
+			for i := range value {
+				if u > free[i] {
+					value[i] = math.Inf(1)
+				} else {
+					value[i] += paid * price[i]
+				}
+			}
+			continue
 		}
-		if n == way.Need && sum < v {
-			from, v = t-way.Need+1, sum
+		force := a.force * h.worth[r]
+		for i := range value {
+			value[i] += paid*price[i] + force*max(0, u-free[i])
+		}
+		if u > h.least[r] {
+			for i, room := range h.in.Room[r][cell:end] {
+				if u > room {
+					value[i] = math.Inf(1)
+				}
+			}
 		}
 	}
-	return from, v
 }
 
-// pickSlots puts the cheapest slots of a way to the front of h.picks.
-func (h *hand) pickSlots(job *Job, way *Way, a ask) float64 {
-	table := h.in.Cost[job.Table][h.in.Cell(way.Site, 0):]
-	h.picks = h.picks[:0]
-	for t := max(job.Release, way.From); t < job.Due; t++ {
-		if x := h.at(way, table, t, a); !math.IsInf(x, 1) {
-			h.picks = append(h.picks, pick{x, t})
+// stretch finds n slots in a row whose sum is least. It is +Inf if there are none.
+func stretch(value []float64, n int) (at int, least float64) {
+	least = math.Inf(1)
+	row, sum := 0, 0.0
+	for i, v := range value {
+		if !(v < math.Inf(1)) {
+			row, sum = 0, 0
+			continue
+		}
+		sum += v
+		if row++; row > n {
+			sum -= value[i-n]
+		}
+		if row >= n && sum < least {
+			at, least = i-n+1, sum
 		}
 	}
-	n := int(way.Need)
-	if len(h.picks) < n {
+	return at, least
+}
+
+// cheapest puts the n cheapest slots of [from, to) to the front of h.heap, and
+// returns their sum. It is +Inf if there are not as many.
+func (h *hand) cheapest(from, to int32, n int) float64 {
+	h.heap = h.heap[:0]
+	for i, v := range h.value[:to-from] {
+		if v < math.Inf(1) {
+			h.heap = append(h.heap, worth{v, from + int32(i)})
+		}
+	}
+	if len(h.heap) < n {
 		return math.Inf(1)
 	}
-	selectSmallest(h.picks, n)
-	v := way.Fixed
-	for _, p := range h.picks[:n] {
-		v += p.value
+	toFront(h.heap, n)
+	var sum float64
+	for _, w := range h.heap[:n] {
+		sum += w.value
 	}
-	return v
+	return sum
 }
 
-// selectSmallest moves the n smallest picks to the front.
-func selectSmallest(a []pick, n int) {
+// toFront moves the n smallest to the front.
+func toFront(a []worth, n int) {
 	lo, hi := 0, len(a)-1
 	for lo < hi {
 		// The middle one of three stands a chance to halve what is left.
@@ -249,20 +305,30 @@ func selectSmallest(a []pick, n int) {
 }
 
 // take uses the room of a way in these slots; give hands it back.
-func (h *hand) take(way *Way, slots []int32) {
-	for _, t := range slots {
-		i := h.in.Cell(way.Site, t) * h.things
-		for r, u := range way.Use {
-			h.free[i+r] -= u
+func (h *hand) take(site int32, use []float64, slots []int32) {
+	for r, u := range use {
+		free := h.free[r][h.in.Cell(site, 0):]
+		for _, t := range slots {
+			free[t] -= u
 		}
 	}
 }
 
-func (h *hand) give(way *Way, slots []int32) {
-	for _, t := range slots {
-		i := h.in.Cell(way.Site, t) * h.things
-		for r, u := range way.Use {
-			h.free[i+r] += u
+func (h *hand) give(site int32, use []float64, slots []int32) {
+	for r, u := range use {
+		free := h.free[r][h.in.Cell(site, 0):]
+		for _, t := range slots {
+			free[t] += u
 		}
 	}
+}
+
+// fits reports whether there is room for this use in the cell.
+func (h *hand) fits(use []float64, cell int) bool {
+	for r, u := range use {
+		if u > h.free[r][cell] {
+			return false
+		}
+	}
+	return true
 }

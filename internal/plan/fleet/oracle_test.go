@@ -25,7 +25,7 @@ var oracle = flag.Duration("oracle", 0, "find the optima in testdata again with 
 
 // optimum is what the oracle found of one world.
 type optimum struct {
-	World crowd
+	World town
 	Best  float64 // cost and charges of the best plan that is known, by anyone
 	Bound float64 // no plan costs less; Best if the optimum is proven
 	LP    float64 // of the relaxation
@@ -196,18 +196,18 @@ func startFile(in *Instance, s *Solution) []byte {
 	return b.Bytes()
 }
 
-// crowds are the worlds that polish is measured by.
-func crowds() (all []crowd) {
+// towns are the worlds that polish is measured by.
+func towns() (all []town) {
 	for _, use := range []float64{.6, .8, .9} {
 		all = append(all,
-			crowd{Jobs: 50, Hours: 48, Sites: 2, Use: use, Most: 4, Seed: 1},
-			crowd{Jobs: 200, Hours: 96, Sites: 3, Use: use, Most: 4, Seed: 2},
-			crowd{Jobs: 500, Hours: 168, Sites: 4, Use: use, Most: 4, Seed: 3},
-			crowd{Jobs: 1000, Hours: 168, Sites: 4, Use: use, Most: 8, Seed: 4})
+			town{Jobs: 50, Hours: 48, Sites: 2, Use: use, Most: 4, Seed: 1},
+			town{Jobs: 200, Hours: 96, Sites: 3, Use: use, Most: 4, Seed: 2},
+			town{Jobs: 500, Hours: 168, Sites: 4, Use: use, Most: 4, Seed: 3},
+			town{Jobs: 1000, Hours: 168, Sites: 4, Use: use, Most: 8, Seed: 4})
 	}
 	return append(all,
-		crowd{Jobs: 1000, Hours: 168, Sites: 4, Use: .7, Most: 8, Room: 29, Seed: 5},
-		crowd{Jobs: 200, Hours: 96, Sites: 3, Use: .8, Most: 4, Memory: true, Seed: 6},
-		crowd{Jobs: 200, Hours: 96, Sites: 3, Use: .8, Most: 8, Seed: 7}, // two of the biggest do not fit together
-		crowd{Jobs: 300, Hours: 96, Sites: 3, Use: .95, Most: 4, Seed: 8})
+		town{Jobs: 1000, Hours: 168, Sites: 4, Use: .7, Most: 8, Room: 29, Seed: 5},
+		town{Jobs: 200, Hours: 96, Sites: 3, Use: .8, Most: 4, Memory: true, Seed: 6},
+		town{Jobs: 200, Hours: 96, Sites: 3, Use: .8, Most: 8, Seed: 7}, // two of the biggest do not fit together
+		town{Jobs: 300, Hours: 96, Sites: 3, Use: .95, Most: 4, Seed: 8})
 }

@@ -20,14 +20,13 @@ import (
 // polish makes s cheaper, never dearer, in so many steps. Jobs of kinds that
 // it has no hand for stay where they are. The prices of s, if it has any, tell
 // it what room is worth to others.
-func polish(in *Instance, s *Solution, steps int) {
+func polish(in *Instance, s *Solution, effort int) {
 	p := newPolisher(in, s)
 	if len(p.movable) < 1 {
 		return
 	}
-	for i := range steps {
-		// Warmth falls evenly on a scale of powers, and is none in the end.
-		p.step(p.warmth(float64(i) / float64(steps)))
+	for p.asked = 0; p.asked < effort; {
+		p.step(p.warmth(float64(p.asked) / float64(effort)))
 	}
 	p.write(s)
 }
@@ -46,15 +45,15 @@ type polisher struct {
 	words  int      // of a set of jobs
 	inCell []uint64 // by cell: the set of movable jobs that run there
 
-	now, best places
+	now, best spots
 	cost, low float64 // of both
 	changed   []int32 // jobs that may differ between both, and the set of them
 	isChanged []bool
 
-	hands    []lifted // jobs that this step has moved, in the order in which they get a place
+	hands    []lifted // jobs that this step has moved, in the order in which they get a spot
 	wasAt    []int32  // their slots before it
 	target   []int32
-	aim      place
+	aim      spot
 	scratch  []uint64
 	up       []uint64
 	homeless []int32   // jobs without a place, and some that have found one
@@ -64,20 +63,20 @@ type polisher struct {
 // lifted is a job that a step has moved, and where it was.
 type lifted struct {
 	job  int32
-	was  place
+	was  spot
 	from int32 // in wasAt
 }
 
-// places says where all jobs are.
-type places struct {
-	of    []place
+// spots says where all jobs are.
+type spots struct {
+	of    []spot
 	first []int32 // the slots of job j begin there
 	slots []int32
 }
 
-func (p *places) slotsOf(j int32) []int32 { return p.slots[p.first[j]:][:p.of[j].n] }
+func (p *spots) slotsOf(j int32) []int32 { return p.slots[p.first[j]:][:p.of[j].n] }
 
-func (p *places) set(j int32, at place, slots []int32) {
+func (p *spots) set(j int32, at spot, slots []int32) {
 	p.of[j] = at
 	copy(p.slots[p.first[j]:], slots[:at.n])
 }
@@ -99,11 +98,11 @@ func newPolisher(in *Instance, s *Solution) *polisher {
 	for _, a := range in.After {
 		tied[a[0]], tied[a[1]] = true, true
 	}
-	p.now = places{of: make([]place, n), first: make([]int32, n)}
+	p.now = spots{of: make([]spot, n), first: make([]int32, n)}
 	size := int32(0)
 	for j := range in.Jobs {
 		job := &in.Jobs[j]
-		p.now.first[j], p.now.of[j] = size, place{way: -1}
+		p.now.first[j], p.now.of[j] = size, spot{way: -1}
 		if tied[j] || !handy(job) {
 			p.leave(job, s.Of(j))
 			continue
@@ -111,9 +110,8 @@ func newPolisher(in *Instance, s *Solution) *polisher {
 		for r, u := range job.Ways[0].Use {
 			p.size[j] += float64(job.Ways[0].Need) * u * p.worth[r]
 		}
-		p.ideal[j] = job.Missing
-		if at := p.respondIn(job, ask{push: true}); at.way >= 0 {
-			p.ideal[j] = at.cost
+		if len(p.options[j]) > 0 {
+			p.ideal[j] = p.options[j][0].cost
 			p.movable = append(p.movable, int32(j))
 			for w := range job.Ways {
 				size = max(size, p.now.first[j]+job.Ways[w].Need)
@@ -131,7 +129,7 @@ func newPolisher(in *Instance, s *Solution) *polisher {
 				}
 			}
 			way := runs[0].Way
-			p.put(j, place{way: way, n: int32(len(slots)), cost: p.costOf(&in.Jobs[j], way, slots)}, slots)
+			p.put(j, spot{way: way, n: int32(len(slots)), cost: p.costOf(&in.Jobs[j], way, slots)}, slots)
 		}
 		if p.now.of[j].way < 0 {
 			p.homeless = append(p.homeless, j)
@@ -141,29 +139,29 @@ func newPolisher(in *Instance, s *Solution) *polisher {
 	}
 	p.warm *= env("W", .05) / float64(max(1, len(p.movable)))
 	p.low = p.cost
-	p.best = places{of: slices.Clone(p.now.of), first: p.now.first, slots: slices.Clone(p.now.slots)}
+	p.best = spots{of: slices.Clone(p.now.of), first: p.now.first, slots: slices.Clone(p.now.slots)}
 	return p
 }
 
 // leave takes the room of a job that stays where it is.
 func (p *polisher) leave(job *Job, runs []Run) {
 	for _, r := range runs {
-		way := job.Ways[r.Way]
+		use := job.Ways[r.Way].Use
 		if job.Kind == Elastic {
-			way.Use = job.Levels[r.Level].Use
+			use = job.Levels[r.Level].Use
 		}
 		for t := r.From; t < r.To; t++ {
-			p.take(&way, []int32{t})
+			p.take(job.Ways[r.Way].Site, use, []int32{t})
 		}
 	}
 }
 
 // put gives job j a place, lift takes it from where it is.
-func (p *polisher) put(j int32, at place, slots []int32) {
+func (p *polisher) put(j int32, at spot, slots []int32) {
 	p.now.set(j, at, slots)
 	if at.way >= 0 {
 		way := &p.in.Jobs[j].Ways[at.way]
-		p.take(way, slots[:at.n])
+		p.take(way.Site, way.Use, slots[:at.n])
 		p.flip(j, way, slots[:at.n])
 	}
 }
@@ -179,10 +177,10 @@ func (p *polisher) lift(j int32) {
 func (p *polisher) clear(j int32) {
 	if at, slots := p.now.of[j], p.now.slotsOf(j); at.way >= 0 {
 		way := &p.in.Jobs[j].Ways[at.way]
-		p.give(way, slots)
+		p.give(way.Site, way.Use, slots)
 		p.flip(j, way, slots)
 	}
-	p.now.of[j] = place{way: -1, cost: p.in.Jobs[j].Missing}
+	p.now.of[j] = spot{way: -1, cost: p.in.Jobs[j].Missing}
 }
 
 // flip notes that j runs in these slots, or no more.
@@ -222,8 +220,7 @@ func (p *polisher) step(warmth float64) {
 		}
 		p.hands[i], p.hands[next] = p.hands[next], p.hands[i]
 		j := p.hands[i].job
-		job := &p.in.Jobs[j]
-		if at := p.respondIn(job, ask{factor: factor}); at.way >= 0 {
+		if at := p.respondIn(int(j), ask{factor: factor}); at.way >= 0 {
 			p.put(j, at, p.slots)
 		} else if len(p.hands) < mostLifted {
 			p.push(j, ask{factor: factor, push: true, force: tuneForce2})
@@ -265,7 +262,7 @@ func (p *polisher) choose() int32 {
 // its way. If there are too many of them it gets none.
 func (p *polisher) push(j int32, a ask) {
 	job := &p.in.Jobs[j]
-	at := p.respondIn(job, a)
+	at := p.respondIn(int(j), a)
 	if at.way < 0 {
 		return
 	}
@@ -273,7 +270,7 @@ func (p *polisher) push(j int32, a ask) {
 	way := &job.Ways[at.way]
 	for _, t := range p.target {
 		cell := p.in.Cell(way.Site, t)
-		for !p.fits(way, cell) {
+		for !p.fits(way.Use, cell) {
 			k := p.someone(cell)
 			for n := p.dice.IntN(tuneK + 1); n > 0; n-- {
 				if l := p.someone(cell); l >= 0 && p.size[l] < p.size[k] {
@@ -287,15 +284,6 @@ func (p *polisher) push(j int32, a ask) {
 		}
 	}
 	p.put(j, at, p.target)
-}
-
-func (p *polisher) fits(way *Way, cell int) bool {
-	for r, u := range way.Use {
-		if u > p.free[cell*p.things+r] {
-			return false
-		}
-	}
-	return true
 }
 
 // someone returns a job that runs in the cell, -1 if there is none.

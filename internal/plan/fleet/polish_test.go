@@ -25,7 +25,7 @@ func inOrder(in *Instance, order []int32, prices Prices, factor float64) Solutio
 		p.cost -= p.now.of[j].cost
 		p.hands, p.wasAt = p.hands[:0], p.wasAt[:0]
 		p.lift(j)
-		if at := p.respondIn(&in.Jobs[j], ask{factor: factor}); at.way >= 0 {
+		if at := p.respondIn(int(j), ask{factor: factor}); at.way >= 0 {
 			p.put(j, at, p.slots)
 		}
 		p.cost += p.now.of[j].cost
@@ -65,7 +65,7 @@ func priced(in *Instance, passes int) Solution {
 		}
 	}
 	type at struct {
-		place
+		spot
 		slots []int32
 	}
 	where := make([]at, len(in.Jobs))
@@ -90,11 +90,11 @@ func priced(in *Instance, passes int) Solution {
 				for t := job.Release; t < job.Due; t++ {
 					c := in.Cell(job.Ways[w].Site, t)
 					for r, u := range job.Ways[w].Use {
-						h.price[c*h.things+r] = max(0, prices[r][c]+rho[r]/in.Room[r][c]*(load[r][c]+u/2-in.Room[r][c]))
+						h.price[r][c] = max(0, prices[r][c]+rho[r]/in.Room[r][c]*(load[r][c]+u/2-in.Room[r][c]))
 					}
 				}
 			}
-			a := h.respondIn(job, ask{factor: 1, push: true})
+			a := h.respondIn(j, ask{factor: 1, push: true})
 			where[j] = at{a, append(where[j].slots[:0], h.slots...)}
 			add(j, 1)
 		}
@@ -123,7 +123,7 @@ func priced(in *Instance, passes int) Solution {
 			p.cost -= p.now.of[j].cost
 			p.hands, p.wasAt = p.hands[:0], p.wasAt[:0]
 			p.lift(j)
-			if a := p.respondIn(&in.Jobs[j], ask{factor: factor}); a.way >= 0 {
+			if a := p.respondIn(int(j), ask{factor: factor}); a.way >= 0 {
 				p.put(j, a, p.slots)
 			}
 			p.cost += p.now.of[j].cost

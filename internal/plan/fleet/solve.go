@@ -21,7 +21,7 @@ type Options struct {
 
 // Shards of more than this many jobs are split, up to mostShards.
 const (
-	shardSize  = 4096
+	shardSize   = 4096
 	mostShardsX = 8
 )
 

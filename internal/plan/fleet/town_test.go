@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// crowd says which small world to make.
-type crowd struct {
+// town says which small world to make.
+type town struct {
 	Jobs, Hours, Sites int
 	Use                float64 // share of all the room that the jobs need
 	Room               float64 // cpus a site; 0: what Use asks for
@@ -17,7 +17,7 @@ type crowd struct {
 	Seed               uint64
 }
 
-func (c crowd) String() string {
+func (c town) String() string {
 	s := fmt.Sprintf("%d jobs of up to %g cpus, %d h x %d, use %.2f, seed %d", c.Jobs, c.Most, c.Hours, c.Sites, c.Use, c.Seed)
 	if c.Room > 0 {
 		s += fmt.Sprintf(", %g cpus", c.Room)
@@ -55,7 +55,7 @@ func drawCPUs(r *rand.Rand) float64 {
 
 // make returns the world. Every job of it has a place: the world is made of a
 // full plan at random, and each job is given the time around its place there.
-func (c crowd) make() *Instance {
+func (c town) make() *Instance {
 	r := rand.New(rand.NewPCG(c.Seed, 0xC407D))
 	in := &Instance{Things: []string{"cpu"}, Hours: slices.Repeat([]float64{1}, c.Hours)}
 	cells := c.Hours * c.Sites
