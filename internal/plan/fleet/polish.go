@@ -25,8 +25,20 @@ func polish(in *Instance, s *Solution, effort int) {
 	if len(p.movable) < 1 {
 		return
 	}
+	n := 0
+	p.stress = 1
 	for p.asked = 0; p.asked < effort; {
 		p.step(p.warmth(float64(p.asked) / float64(effort)))
+		if n++; n%tuneN == 0 {
+			if p.out > 0 {
+				p.stress = min(p.stress*tuneA, 10)
+			} else {
+				p.stress = max(p.stress/tuneA, tuneB)
+			}
+			if p.asked > effort*9/10 {
+				p.stress = 1000
+			}
+		}
 	}
 	p.write(s)
 }
@@ -56,7 +68,9 @@ type polisher struct {
 	aim      spot
 	scratch  []uint64
 	up       []uint64
-	homeless []int32   // jobs without a place, and some that have found one
+	homeless []int32 // jobs without a place, and some that have found one
+	out      int     // jobs without a place
+	stress   float64
 	size     []float64 // of each job: how much it takes, as its use is worth
 }
 
@@ -133,6 +147,7 @@ func newPolisher(in *Instance, s *Solution) *polisher {
 		}
 		if p.now.of[j].way < 0 {
 			p.homeless = append(p.homeless, j)
+			p.out++
 		}
 		p.cost += p.now.of[j].cost
 		p.warm += max(0, p.ideal[j])
@@ -226,14 +241,27 @@ func (p *polisher) step(warmth float64) {
 			p.push(j, ask{factor: factor, push: true, force: tuneForce2})
 		}
 	}
+	dearer := 0.0
 	for _, l := range p.hands {
 		p.cost += p.now.of[l.job].cost - l.was.cost
+		dearer += p.felt(l.job, p.now.of[l.job]) - p.felt(l.job, l.was)
 	}
-	if p.cost <= before || p.cost-before < -warmth*math.Log(1-p.dice.Float64()) {
+	if dearer <= 0 || dearer < -warmth*math.Log(1-p.dice.Float64()) {
 		p.keep()
 	} else {
 		p.undo(before)
 	}
+}
+
+// felt is what a spot counts for when steps are judged. To have none counts
+// for less than it is charged, or no plan without one job would ever be left
+// for a better without another. How much is made to fit: more while jobs are
+// without a place, less while none is.
+func (p *polisher) felt(j int32, at spot) float64 {
+	if at.way >= 0 {
+		return at.cost
+	}
+	return min(at.cost, p.ideal[j]+p.stress*p.size[j])
 }
 
 // choose returns the job that gets its wish: of some, the one farthest from
@@ -308,8 +336,12 @@ func (p *polisher) keep() {
 	for _, l := range p.hands {
 		j := l.job
 		p.up[j>>6] &^= 1 << (j & 63)
-		if p.now.of[j].way < 0 && l.was.way >= 0 {
+		switch out := p.now.of[j].way < 0; {
+		case out && l.was.way >= 0:
 			p.homeless = append(p.homeless, j)
+			p.out++
+		case !out && l.was.way < 0:
+			p.out--
 		}
 		if !p.isChanged[j] {
 			p.isChanged[j] = true
@@ -388,6 +420,7 @@ func (in *Instance) costOf(job *Job, runs []Run) float64 {
 
 var tuneHome = env("H", .5)
 var tuneK = int(env("K", 0))
+var tuneA, tuneB, tuneN = env("A", 1.1), env("SB", .3), int(env("N", 50))
 var tuneSeed uint64
 var tuneForce, tuneForce2 = env("F", 1), env("G", .3)
 
