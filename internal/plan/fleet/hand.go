@@ -45,6 +45,9 @@ type ask struct {
 	factor float64 // of the prices: a share of them is paid
 	push   bool    // others may be pushed away
 	force  float64 // what that costs, as a share of what the room is worth on average
+	way    int16   // 1 + the only way that is looked at; 0: all
+	from   int32   // no slot before, and, if to is not 0, none from there on
+	to     int32
 }
 
 // roundoff is the share of a room that sums of uses may be wrong by, after
@@ -144,21 +147,27 @@ func (h *hand) respondIn(j int, a ask) spot {
 		if o.cost >= least {
 			break // the others cost more even in an empty world
 		}
-		way := &job.Ways[o.way]
-		from := max(job.Release, way.From)
-		if job.Due-from < way.Need {
+		if a.way > 0 && a.way != o.way+1 {
 			continue
 		}
-		h.weigh(job, way, from, a)
+		way := &job.Ways[o.way]
+		from, to := max(job.Release, way.From, a.from), job.Due
+		if a.to > 0 {
+			to = min(to, a.to)
+		}
+		if to-from < way.Need {
+			continue
+		}
+		h.weigh(job, way, from, to, a)
 		if job.Kind == Rigid || way.Need == 1 {
-			if at, v := stretch(h.value[:job.Due-from], int(way.Need)); v+way.Fixed < least {
+			if at, v := stretch(h.value[:to-from], int(way.Need)); v+way.Fixed < least {
 				best.way, best.n, least = o.way, way.Need, v+way.Fixed
 				h.slots = h.slots[:0]
 				for t := range way.Need {
 					h.slots = append(h.slots, from+int32(at)+t)
 				}
 			}
-		} else if v := h.cheapest(from, job.Due, int(way.Need)); v+way.Fixed < least {
+		} else if v := h.cheapest(from, to, int(way.Need)); v+way.Fixed < least {
 			best.way, best.n, least = o.way, way.Need, v+way.Fixed
 			h.slots = h.slots[:0]
 			for _, w := range h.heap[:way.Need] {
@@ -184,10 +193,10 @@ func (h *hand) costOf(job *Job, w int16, slots []int32) float64 {
 	return way.Fixed + way.KW*sum
 }
 
-// weigh writes to h.value what each slot [from, job.Due) is worth to a job, on
+// weigh writes to h.value what each slot [from, to) is worth to a job, on
 // the terms of a. Those that it may not use are +Inf or NaN.
-func (h *hand) weigh(job *Job, way *Way, from int32, a ask) {
-	cell, end := h.in.Cell(way.Site, from), h.in.Cell(way.Site, job.Due)
+func (h *hand) weigh(job *Job, way *Way, from, to int32, a ask) {
+	cell, end := h.in.Cell(way.Site, from), h.in.Cell(way.Site, to)
 	value := h.value[:end-cell]
 	for i, v := range h.in.Cost[job.Table][cell:end] {
 		value[i] = v * way.KW

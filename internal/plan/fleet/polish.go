@@ -26,17 +26,19 @@ func polish(in *Instance, s *Solution, effort int) {
 		return
 	}
 	n := 0
-	p.stress = 1
+	p.stress = slices.Repeat([]float64{tuneB}, len(p.in.Jobs))
 	for p.asked = 0; p.asked < effort; {
 		p.step(p.warmth(float64(p.asked) / float64(effort)))
 		if n++; n%tuneN == 0 {
-			if p.out > 0 {
-				p.stress = min(p.stress*tuneA, 10)
-			} else {
-				p.stress = max(p.stress/tuneA, tuneB)
+			for _, j := range p.homeless {
+				if p.now.of[j].way < 0 {
+					p.stress[j] = p.stress[j]*tuneA + tuneC
+				}
 			}
 			if p.asked > effort*9/10 {
-				p.stress = 1000
+				for j := range p.stress {
+					p.stress[j] = 1000
+				}
 			}
 		}
 	}
@@ -70,7 +72,7 @@ type polisher struct {
 	up       []uint64
 	homeless []int32 // jobs without a place, and some that have found one
 	out      int     // jobs without a place
-	stress   float64
+	stress   []float64
 	size     []float64 // of each job: how much it takes, as its use is worth
 }
 
@@ -217,8 +219,9 @@ func (p *polisher) warmth(done float64) float64 {
 func (p *polisher) step(warmth float64) {
 	p.hands, p.wasAt = p.hands[:0], p.wasAt[:0]
 	before := p.cost
-	p.lift(p.choose())
-	p.push(p.hands[0].job, ask{factor: p.dice.Float64() * 1.2, push: true, force: tuneForce * p.dice.Float64()})
+	j := p.choose()
+	p.lift(j)
+	p.push(j, p.wish(j))
 	factor := p.dice.Float64()
 	bySize := p.dice.IntN(3) > 0
 	for i := 1; i < len(p.hands); i++ {
@@ -261,7 +264,7 @@ func (p *polisher) felt(j int32, at spot) float64 {
 	if at.way >= 0 {
 		return at.cost
 	}
-	return min(at.cost, p.ideal[j]+p.stress*p.size[j])
+	return min(at.cost, p.ideal[j]+p.stress[j]*p.size[j])
 }
 
 // choose returns the job that gets its wish: of some, the one farthest from
@@ -284,6 +287,29 @@ func (p *polisher) choose() int32 {
 		}
 	}
 	return j
+}
+
+// wish says on what terms job j may choose the spot that it gets. At times the
+// dice say where that is: else it would wish for the same again and again.
+func (p *polisher) wish(j int32) ask {
+	a := ask{factor: p.dice.Float64() * 1.2, push: true, force: tuneForce * p.dice.Float64()}
+	random := tuneR2
+	if p.hands[0].was.way < 0 {
+		random = tuneR
+	}
+	if p.dice.Float64() >= random {
+		return a
+	}
+	job := &p.in.Jobs[j]
+	options := p.options[j]
+	w := options[p.dice.IntN(len(options))].way
+	way := &job.Ways[w]
+	from := max(job.Release, way.From)
+	spare := int(job.Due - from - way.Need)
+	a.way = w + 1
+	a.from = from + int32(p.dice.IntN(spare+1))
+	a.to = a.from + way.Need + int32(p.dice.IntN(spare/4+1))
+	return a
 }
 
 // push gives a lifted job the place that it wants, and lifts those that are in
@@ -420,9 +446,12 @@ func (in *Instance) costOf(job *Job, runs []Run) float64 {
 
 var tuneHome = env("H", .5)
 var tuneK = int(env("K", 0))
-var tuneA, tuneB, tuneN = env("A", 1.1), env("SB", .3), int(env("N", 50))
+var tuneC = env("C", .0)
+var tuneR = env("R", .5)
+var tuneR2 = env("R2", .05)
+var tuneA, tuneB, tuneN = env("A", 1.1), env("SB", .3), int(env("N", 20))
 var tuneSeed uint64
-var tuneForce, tuneForce2 = env("F", 1), env("G", .3)
+var tuneForce, tuneForce2 = env("F", 1), env("G", 1)
 
 func env(n string, d float64) float64 {
 	if v, err := strconv.ParseFloat(os.Getenv(n), 64); err == nil {
@@ -431,4 +460,4 @@ func env(n string, d float64) float64 {
 	return d
 }
 
-var mostLifted = int(env("M", 100))
+var mostLifted = int(env("M", 40))
