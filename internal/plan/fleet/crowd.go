@@ -205,3 +205,12 @@ func (c *crowd) uses(w int32, r int) float64 {
 	}
 	return c.use[int(w)*c.things+r]
 }
+
+// table returns flat numbers by thing and cell in the form of Prices, a copy.
+func (c *crowd) table(flat []float64) Prices {
+	p := make(Prices, c.things)
+	for r := range p {
+		p[r] = append([]float64(nil), flat[r*c.cells:(r+1)*c.cells]...)
+	}
+	return p
+}

@@ -22,7 +22,7 @@ type hand struct {
 	worth   []float64   // what the use of a unit of each thing costs on average
 	least   []float64   // the smallest room of each thing
 	options [][]option  // of each job, the cheapest first
-	asked   int         // how many times it has looked for a spot
+	looked  int         // how many slots it has looked at
 
 	slots []int32   // of the last answer
 	value []float64 // scratch: what slots are worth
@@ -140,7 +140,7 @@ func handy(job *Job) bool {
 // respondIn finds the spot that is cheapest for a handy job, on the terms of
 // a. It leaves the slots in h.slots. The way is -1 if there is none.
 func (h *hand) respondIn(j int, a ask) spot {
-	h.asked++
+
 	job := &h.in.Jobs[j]
 	best, least := spot{way: -1}, math.Inf(1)
 	for _, o := range h.options[j] {
@@ -158,6 +158,7 @@ func (h *hand) respondIn(j int, a ask) spot {
 		if to-from < way.Need {
 			continue
 		}
+		h.looked += int(to-from) + 20
 		h.weigh(job, way, from, to, a)
 		if job.Kind == Rigid || way.Need == 1 {
 			if at, v := stretch(h.value[:to-from], int(way.Need)); v+way.Fixed < least {

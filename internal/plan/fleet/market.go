@@ -10,19 +10,16 @@ type market struct {
 	slope []float64 // what a price rises by for each unit that is taken
 	base  []float64 // price less slope × room: what a unit costs in an empty cell, if above 0
 	taken []float64 // by everyone, when they last told each other
+	unit  []float64 // what running costs for each unit of a thing, by thing
+	mean  []float64 // taken, in the mean of the last half of a pass
 	ghost []float64 // taken by those who have no place yet, as a sample of them did
 }
-
-// stiffness is how much dearer a cell becomes than its price if it is asked
-// for twice, in units of what the mean unit of a thing costs by itself. It
-// spreads jobs to whom two cells are the same, as the exact optimum would.
-var stiffness = 0.5
 
 // newMarket returns the market of in at the given prices, or at none.
 func newMarket(in *Instance, c *crowd, warm Prices) *market {
 	n := c.things * c.cells
 	m := &market{room: make([]float64, 0, n), price: make([]float64, n), slope: make([]float64, n),
-		base: make([]float64, n), taken: make([]float64, n), ghost: make([]float64, n)}
+		base: make([]float64, n), taken: make([]float64, n), ghost: make([]float64, n), mean: make([]float64, n)}
 	for _, room := range in.Room {
 		m.room = append(m.room, room...)
 	}
@@ -38,16 +35,41 @@ func newMarket(in *Instance, c *crowd, warm Prices) *market {
 			}
 		}
 	}
-	mean := in.meanCost()
-	for r := range c.things {
-		for i := range c.cells {
-			if room := in.Room[r][i]; room > 0 && !math.IsInf(room, 1) {
-				m.slope[r*c.cells+i] = stiffness * mean[r] / room
-			}
+	m.unit = in.meanCost()
+	m.stiffen(soft)
+	return m
+}
+
+// stiffen sets how much dearer a cell becomes than its price if it is asked
+// for twice, in units of what the mean unit of a thing costs by itself.
+func (m *market) stiffen(by float64) {
+	cells := len(m.room) / len(m.unit)
+	for i, room := range m.room {
+		if room > 0 && !math.IsInf(room, 1) {
+			m.slope[i] = by * m.unit[i/cells] / room
 		}
 	}
 	m.rebase()
-	return m
+}
+
+// excess returns which share of what is taken does not fit, of the thing of
+// which most does not.
+func (m *market) excess() float64 {
+	worst := 0.0
+	cells := len(m.room) / len(m.unit)
+	for r := range m.unit {
+		over, taken := 0.0, 0.0
+		for i := r * cells; i < (r+1)*cells; i++ {
+			if o := m.taken[i] - m.room[i]; o > 2*hair(m.room[i]) {
+				over += o
+			}
+			taken += m.taken[i]
+		}
+		if taken > 0 {
+			worst = max(worst, over/taken)
+		}
+	}
+	return worst
 }
 
 // meanCost returns what running costs for each unit of a thing, in the mean
@@ -105,20 +127,10 @@ func (m *market) rebase() {
 func (m *market) raise() {
 	for i, g := range m.slope {
 		if g > 0 {
-			m.price[i] = max(0, m.price[i]+g*(m.taken[i]-m.room[i]))
+			m.price[i] = max(0, m.price[i]+g*(m.mean[i]-m.room[i]))
 		}
 	}
 	m.rebase()
-}
-
-// prices returns the prices in the form of a Solution.
-func (m *market) prices(things int) Prices {
-	cells := len(m.price) / things
-	p := make(Prices, things)
-	for r := range p {
-		p[r] = append([]float64(nil), m.price[r*cells:(r+1)*cells]...)
-	}
-	return p
 }
 
 // exchange tells everyone what everyone has taken. The shards are added up in

@@ -4,76 +4,91 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 )
 
 // In a small world prices alone do not find the best plan: a job is a lump, and
 // where one lump fills a third of a cell no price divides the room well. polish
 // takes such a plan and moves jobs by hand. Each step gives one job that has
-// much to gain the place that it wants, lifts out those that are in its way,
-// and puts them back where they then fit best. What is dearer than before is
-// taken back, though at first not always. polish is told how many steps to do,
-// not how long to take, and its dice are seeded: the same plan gives the same.
+// much to gain the spot that it wishes for, lifts out those that are in its
+// way, and puts each of them where it then fits best, pushing others away in
+// turn if it must. A step that makes the plan dearer is taken back, though at
+// first not always. How far polish goes is counted in slots looked at, not in
+// time, and its dice are seeded: the same plan gives the same.
 
-// polish makes s cheaper, never dearer, in so many steps. Jobs of kinds that
-// it has no hand for stay where they are. The prices of s, if it has any, tell
-// it what room is worth to others.
+// small is how many jobs a world may have for Solve to polish its plan, and
+// thorough how many slots it then looks at: some 70 ms on one core.
+const (
+	small    = 2000
+	thorough = 6_000_000
+)
+
+// How steps are made. The figures are the best of those that were tried on the
+// worlds of TestPolish; none of them matters much by itself.
+const (
+	diceSeed   = 0x5EED
+	mostLifted = 40   // jobs that one step moves
+	firstHeat  = 0.05 // of what a job costs on average: how much dearer a step may be
+	lastHeat   = 0.01 // of firstHeat, when tenths of the work are left
+	strictFrom = 0.9  // share of the work after which only what is cheaper is kept
+	trouble    = 20   // steps after which what has no place weighs more
+	nearEnough = 1e-4 // share of the bound within which there is no more to gain
+)
+
+// polish makes s cheaper, never dearer, until it has looked at effort slots.
+// Jobs of kinds that it has no hand for, and those that wait for others, stay
+// where they are.
 func polish(in *Instance, s *Solution, effort int) {
 	p := newPolisher(in, s)
-	if len(p.movable) < 1 {
+	if len(p.movable) == 0 {
 		return
 	}
-	n := 0
-	p.stress = slices.Repeat([]float64{tuneB}, len(p.in.Jobs))
-	for p.asked = 0; p.asked < effort; {
-		p.step(p.warmth(float64(p.asked) / float64(effort)))
-		if n++; n%tuneN == 0 {
-			for _, j := range p.homeless {
-				if p.now.of[j].way < 0 {
-					p.stress[j] = p.stress[j]*tuneA + tuneC
-				}
-			}
-			if p.asked > effort*9/10 {
-				for j := range p.stress {
-					p.stress[j] = 1000
-				}
-			}
+	enough := math.Inf(-1)
+	if s.Bound != 0 {
+		enough = s.Bound + nearEnough*math.Abs(s.Bound) - p.fixed
+	}
+	for steps := 1; p.looked < effort && p.low > enough; steps++ {
+		done := float64(p.looked) / float64(effort)
+		if done > strictFrom && !p.strict {
+			p.strict = true
+			p.restart()
+		}
+		p.step(done)
+		if steps%trouble == 0 {
+			p.worry()
 		}
 	}
 	p.write(s)
 }
-
-const (
-	diceSeed = 0x5EED
-)
 
 type polisher struct {
 	*hand
 	dice    *rand.Rand
 	movable []int32
 	ideal   []float64 // what each job costs at least, if it has all the room for itself
-	warm    float64   // first temperature: how much dearer a step may leave the plan
+	size    []float64 // how much each takes, as its use is worth
+	fixed   float64   // what the others cost
+	heat    float64   // how much dearer a step may leave the plan, at first
 
 	words  int      // of a set of jobs
 	inCell []uint64 // by cell: the set of movable jobs that run there
 
 	now, best spots
-	cost, low float64 // of both
+	cost, low float64 // of both: cost, and charges for what has no place
 	changed   []int32 // jobs that may differ between both, and the set of them
 	isChanged []bool
 
-	hands    []lifted // jobs that this step has moved, in the order in which they get a spot
-	wasAt    []int32  // their slots before it
-	target   []int32
-	aim      spot
-	scratch  []uint64
-	up       []uint64
-	homeless []int32 // jobs without a place, and some that have found one
-	out      int     // jobs without a place
-	stress   []float64
-	size     []float64 // of each job: how much it takes, as its use is worth
+	// Of jobs without a place. The list may hold some that have found one.
+	homeless []int32
+	stress   []float64 // how much each weighs
+	strict   bool      // all weigh what they are charged
+
+	// Of the step.
+	hands  []lifted // jobs that it has moved, in the order in which they get a spot
+	up     []uint64 // the set of them
+	wasAt  []int32  // their slots before it
+	target []int32  // scratch
+	set    []uint64 // scratch
 }
 
 // lifted is a job that a step has moved, and where it was.
@@ -99,69 +114,75 @@ func (p *spots) set(j int32, at spot, slots []int32) {
 
 func newPolisher(in *Instance, s *Solution) *polisher {
 	n := len(in.Jobs)
+	words := (n + 63) / 64
 	p := &polisher{
 		hand:      newHand(in, s.Prices),
 		dice:      rand.New(rand.NewPCG(diceSeed+tuneSeed, uint64(n))),
 		ideal:     make([]float64, n),
-		words:     (n + 63) / 64,
-		inCell:    make([]uint64, (n+63)/64*in.Cells()),
-		isChanged: make([]bool, n),
-		scratch:   make([]uint64, (n+63)/64),
 		size:      make([]float64, n),
-		up:        make([]uint64, (n+63)/64),
+		words:     words,
+		inCell:    make([]uint64, words*in.Cells()),
+		now:       spots{of: make([]spot, n), first: make([]int32, n)},
+		isChanged: make([]bool, n),
+		stress:    slices.Repeat([]float64{0.3}, n),
+		up:        make([]uint64, words),
+		set:       make([]uint64, words),
 	}
 	tied := make([]bool, n) // to the time of another
 	for _, a := range in.After {
 		tied[a[0]], tied[a[1]] = true, true
 	}
-	p.now = spots{of: make([]spot, n), first: make([]int32, n)}
-	size := int32(0)
+	slots := int32(0)
 	for j := range in.Jobs {
 		job := &in.Jobs[j]
-		p.now.first[j], p.now.of[j] = size, spot{way: -1}
-		if tied[j] || !handy(job) {
-			p.leave(job, s.Of(j))
+		p.now.first[j], p.now.of[j] = slots, spot{way: -1, cost: job.Missing}
+		if tied[j] || len(p.options[j]) == 0 {
+			p.leave(j, s.Of(j))
 			continue
 		}
+		p.movable = append(p.movable, int32(j))
+		p.ideal[j] = p.options[j][0].cost
+		p.heat += math.Abs(p.ideal[j])
+		longest := int32(0)
+		for w := range job.Ways {
+			longest = max(longest, job.Ways[w].Need)
+		}
+		slots += longest
 		for r, u := range job.Ways[0].Use {
 			p.size[j] += float64(job.Ways[0].Need) * u * p.worth[r]
 		}
-		if len(p.options[j]) > 0 {
-			p.ideal[j] = p.options[j][0].cost
-			p.movable = append(p.movable, int32(j))
-			for w := range job.Ways {
-				size = max(size, p.now.first[j]+job.Ways[w].Need)
-			}
-		}
 	}
-	p.now.slots = make([]int32, size)
+	p.heat *= firstHeat / float64(max(1, len(p.movable)))
+	p.now.slots = make([]int32, slots)
+	var at []int32
 	for _, j := range p.movable {
-		p.now.of[j].cost = in.Jobs[j].Missing
 		if runs := s.Of(int(j)); len(runs) > 0 {
-			var slots []int32
+			at = at[:0]
 			for _, r := range runs {
 				for t := r.From; t < r.To; t++ {
-					slots = append(slots, t)
+					at = append(at, t)
 				}
 			}
-			way := runs[0].Way
-			p.put(j, spot{way: way, n: int32(len(slots)), cost: p.costOf(&in.Jobs[j], way, slots)}, slots)
-		}
-		if p.now.of[j].way < 0 {
+			p.put(j, spot{way: runs[0].Way, n: int32(len(at)), cost: p.costOf(&in.Jobs[j], runs[0].Way, at)}, at)
+		} else {
 			p.homeless = append(p.homeless, j)
-			p.out++
 		}
 		p.cost += p.now.of[j].cost
-		p.warm += max(0, p.ideal[j])
 	}
-	p.warm *= env("W", .05) / float64(max(1, len(p.movable)))
 	p.low = p.cost
 	p.best = spots{of: slices.Clone(p.now.of), first: p.now.first, slots: slices.Clone(p.now.slots)}
+	p.looked = 0
 	return p
 }
 
 // leave takes the room of a job that stays where it is.
-func (p *polisher) leave(job *Job, runs []Run) {
+func (p *polisher) leave(j int, runs []Run) {
+	job := &p.in.Jobs[j]
+	if len(runs) == 0 {
+		p.fixed += job.Missing
+		return
+	}
+	p.fixed += p.in.cost(j, runs)
 	for _, r := range runs {
 		use := job.Ways[r.Way].Use
 		if job.Kind == Elastic {
@@ -173,52 +194,9 @@ func (p *polisher) leave(job *Job, runs []Run) {
 	}
 }
 
-// put gives job j a place, lift takes it from where it is.
-func (p *polisher) put(j int32, at spot, slots []int32) {
-	p.now.set(j, at, slots)
-	if at.way >= 0 {
-		way := &p.in.Jobs[j].Ways[at.way]
-		p.take(way.Site, way.Use, slots[:at.n])
-		p.flip(j, way, slots[:at.n])
-	}
-}
-
-func (p *polisher) lift(j int32) {
-	at, slots := p.now.of[j], p.now.slotsOf(j)
-	p.hands = append(p.hands, lifted{j, at, int32(len(p.wasAt))})
-	p.up[j>>6] |= 1 << (j & 63)
-	p.wasAt = append(p.wasAt, slots...)
-	p.clear(j)
-}
-
-func (p *polisher) clear(j int32) {
-	if at, slots := p.now.of[j], p.now.slotsOf(j); at.way >= 0 {
-		way := &p.in.Jobs[j].Ways[at.way]
-		p.give(way.Site, way.Use, slots)
-		p.flip(j, way, slots)
-	}
-	p.now.of[j] = spot{way: -1, cost: p.in.Jobs[j].Missing}
-}
-
-// flip notes that j runs in these slots, or no more.
-func (p *polisher) flip(j int32, way *Way, slots []int32) {
-	bit := uint64(1) << (j & 63)
-	for _, t := range slots {
-		p.inCell[p.in.Cell(way.Site, t)*p.words+int(j>>6)] ^= bit
-	}
-}
-
-func (p *polisher) warmth(done float64) float64 {
-	if done > .95 {
-		return 0
-	}
-	return p.warm * math.Pow(1e-2, done)
-}
-
-// step is one move, kept or taken back.
-func (p *polisher) step(warmth float64) {
+// step is one move, kept or taken back. Done is the share of the work before it.
+func (p *polisher) step(done float64) {
 	p.hands, p.wasAt = p.hands[:0], p.wasAt[:0]
-	before := p.cost
 	j := p.choose()
 	p.lift(j)
 	p.push(j, p.wish(j))
@@ -227,7 +205,7 @@ func (p *polisher) step(warmth float64) {
 	for i := 1; i < len(p.hands); i++ {
 		next := i
 		if bySize {
-			// The biggest of those in the hand goes first: it fits in the fewest places.
+			// The biggest goes first: it fits in the fewest spots.
 			for k := i + 1; k < len(p.hands); k++ {
 				if p.size[p.hands[k].job] > p.size[p.hands[next].job] {
 					next = k
@@ -241,43 +219,55 @@ func (p *polisher) step(warmth float64) {
 		if at := p.respondIn(int(j), ask{factor: factor}); at.way >= 0 {
 			p.put(j, at, p.slots)
 		} else if len(p.hands) < mostLifted {
-			p.push(j, ask{factor: factor, push: true, force: tuneForce2})
+			p.push(j, ask{factor: factor, push: true, force: 1})
 		}
 	}
-	dearer := 0.0
+	cost, dearer := 0.0, 0.0
 	for _, l := range p.hands {
-		p.cost += p.now.of[l.job].cost - l.was.cost
+		cost += p.now.of[l.job].cost - l.was.cost
 		dearer += p.felt(l.job, p.now.of[l.job]) - p.felt(l.job, l.was)
 	}
-	if dearer <= 0 || dearer < -warmth*math.Log(1-p.dice.Float64()) {
+	heat := 0.0
+	if !p.strict {
+		heat = -p.heat * math.Pow(lastHeat, done) * math.Log(1-p.dice.Float64())
+	}
+	if dearer <= heat {
+		p.cost += cost
 		p.keep()
 	} else {
-		p.undo(before)
+		p.undo()
 	}
 }
 
-// felt is what a spot counts for when steps are judged. To have none counts
+// felt is what a spot counts for when a step is judged. To have none counts
 // for less than it is charged, or no plan without one job would ever be left
-// for a better without another. How much is made to fit: more while jobs are
-// without a place, less while none is.
+// for a better without another. It counts for more the longer it lasts.
 func (p *polisher) felt(j int32, at spot) float64 {
-	if at.way >= 0 {
+	if at.way >= 0 || p.strict {
 		return at.cost
 	}
 	return min(at.cost, p.ideal[j]+p.stress[j]*p.size[j])
 }
 
-// choose returns the job that gets its wish: of some, the one farthest from
-// its ideal.
-func (p *polisher) choose() int32 {
-	if n := len(p.homeless); n > 0 && p.dice.Float64() < tuneHome {
-		i := p.dice.IntN(n)
-		j := p.homeless[i]
+// worry lets those without a place weigh more, and forgets those that have one.
+func (p *polisher) worry() {
+	still := p.homeless[:0]
+	for _, j := range p.homeless {
 		if p.now.of[j].way < 0 {
+			still = append(still, j)
+			p.stress[j] = min(1.1*p.stress[j], 1e6)
+		}
+	}
+	p.homeless = still
+}
+
+// choose returns the job that gets its wish: one without a place, or, of
+// three, the one farthest from its ideal.
+func (p *polisher) choose() int32 {
+	if n := len(p.homeless); n > 0 && p.dice.IntN(2) == 0 {
+		if j := p.homeless[p.dice.IntN(n)]; p.now.of[j].way < 0 {
 			return j
 		}
-		p.homeless[i] = p.homeless[n-1]
-		p.homeless = p.homeless[:n-1]
 	}
 	j := p.movable[p.dice.IntN(len(p.movable))]
 	for range 2 {
@@ -289,19 +279,14 @@ func (p *polisher) choose() int32 {
 	return j
 }
 
-// wish says on what terms job j may choose the spot that it gets. At times the
-// dice say where that is: else it would wish for the same again and again.
+// wish says on what terms job j may choose its spot. For one without a place
+// the dice say where it is at times, or it would wish for the same again and again.
 func (p *polisher) wish(j int32) ask {
-	a := ask{factor: p.dice.Float64() * 1.2, push: true, force: tuneForce * p.dice.Float64()}
-	random := tuneR2
-	if p.hands[0].was.way < 0 {
-		random = tuneR
-	}
-	if p.dice.Float64() >= random {
+	a := ask{factor: 1.2 * p.dice.Float64(), push: true, force: p.dice.Float64()}
+	if p.hands[0].was.way >= 0 || p.dice.IntN(2) == 0 {
 		return a
 	}
-	job := &p.in.Jobs[j]
-	options := p.options[j]
+	job, options := &p.in.Jobs[j], p.options[j]
 	w := options[p.dice.IntN(len(options))].way
 	way := &job.Ways[w]
 	from := max(job.Release, way.From)
@@ -312,25 +297,19 @@ func (p *polisher) wish(j int32) ask {
 	return a
 }
 
-// push gives a lifted job the place that it wants, and lifts those that are in
-// its way. If there are too many of them it gets none.
+// push gives a lifted job the spot that it wishes for, and lifts those that
+// are in its way. If there are too many of them it gets none.
 func (p *polisher) push(j int32, a ask) {
-	job := &p.in.Jobs[j]
 	at := p.respondIn(int(j), a)
 	if at.way < 0 {
 		return
 	}
-	p.target = append(p.target[:0], p.slots[:at.n]...)
-	way := &job.Ways[at.way]
+	p.target = append(p.target[:0], p.slots...)
+	way := &p.in.Jobs[j].Ways[at.way]
 	for _, t := range p.target {
 		cell := p.in.Cell(way.Site, t)
 		for !p.fits(way.Use, cell) {
 			k := p.someone(cell)
-			for n := p.dice.IntN(tuneK + 1); n > 0; n-- {
-				if l := p.someone(cell); l >= 0 && p.size[l] < p.size[k] {
-					k = l
-				}
-			}
 			if k < 0 || len(p.hands) >= mostLifted {
 				return
 			}
@@ -340,21 +319,56 @@ func (p *polisher) push(j int32, a ask) {
 	p.put(j, at, p.target)
 }
 
-// someone returns a job that runs in the cell, -1 if there is none.
+// someone returns a job that runs in the cell and that this step has not
+// moved, -1 if there is none.
 func (p *polisher) someone(cell int) int32 {
-	set := p.scratch
 	for i, word := range p.inCell[cell*p.words:][:p.words] {
-		set[i] = word &^ p.up[i]
+		p.set[i] = word &^ p.up[i]
 	}
 	at := p.dice.IntN(p.words * 64)
-	word := set[at>>6] >> (at & 63) << (at & 63)
+	word := p.set[at>>6] >> (at & 63) << (at & 63)
 	for i := range p.words + 1 {
 		if word != 0 {
 			return int32((at>>6+i)%p.words*64 + bits.TrailingZeros64(word))
 		}
-		word = set[(at>>6+i+1)%p.words]
+		word = p.set[(at>>6+i+1)%p.words]
 	}
 	return -1
+}
+
+// lift takes job j from where it is, and remembers where that was.
+func (p *polisher) lift(j int32) {
+	p.hands = append(p.hands, lifted{j, p.now.of[j], int32(len(p.wasAt))})
+	p.wasAt = append(p.wasAt, p.now.slotsOf(j)...)
+	p.up[j>>6] |= 1 << (j & 63)
+	p.clear(j)
+}
+
+// clear leaves job j without a place, put gives it one.
+func (p *polisher) clear(j int32) {
+	if at, slots := p.now.of[j], p.now.slotsOf(j); at.way >= 0 {
+		way := &p.in.Jobs[j].Ways[at.way]
+		p.give(way.Site, way.Use, slots)
+		p.flip(j, way.Site, slots)
+	}
+	p.now.of[j] = spot{way: -1, cost: p.in.Jobs[j].Missing}
+}
+
+func (p *polisher) put(j int32, at spot, slots []int32) {
+	p.now.set(j, at, slots)
+	if at.way >= 0 {
+		way := &p.in.Jobs[j].Ways[at.way]
+		p.take(way.Site, way.Use, slots[:at.n])
+		p.flip(j, way.Site, slots[:at.n])
+	}
+}
+
+// flip notes that j runs in these slots, or no more.
+func (p *polisher) flip(j, site int32, slots []int32) {
+	cell := p.in.Cell(site, 0)
+	for _, t := range slots {
+		p.inCell[(cell+int(t))*p.words+int(j>>6)] ^= 1 << (j & 63)
+	}
 }
 
 // keep makes the step last.
@@ -362,12 +376,8 @@ func (p *polisher) keep() {
 	for _, l := range p.hands {
 		j := l.job
 		p.up[j>>6] &^= 1 << (j & 63)
-		switch out := p.now.of[j].way < 0; {
-		case out && l.was.way >= 0:
+		if p.now.of[j].way < 0 && l.was.way >= 0 {
 			p.homeless = append(p.homeless, j)
-			p.out++
-		case !out && l.was.way < 0:
-			p.out--
 		}
 		if !p.isChanged[j] {
 			p.isChanged[j] = true
@@ -385,7 +395,7 @@ func (p *polisher) keep() {
 }
 
 // undo takes the step back.
-func (p *polisher) undo(before float64) {
+func (p *polisher) undo() {
 	for _, l := range p.hands {
 		p.clear(l.job)
 		p.up[l.job>>6] &^= 1 << (l.job & 63)
@@ -393,71 +403,61 @@ func (p *polisher) undo(before float64) {
 	for _, l := range p.hands {
 		p.put(l.job, l.was, p.wasAt[l.from:])
 	}
-	p.cost = before
+}
+
+// restart goes back to the best plan.
+func (p *polisher) restart() {
+	for _, j := range p.changed {
+		p.clear(j)
+	}
+	for _, j := range p.changed {
+		p.put(j, p.best.of[j], p.best.slotsOf(j))
+		p.isChanged[j] = false
+	}
+	p.changed = p.changed[:0]
+	p.cost = p.low
+	p.homeless = p.homeless[:0]
+	for _, j := range p.movable {
+		if p.now.of[j].way < 0 {
+			p.homeless = append(p.homeless, j)
+		}
+	}
 }
 
 // write puts the best plan into s.
 func (p *polisher) write(s *Solution) {
-	movable := make([]bool, len(p.in.Jobs))
-	for _, j := range p.movable {
-		movable[j] = true
-	}
 	old := *s
-	s.First, s.Runs, s.Cost, s.Missing, s.Unplaced = make([]uint32, 0, len(old.First)), nil, 0, 0, 0
+	s.First, s.Runs = make([]uint32, 1, len(old.First)), make([]Run, 0, len(old.Runs))
+	s.Cost, s.Missing, s.Unplaced = 0, 0, 0
+	next := p.movable
 	for j := range p.in.Jobs {
-		job := &p.in.Jobs[j]
-		s.First = append(s.First, uint32(len(s.Runs)))
-		if !movable[j] {
-			s.Runs = append(s.Runs, old.Of(j)...)
-		} else if at := p.best.of[j]; at.way >= 0 {
-			for i, t := range p.best.slotsOf(int32(j)) {
-				if last := len(s.Runs) - 1; i > 0 && s.Runs[last].To == t {
-					s.Runs[last].To++
-				} else {
-					s.Runs = append(s.Runs, Run{From: t, To: t + 1, Way: at.way})
-				}
-			}
-		}
-		if int(s.First[j]) == len(s.Runs) {
-			s.Unplaced++
-			s.Missing += job.Missing
+		from := len(s.Runs)
+		if len(next) > 0 && int(next[0]) == j {
+			s.Runs = appendRuns(s.Runs, p.best.of[j].way, p.best.slotsOf(next[0]))
+			next = next[1:]
 		} else {
-			s.Cost += p.in.costOf(job, s.Runs[s.First[j]:])
+			s.Runs = append(s.Runs, old.Of(j)...)
+		}
+		s.First = append(s.First, uint32(len(s.Runs)))
+		if len(s.Runs) == from {
+			s.Unplaced++
+			s.Missing += p.in.Jobs[j].Missing
+		} else {
+			s.Cost += p.in.cost(j, s.Runs[from:])
 		}
 	}
-	s.First = append(s.First, uint32(len(s.Runs)))
 }
 
-// costOf returns what a job costs in these runs.
-func (in *Instance) costOf(job *Job, runs []Run) float64 {
-	way := &job.Ways[runs[0].Way]
-	sum := way.Fixed
-	for _, r := range runs {
-		kw := way.KW
-		if job.Kind == Elastic {
-			kw = job.Levels[r.Level].KW
-		}
-		for t := r.From; t < r.To; t++ {
-			sum += kw * in.Cost[job.Table][in.Cell(way.Site, t)]
+// appendRuns appends the runs that slots, by rising time, are.
+func appendRuns(runs []Run, way int16, slots []int32) []Run {
+	for i, t := range slots {
+		if i > 0 && slots[i-1]+1 == t {
+			runs[len(runs)-1].To++
+		} else {
+			runs = append(runs, Run{From: t, To: t + 1, Way: way})
 		}
 	}
-	return sum
+	return runs
 }
 
-var tuneHome = env("H", .5)
-var tuneK = int(env("K", 0))
-var tuneC = env("C", .0)
-var tuneR = env("R", .5)
-var tuneR2 = env("R2", .05)
-var tuneA, tuneB, tuneN = env("A", 1.1), env("SB", .3), int(env("N", 20))
 var tuneSeed uint64
-var tuneForce, tuneForce2 = env("F", 1), env("G", 1)
-
-func env(n string, d float64) float64 {
-	if v, err := strconv.ParseFloat(os.Getenv(n), 64); err == nil {
-		return v
-	}
-	return d
-}
-
-var mostLifted = int(env("M", 40))

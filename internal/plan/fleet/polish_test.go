@@ -31,7 +31,8 @@ func inOrder(in *Instance, order []int32, prices Prices, factor float64) Solutio
 		p.cost += p.now.of[j].cost
 		p.keep()
 	}
-	p.best = p.now
+	copy(p.best.of, p.now.of)
+	copy(p.best.slots, p.now.slots)
 	p.write(&s)
 	return s
 }
@@ -130,7 +131,8 @@ func priced(in *Instance, passes int) Solution {
 			p.keep()
 		}
 		if p.cost < s.Cost+s.Missing {
-			p.best = p.now
+			copy(p.best.of, p.now.of)
+			copy(p.best.slots, p.now.slots)
 			p.write(&s)
 		}
 	}

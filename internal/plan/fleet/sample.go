@@ -42,3 +42,15 @@ func (c *crowd) work(j *member) float64 {
 	p := &c.ways[j.first]
 	return p.use * float64(p.need)
 }
+
+// sampleRest returns at most n of the parties, each of which stands for as many.
+func (c *crowd) sampleRest(n int) []party {
+	step := (len(c.rest) + n - 1) / n
+	var all []party
+	for i := 0; i < len(c.rest); i += max(1, step) {
+		q := c.rest[i]
+		q.weight = float64(min(step, len(c.rest)-i))
+		all = append(all, q)
+	}
+	return all
+}
