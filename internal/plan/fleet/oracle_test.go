@@ -57,8 +57,8 @@ func TestOracle(t *testing.T) {
 	var all []optimum
 	for _, c := range towns() {
 		in := c.make()
-		start := Solve(in, Options{Passes: 30})
-		polish(in, &start, 3_000_000)
+		start := Solve(in, Options{})
+		polish(in, &start, 100*thorough)
 		if err := Verify(in, &start); err != nil {
 			t.Fatal(err)
 		}

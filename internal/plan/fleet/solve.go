@@ -106,6 +106,12 @@ func Solve(in *Instance, o Options) Solution {
 	}
 	out := s.crowd.solution()
 	out.Prices, out.Bound = s.crowd.table(s.prices), s.bound
+
+	// 7. In a small world single jobs matter: prices alone do not see how they
+	// fit together.
+	if len(in.Jobs) <= small && (out.Unplaced > 0 || out.Gap() > o.Gap) {
+		polish(in, &out, thorough)
+	}
 	return out
 }
 
