@@ -62,7 +62,7 @@ func (o *Outsider) Choose(r Round) {
 // Taken returns what the jobs take, by thing and cell.
 func (o *Outsider) Taken() [][]float64 {
 	o.s.count()
-	return o.s.table(o.s.own)
+	return o.s.crowd.table(o.s.own)
 }
 
 // Fit makes the jobs take no more than a room of their own, by thing and cell,

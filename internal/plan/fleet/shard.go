@@ -17,6 +17,9 @@ type shard struct {
 	price []float64 // what it believes a unit costs; in a fixed room, the price that is paid
 	left  []float64 // room of its own that is left, in a fixed room
 
+	table *desk       // where the parties are asked
+	rooms [][]float64 // left, by thing
+
 	row, best, spare []float64
 	was              []int32
 	others           float64 // how many shards there are besides
