@@ -81,7 +81,7 @@ func newHand(in *Instance, p Prices) *hand {
 	}
 	for j := range in.Jobs {
 		job := &in.Jobs[j]
-		if !handy(job) {
+		if !plain(job) {
 			continue
 		}
 		all := make([]option, 0, len(job.Ways))
@@ -126,18 +126,7 @@ func meanWorth(in *Instance, r int) float64 {
 	return cost / used
 }
 
-// handy reports whether a hand can place the job.
-func handy(job *Job) bool {
-	switch job.Kind {
-	case Rigid:
-		return len(job.Ceilings) == 0
-	case Interruptible:
-		return len(job.Ceilings) == 0 && job.Resume == 0 && job.MinRun <= 1 && job.Pauses == 0
-	}
-	return false
-}
-
-// respondIn finds the spot that is cheapest for a handy job, on the terms of
+// respondIn finds the spot that is cheapest for a plain job, on the terms of
 // a. It leaves the slots in h.slots. The way is -1 if there is none.
 func (h *hand) respondIn(j int, a ask) spot {
 
@@ -201,6 +190,11 @@ func (h *hand) weigh(job *Job, way *Way, from, to int32, a ask) {
 	value := h.value[:end-cell]
 	for i, v := range h.in.Cost[job.Table][cell:end] {
 		value[i] = v * way.KW
+	}
+	for _, s := range h.in.denied(job.Denied) {
+		for t := max(s.From, from); t < min(s.To, to); t++ {
+			value[t-from] = math.Inf(1)
+		}
 	}
 	for r, u := range way.Use {
 		if u == 0 {

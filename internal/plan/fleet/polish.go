@@ -124,7 +124,7 @@ func newPolisher(in *Instance, s *Solution) *polisher {
 	words := (n + 63) / 64
 	p := &polisher{
 		hand:      newHand(in, s.Prices),
-		dice:      rand.New(rand.NewPCG(diceSeed+tuneSeed, uint64(n))),
+		dice:      rand.New(rand.NewPCG(diceSeed, uint64(n))),
 		ideal:     make([]float64, n),
 		size:      make([]float64, n),
 		words:     words,
@@ -135,9 +135,11 @@ func newPolisher(in *Instance, s *Solution) *polisher {
 		up:        make([]uint64, words),
 		set:       make([]uint64, words),
 	}
-	tied := make([]bool, n) // to the time of another
-	for _, a := range in.After {
-		tied[a[0]], tied[a[1]] = true, true
+	tied := make([]bool, n) // to others
+	for _, g := range groups(in) {
+		for _, j := range g.family.jobs {
+			tied[j] = true
+		}
 	}
 	slots := int32(0)
 	for j := range in.Jobs {
@@ -466,5 +468,3 @@ func appendRuns(runs []Run, way int16, slots []int32) []Run {
 	}
 	return runs
 }
-
-var tuneSeed uint64
