@@ -48,29 +48,39 @@ func optima(t testing.TB) []optimum {
 	return all
 }
 
-// TestOracle finds the optima again. What cbc cannot prove in time stands with
-// its best bound and the best plan that is known.
+// TestOracle finds the optima that are not in testdata yet: delete those that
+// are to be found again. What cbc cannot prove in time stands with its best
+// bound and the best plan that is known.
 func TestOracle(t *testing.T) {
 	if *oracle == 0 {
 		t.Skip("needs cbc: go test ./internal/plan/fleet -run TestOracle -oracle 10m")
 	}
+	have := map[town]optimum{}
+	if _, err := os.Stat(optimaFile); err == nil {
+		for _, o := range optima(t) {
+			have[o.World] = o
+		}
+	}
 	var all []optimum
 	for _, c := range towns() {
-		in := c.make()
-		start := Solve(in, Options{})
-		polish(in, &start, 100*thorough)
-		if err := Verify(in, &start); err != nil {
-			t.Fatal(err)
+		o, ok := have[c]
+		if !ok {
+			in := c.make()
+			start := Solve(in, Options{})
+			polish(in, &start, 100*thorough)
+			if err := Verify(in, &start); err != nil {
+				t.Fatal(err)
+			}
+			best, bound, lp := askOracle(t, in, &start, *oracle)
+			o = optimum{World: c, Best: start.Cost + start.Missing, Bound: max(start.Bound, lp), LP: lp}
+			if best < o.Best {
+				o.Best = best
+			}
+			if bound > o.Bound {
+				o.Bound = bound
+			}
+			o.Proven = o.Bound > o.Best*(1-2e-6)
 		}
-		best, bound, lp := askOracle(t, in, &start, *oracle)
-		o := optimum{World: c, Best: start.Cost + start.Missing, Bound: max(start.Bound, lp), LP: lp}
-		if best < o.Best {
-			o.Best = best
-		}
-		if bound > o.Bound {
-			o.Bound = bound
-		}
-		o.Proven = o.Bound > o.Best*(1-2e-6)
 		t.Logf("%v: %+v", c, o)
 		all = append(all, o)
 		text, err := json.MarshalIndent(all, "", "\t")
@@ -82,6 +92,10 @@ func TestOracle(t *testing.T) {
 		}
 	}
 }
+
+// mostInteger is how many jobs a world has at most of which cbc is asked for
+// more than the relaxation: it breaks down on greater ones.
+const mostInteger = 500
 
 // writeProgram writes in as an integer program in time: a variable for each
 // start of rigid work, one for each slot of interruptible work.
@@ -181,7 +195,11 @@ func askOracle(t *testing.T, in *Instance, start *Solution, limit time.Duration)
 		}
 		args = append(args, "-mips", mips)
 	}
-	out, err := exec.Command("cbc", append(args, "-solve", "-quit")...).CombinedOutput()
+	solve := "-solve"
+	if len(in.Jobs) > mostInteger {
+		args, solve = []string{program}, "-initialSolve"
+	}
+	out, err := exec.Command("cbc", append(args, solve, "-quit")...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("cbc: %v\n%s", err, out)
 	}
@@ -192,6 +210,10 @@ func askOracle(t *testing.T, in *Instance, start *Solution, limit time.Duration)
 		}
 		v, _ := strconv.ParseFloat(string(m[1]), 64)
 		return v
+	}
+	if solve == "-initialSolve" {
+		lp = number(`Optimal objective (\S+)`)
+		return math.NaN(), lp, lp
 	}
 	best = number(`Objective value:\s+(\S+)`)
 	lp = number(`Continuous objective value is (\S+)`)
