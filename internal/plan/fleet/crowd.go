@@ -168,7 +168,7 @@ func (g *ground) place(job *Job, w int) (place, bool) {
 	way := &job.Ways[w]
 	p := place{site: way.Site, lo: max(job.Release, way.From), hi: job.Due, need: way.Need,
 		index: int16(w), denied: job.Denied, kw: way.KW, use: way.Use[0], fixed: way.Fixed}
-	if p.lo > p.hi-p.need {
+	if p.lo > p.hi-p.need { // Due is not below 0, so this holds for any Need
 		return p, false
 	}
 	from, to := g.in.Cell(p.site, p.lo), g.in.Cell(p.site, p.hi-1)+1

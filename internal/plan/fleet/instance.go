@@ -276,7 +276,7 @@ func circle(n int, after [][2]int32) (int32, bool) {
 
 func (in *Instance) validate(j *Job) error {
 	switch {
-	case j.Release < 0 || int(j.Due) > len(in.Hours):
+	case j.Release < 0 || j.Due < 0 || int(j.Due) > len(in.Hours):
 		return fmt.Errorf("its slots [%d, %d) are not in [0, %d)", j.Release, j.Due, len(in.Hours))
 	case int(j.Table) >= len(in.Cost):
 		return fmt.Errorf("it goes by table %d of %d", j.Table, len(in.Cost))

@@ -30,21 +30,29 @@ func (s *solver) cost() float64 {
 	return cost
 }
 
-// keep keeps the plan as it stands, which costs so much.
+// keep keeps the plan as it stands, which costs so much, if it is the best yet.
 func (s *solver) keep(cost float64) {
 	c, k := s.crowd, &s.best
+	if cost >= k.cost {
+		return
+	}
 	k.cost = cost
 	k.jobs = append(k.jobs[:0], c.jobs...)
 	k.held = append(k.held[:0], c.held...)
 	k.rest = append(k.rest[:0], c.rest...)
 }
 
-// restore goes back to the best plan.
-func (s *solver) restore() {
+// restore goes back to the plan that was kept if the one that stands, which
+// costs so much, is worse, and returns what costs less.
+func (s *solver) restore(cost float64) float64 {
+	if cost <= s.best.cost {
+		return cost
+	}
 	copy(s.crowd.jobs, s.best.jobs)
 	copy(s.crowd.held, s.best.held)
 	copy(s.crowd.rest, s.best.rest)
 	s.count()
+	return s.best.cost
 }
 
 // spent returns what the plan of s costs, with what is charged for those who

@@ -56,7 +56,7 @@ func (d *desk) everyStart(w int) float64 {
 	d.look(0, w, way.KW, way.Use)
 	value := math.Inf(1)
 	var at Run
-	for s := d.lo; s+way.Need <= d.hi; s++ {
+	for s := d.lo; s <= d.hi-way.Need; s++ {
 		if !d.may(0, int(s-d.lo)) {
 			continue
 		}

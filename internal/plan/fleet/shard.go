@@ -296,9 +296,12 @@ func hair(room float64) float64 { return 1e-9 * max(1, room) }
 func (s *shard) over(i int) bool { return s.left[i] < 0 && s.left[i] < -hair(s.m.room[i]) }
 
 // spread moves members of stretch k out of the cells that are too full, if
-// that costs at most regret for each unit in a slot; with +Inf, some lose
-// their place.
+// that costs at most regret for each kilowatt in a slot, as a share of what one
+// costs in the mean; with +Inf, some lose their place.
 func (s *shard) spread(k, of int, regret float64) {
+	if !math.IsInf(regret, 1) {
+		regret *= s.m.typical
+	}
 	from, to := share(len(s.jobs), k, of)
 	for i := from; i < to; i++ {
 		j := &s.jobs[i]

@@ -45,16 +45,12 @@ func Solve(in *Instance, o Options) Solution {
 		o.Gap = 0.0005
 	}
 	// 1. Write the jobs down in the form in which they are asked.
-	var warm Prices
-	if o.Warm != nil {
-		warm = o.Warm.Prices
-	}
 	c := newCrowd(in)
-	s := &solver{in: in, o: o, crowd: c, market: newMarket(in, c, warm), bound: math.Inf(-1)}
+	s := &solver{in: in, o: o, crowd: c, market: newMarket(in, c), bound: math.Inf(-1)}
 
 	// 2. Learn prices: from an earlier plan, or from samples of the jobs that
 	// grow. A sample costs little and is soon near.
-	s.learn(len(warm) > 0)
+	s.learn(o.Warm != nil && s.market.adopt(o.Warm.Prices))
 	s.split(c.jobs, c.rest)
 	s.market.stiffen(soft)
 
@@ -63,12 +59,12 @@ func Solve(in *Instance, o Options) Solution {
 		passes, rounds = 2, mostRounds
 	}
 	s.best.cost = math.Inf(1)
-	last, worse := math.Inf(1), 0
-	for round := 0; ; round++ {
+	cost, last, worse := 0.0, math.Inf(1), 0
+	for round := 1; ; round++ {
 		// 3. All jobs choose, at prices that rise where too many come and fall
 		// where too few do.
 		for i := range passes {
-			s.pass(round == 0 && i == 0)
+			s.pass(round == 1 && i == 0)
 			s.market.raise()
 		}
 
@@ -81,28 +77,26 @@ func Solve(in *Instance, o Options) Solution {
 		// prices are nearer than they were. A plan made anew from better
 		// prices may be worse by chance, so the best is kept.
 		s.certify()
-		cost := s.cost()
+		cost = s.cost()
 		now := gap(min(cost, s.best.cost), s.bound)
 		if worse++; now < 0.95*last {
 			last, worse = now, 0
 		}
-		if round+1 == rounds || now <= o.Gap || worse == 3 {
-			if cost > s.best.cost {
-				s.restore()
-			}
+		if round == rounds || now <= o.Gap || worse == 3 {
 			break
 		}
-		if cost < s.best.cost {
-			s.keep(cost)
-		}
+		s.keep(cost)
 	}
+	cost = s.restore(cost)
 
 	// 6. Last touches: who has no place gets one if others can make room, and
 	// what is paid for no longer counts.
-	if s.unplaced() > 0 || last > o.Gap {
+	if s.unplaced() > 0 || gap(cost, s.bound) > o.Gap {
+		s.keep(cost)
 		s.refill(0.4)
 		s.rescue()
 		s.refill(0)
+		s.restore(s.cost())
 	}
 	out := s.crowd.solution()
 	out.Prices, out.Bound = s.crowd.table(s.prices), s.bound
@@ -175,7 +169,7 @@ func (s *solver) learn(near bool) {
 		case level == 0:
 			stiffness = hard
 		}
-		s.split(s.crowd.sample(min(n, size)), s.crowd.sampleRest(size))
+		s.split(s.crowd.sample(size), s.crowd.sampleRest(size))
 		// Half as hard as soon as nearly all fits, or four passes changed
 		// little: more would only swing.
 		for i, at := 0, 1; i < 32; i, at = i+1, at+1 {
@@ -241,12 +235,11 @@ var regrets = []float64{0.001, 0.004, 0.016, 0.06, 0.25, 1, 4, math.Inf(1)}
 // costs little.
 func (s *solver) settle() {
 	s.count()
-	unit := s.in.meanTable()
 	for _, regret := range regrets {
 		if s.market.excess() == 0 {
 			return
 		}
-		s.rounds(len(s.shards), 1, func(h *shard, k, of int) { h.spread(k, of, regret*unit) })
+		s.rounds(len(s.shards), 1, func(h *shard, k, of int) { h.spread(k, of, regret) })
 	}
 }
 
@@ -266,20 +259,6 @@ func (s *solver) rounds(of int, factor float64, f func(h *shard, k, of int)) {
 		})
 		s.market.exchange(s.shards)
 	}
-}
-
-// meanTable returns the mean size of the costs in the tables.
-func (in *Instance) meanTable() float64 {
-	sum, n := 0.0, 0
-	for _, table := range in.Cost {
-		for _, v := range table {
-			if !math.IsNaN(v) {
-				sum += math.Abs(v)
-				n++
-			}
-		}
-	}
-	return sum / float64(max(1, n))
 }
 
 // certify derives the bound at the prices, and keeps the best.
