@@ -100,6 +100,7 @@ func TestHandAgainstRespond(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 11))
 		in := oddWorld(r, 6, 3+r.IntN(8), 1+r.IntN(3))
+		deny(r, in)
 		p := randomPrices(r, in)
 		h := newHand(in, p)
 		left := *in // what others leave
@@ -148,6 +149,14 @@ func TestHandAgainstRespond(t *testing.T) {
 	}
 }
 
+// deny keeps some jobs out of some slots.
+func deny(r *rand.Rand, in *Instance) {
+	in.Denied = [][]Span{{{1, 2}}, {{0, 1}, {2, 3}}}
+	for j := range in.Jobs {
+		in.Jobs[j].Denied = int32(r.IntN(len(in.Denied) + 1))
+	}
+}
+
 // Against all plans there are, in worlds of up to six jobs and several things:
 // polish makes of no plan at all the best one nearly always, and of none a worse.
 func TestPolishSmallWorlds(t *testing.T) {
@@ -190,6 +199,7 @@ func FuzzPolish(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		r := rand.New(rand.NewPCG(seed, 13))
 		in := oddWorld(r, 1+r.IntN(40), 3+r.IntN(20), 1+r.IntN(3))
+		deny(r, in)
 		for j := range in.Jobs {
 			job := &in.Jobs[j]
 			for w := range job.Ways {
