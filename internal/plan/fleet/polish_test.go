@@ -244,6 +244,28 @@ func FuzzPolish(f *testing.F) {
 	})
 }
 
+// A job that polish does not move keeps its room, however much another would
+// like to have it.
+func TestPolishLeaves(t *testing.T) {
+	in := &Instance{
+		Hours: []float64{1, 1}, Sites: []Site{{ID: "a"}}, Things: []string{"cpu"},
+		Room: [][]float64{{1, 1}}, Cost: [][]float64{{10, 500}},
+	}
+	way := []Way{{Need: 1, KW: 1, Use: []float64{1}}}
+	in.Jobs = []Job{
+		{Due: 2, Ways: way, Missing: 9999, Ceilings: []Ceiling{{Most: 1000}}},
+		{Due: 2, Ways: way, Missing: 9999},
+	}
+	s := planOf(in, [][]Run{{{From: 0, To: 1}}, nil})
+	polish(in, &s, 10_000)
+	if err := Verify(in, &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.Unplaced > 0 || s.Cost != 510 {
+		t.Errorf("the plan costs %v and leaves %d out, want 510 and none", s.Cost, s.Unplaced)
+	}
+}
+
 // Steps allocate nothing: a plan in a tenth of a second has no time for it.
 func TestPolishAllocates(t *testing.T) {
 	in := town{Jobs: 100, Hours: 48, Sites: 2, Use: .8, Most: 4, Seed: 1}.make()
