@@ -23,6 +23,7 @@ const (
 	small        = 2000
 	thorough     = 6_000_000
 	thoroughEach = 60_000
+	mostSets     = 4 << 20 // words of eight bytes
 )
 
 // How steps are made. The figures are the best of those that were tried on the
@@ -41,6 +42,9 @@ const (
 // Jobs of kinds that it has no hand for, and those that wait for others, stay
 // where they are.
 func polish(in *Instance, s *Solution, effort int) {
+	if sets(in) > mostSets {
+		return // few jobs, but so many cells that the sets would fill the memory
+	}
 	p := newPolisher(in, s)
 	if len(p.movable) == 0 {
 		return
@@ -67,6 +71,9 @@ func polish(in *Instance, s *Solution, effort int) {
 	}
 	p.write(s)
 }
+
+// sets returns how many words it takes to write down who runs where.
+func sets(in *Instance) int { return (len(in.Jobs) + 63) / 64 * in.Cells() }
 
 type polisher struct {
 	*hand
@@ -128,7 +135,7 @@ func newPolisher(in *Instance, s *Solution) *polisher {
 		ideal:     make([]float64, n),
 		size:      make([]float64, n),
 		words:     words,
-		inCell:    make([]uint64, words*in.Cells()),
+		inCell:    make([]uint64, sets(in)),
 		now:       spots{of: make([]spot, n), first: make([]int32, n)},
 		isChanged: make([]bool, n),
 		stress:    slices.Repeat([]float64{0.3}, n),

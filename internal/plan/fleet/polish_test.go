@@ -266,6 +266,20 @@ func TestPolishLeaves(t *testing.T) {
 	}
 }
 
+// A world of few jobs and very many cells is left as it is: who runs where would
+// fill the memory.
+func TestPolishWideWorlds(t *testing.T) {
+	in := oddWorld(rand.New(rand.NewPCG(1, 1)), 3, 4, 2)
+	slots := mostSets/len(in.Sites) + 1
+	in.Hours = make([]float64, slots)
+	s := planOf(&Instance{Jobs: in.Jobs}, make([][]Run, len(in.Jobs)))
+	before := s
+	polish(in, &s, 1000)
+	if !reflect.DeepEqual(s, before) {
+		t.Error("it was polished")
+	}
+}
+
 // Steps allocate nothing: a plan in a tenth of a second has no time for it.
 func TestPolishAllocates(t *testing.T) {
 	in := town{Jobs: 100, Hours: 48, Sites: 2, Use: .8, Most: 4, Seed: 1}.make()
