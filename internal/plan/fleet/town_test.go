@@ -62,11 +62,11 @@ func (c town) make() *Instance {
 	table := make([]float64, cells)
 	for z := range c.Sites {
 		in.Sites = append(in.Sites, Site{ID: fmt.Sprintf("s%d", z), Zone: fmt.Sprintf("z%d", z)})
-		mean, solar, peak := 150+350*r.Float64(), .1+.3*r.Float64(), 10+4*r.Float64()
+		mean, swing, worst := 150+350*r.Float64(), .1+.3*r.Float64(), 10+4*r.Float64()
 		drift := 0.0
 		for t := range c.Hours {
 			drift = .95*drift + .03*r.NormFloat64()
-			table[z*c.Hours+t] = mean * (1 - solar*math.Cos(2*math.Pi*(float64(t)-peak-12)/24) + drift)
+			table[z*c.Hours+t] = mean * (1 - swing*math.Cos(2*math.Pi*(float64(t)-worst-12)/24) + drift)
 		}
 	}
 	in.Cost = [][]float64{table}
