@@ -26,7 +26,7 @@ var oracle = flag.Duration("oracle", 0, "find the optima in testdata again with 
 // optimum is what the oracle found of one world.
 type optimum struct {
 	World town
-	Best  float64 // cost and charges of the best plan that is known, by anyone
+	Best  float64 // cost and charges of the best plan that anyone has found, in however long
 	Bound float64 // no plan costs less
 	LP    float64 // of the relaxation
 	// Proven says that Best is the optimum, to the precision of the oracle.

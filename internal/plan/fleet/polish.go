@@ -38,7 +38,8 @@ const (
 	nearEnough = 1e-4 // share of the bound within which there is no more to gain
 )
 
-// polish makes s cheaper, never dearer, until it has looked at effort slots.
+// polish makes s cheaper, never dearer, until it has looked at effort slots, or
+// at twice as many if a job has no place by then.
 // Jobs of kinds that it has no hand for, and those that wait for others, stay
 // where they are.
 func polish(in *Instance, s *Solution, effort int) {
@@ -58,9 +59,15 @@ func polish(in *Instance, s *Solution, effort int) {
 		enough = max(enough, s.Bound+nearEnough*math.Abs(s.Bound)-p.fixed)
 	}
 	enough += 1e-9 * math.Abs(enough)
+	longer := false
 	for steps := 1; p.looked < effort && p.low > enough; steps++ {
 		done := float64(p.looked) / float64(effort)
 		if done > strictFrom && !p.strict {
+			if !longer && p.leavesOut() {
+				longer = true // a job without a place is worth the time of one more try
+				effort *= 2
+				continue
+			}
 			p.strict = true
 			p.restart()
 		}
@@ -419,6 +426,11 @@ func (p *polisher) undo() {
 	for _, l := range p.hands {
 		p.put(l.job, l.was, p.wasAt[l.from:])
 	}
+}
+
+// leavesOut reports whether a job has no place in the best plan.
+func (p *polisher) leavesOut() bool {
+	return slices.ContainsFunc(p.movable, func(j int32) bool { return p.best.of[j].way < 0 })
 }
 
 // restart goes back to the best plan.
