@@ -22,7 +22,7 @@ import (
 const (
 	small        = 2000
 	thorough     = 6_000_000
-	thoroughEach = 60_000
+	thoroughEach = 100_000
 	mostSets     = 4 << 20 // words of eight bytes
 )
 

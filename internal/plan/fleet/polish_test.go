@@ -2,12 +2,15 @@ package fleet
 
 import (
 	"cmp"
+	"flag"
 	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
 	"testing"
 )
+
+var everyTown = flag.Bool("towns", false, "compare the plans of all small worlds with their optima, not of every third")
 
 // The plans of small crowded worlds are near the best that anyone knows: the
 // optimum, where a solver of integer programs can prove it. All jobs have a
@@ -17,8 +20,12 @@ func TestPolishAgainstOptima(t *testing.T) {
 	if len(known) != len(towns()) {
 		t.Fatalf("optima of %d worlds are known, there are %d", len(known), len(towns()))
 	}
-	var sum float64
+	var sum, n float64
 	for i, o := range known {
+		if i%3 > 0 && !*everyTown {
+			continue
+		}
+		n++
 		if o.World != towns()[i] {
 			t.Fatalf("the optimum is of %v, the world is %v", o.World, towns()[i])
 		}
@@ -39,7 +46,7 @@ func TestPolishAgainstOptima(t *testing.T) {
 			t.Errorf("%v: %d have no place, and the plan is %.2f %% over the best", o.World, s.Unplaced, 100*over)
 		}
 	}
-	if mean := sum / float64(len(known)); mean > .006 {
+	if mean := sum / n; mean > .006 {
 		t.Errorf("plans are %.2f %% over the best on average", 100*mean)
 	}
 }
