@@ -10,27 +10,30 @@ type kept struct {
 	rest []party
 }
 
-// gap returns how far k is from bound at most, as a share of it.
-func (k *kept) gap(bound float64) float64 {
-	if k.jobs == nil && k.rest == nil {
-		return math.Inf(1)
-	}
+// gap returns how far a plan of the given cost is from bound at most, as a
+// share of it.
+func gap(cost, bound float64) float64 {
 	if bound == 0 {
-		return k.cost
+		return cost
 	}
-	return (k.cost - bound) / math.Abs(bound)
+	return (cost - bound) / math.Abs(bound)
 }
 
-// keep keeps the plan as it stands if it is the best yet.
-func (s *solver) keep() {
-	c, k := s.crowd, &s.best
+// cost returns what the plan as it stands costs.
+func (s *solver) cost() float64 {
 	sums := make([]float64, len(s.shards))
 	s.o.Par(len(s.shards), func(i int) { sums[i] = s.shards[i].spent() })
 	cost := 0.0
 	for _, v := range sums {
 		cost += v
 	}
-	if k.jobs != nil && cost >= k.cost {
+	return cost
+}
+
+// keep keeps the plan as it stands, which costs so much, if it is the best yet.
+func (s *solver) keep(cost float64) {
+	c, k := s.crowd, &s.best
+	if cost >= k.cost {
 		return
 	}
 	k.cost = cost
@@ -39,12 +42,17 @@ func (s *solver) keep() {
 	k.rest = append(k.rest[:0], c.rest...)
 }
 
-// restore goes back to the best plan.
-func (s *solver) restore() {
+// restore goes back to the plan that was kept if the one that stands, which
+// costs so much, is worse, and returns what costs less.
+func (s *solver) restore(cost float64) float64 {
+	if cost <= s.best.cost {
+		return cost
+	}
 	copy(s.crowd.jobs, s.best.jobs)
 	copy(s.crowd.held, s.best.held)
 	copy(s.crowd.rest, s.best.rest)
 	s.count()
+	return s.best.cost
 }
 
 // spent returns what the plan of s costs, with what is charged for those who
@@ -56,7 +64,7 @@ func (s *shard) spent() float64 {
 		t.add(s.total(&s.jobs[i]))
 	}
 	for i := range s.rest {
-		t.add(s.sum(&s.rest[i]))
+		t.add(s.desk(false).comesTo(&s.rest[i]))
 	}
 	return t.sum()
 }

@@ -5,39 +5,50 @@ import "math"
 // market is the cells, with what a unit in each of them costs and how much is
 // taken. Its tables are flat: thing × cells + cell.
 type market struct {
-	room  []float64
-	price []float64 // Lagrange's multipliers: the prices of the bound
-	slope []float64 // what a price rises by for each unit that is taken
-	base  []float64 // price less slope × room: what a unit costs in an empty cell, if above 0
-	taken []float64 // by everyone, when they last told each other
-	unit  []float64 // what running costs for each unit of a thing, by thing
-	mean  []float64 // taken, in the mean of the last half of a pass
-	ghost []float64 // taken by those who have no place yet, as a sample of them did
+	room    []float64
+	price   []float64 // Lagrange's multipliers: the prices of the bound
+	slope   []float64 // what a price rises by for each unit that is taken
+	base    []float64 // price less slope × room: what a unit costs in an empty cell, if above 0
+	taken   []float64 // by everyone, when they last told each other
+	typical float64   // the mean size of the costs in the tables
+	unit    []float64 // what running costs for each unit of a thing, by thing
+	mean    []float64 // taken, in the mean of the last half of a pass
+	ghost   []float64 // taken by those who have no place yet, as a sample of them did
 }
 
-// newMarket returns the market of in at the given prices, or at none.
-func newMarket(in *Instance, c *crowd, warm Prices) *market {
+// newMarket returns the market of in, without prices.
+func newMarket(in *Instance, c *crowd) *market {
 	n := c.things * c.cells
 	m := &market{room: make([]float64, 0, n), price: make([]float64, n), slope: make([]float64, n),
-		base: make([]float64, n), taken: make([]float64, n), ghost: make([]float64, n), mean: make([]float64, n)}
+		base: make([]float64, n), taken: make([]float64, n), mean: make([]float64, n), ghost: make([]float64, n)}
 	for _, room := range in.Room {
 		m.room = append(m.room, room...)
 	}
-	if len(warm) == c.things {
-		for r := range warm {
-			if len(warm[r]) != c.cells {
-				continue
-			}
-			for i, p := range warm[r] {
-				if p > 0 && !math.IsInf(p, 0) && !math.IsInf(in.Room[r][i], 0) {
-					m.price[r*c.cells+i] = p
-				}
-			}
-		}
-	}
-	m.unit = in.meanCost()
+	m.unit, m.typical = in.meanCost(), in.meanTable()
 	m.stiffen(soft)
 	return m
+}
+
+// adopt takes over prices, and reports whether they are for these cells. One
+// that cannot be right is taken for 0, which is a price like any other.
+func (m *market) adopt(p Prices) bool {
+	cells := len(m.room) / len(m.unit)
+	if len(p) != len(m.unit) {
+		return false
+	}
+	for r := range p {
+		if len(p[r]) != cells {
+			return false
+		}
+	}
+	for i := range m.price {
+		m.price[i] = 0
+		if v := p[i/cells][i%cells]; v > 0 && !math.IsInf(v, 1) && !math.IsInf(m.room[i], 1) {
+			m.price[i] = v
+		}
+	}
+	m.rebase()
+	return true
 }
 
 // stiffen sets how much dearer a cell becomes than its price if it is asked
@@ -91,7 +102,7 @@ func (in *Instance) meanCost() []float64 {
 			mean[k][s] = sum / float64(max(n, 1))
 		}
 	}
-	spent, units := 0.0, make([]float64, len(in.Things))
+	spent, missing, units := 0.0, 0.0, make([]float64, len(in.Things))
 	for j := range in.Jobs {
 		job := &in.Jobs[j]
 		way := &job.Ways[0]
@@ -101,9 +112,13 @@ func (in *Instance) meanCost() []float64 {
 		}
 		need := float64(way.Need)
 		spent += kw * mean[job.Table][way.Site] * need
+		missing += job.Missing
 		for r, u := range use {
 			units[r] += u * need
 		}
+	}
+	if spent == 0 { // where running is for nothing, it counts who runs
+		spent = missing
 	}
 	for r, u := range units {
 		if u > 0 {
@@ -111,6 +126,20 @@ func (in *Instance) meanCost() []float64 {
 		}
 	}
 	return units
+}
+
+// meanTable returns the mean size of the costs in the tables.
+func (in *Instance) meanTable() float64 {
+	sum, n := 0.0, 0
+	for _, table := range in.Cost {
+		for _, v := range table {
+			if !math.IsNaN(v) {
+				sum += math.Abs(v)
+				n++
+			}
+		}
+	}
+	return sum / float64(max(1, n))
 }
 
 // rebase makes base fit the prices.

@@ -14,7 +14,7 @@ type Outsider struct {
 // place. In must be valid.
 func NewOutsider(in *Instance) *Outsider {
 	c := newCrowd(in)
-	m := newMarket(in, c, nil)
+	m := newMarket(in, c)
 	return &Outsider{s: newShard(c, m, c.jobs, c.rest)}
 }
 
@@ -62,7 +62,7 @@ func (o *Outsider) Choose(r Round) {
 // Taken returns what the jobs take, by thing and cell.
 func (o *Outsider) Taken() [][]float64 {
 	o.s.count()
-	return o.s.table(o.s.own)
+	return o.s.crowd.table(o.s.own)
 }
 
 // Fit makes the jobs take no more than a room of their own, by thing and cell,
@@ -78,7 +78,7 @@ func (o *Outsider) Fit(room [][]float64, p Prices, factor, regret float64) {
 		s.left[k] = room[thing][cell] - s.own[k]
 		s.price[k] = factor * max(0, p[thing][cell])
 	}
-	s.spread(0, 1, regret*s.in.meanTable())
+	s.spread(0, 1, regret)
 	s.improve(0, 1)
 }
 

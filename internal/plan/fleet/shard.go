@@ -17,6 +17,9 @@ type shard struct {
 	price []float64 // what it believes a unit costs; in a fixed room, the price that is paid
 	left  []float64 // room of its own that is left, in a fixed room
 
+	table *desk       // where the parties are asked
+	rooms [][]float64 // left, by thing
+
 	row, best, spare []float64
 	was              []int32
 	others           float64 // how many shards there are besides
@@ -293,9 +296,12 @@ func hair(room float64) float64 { return 1e-9 * max(1, room) }
 func (s *shard) over(i int) bool { return s.left[i] < 0 && s.left[i] < -hair(s.m.room[i]) }
 
 // spread moves members of stretch k out of the cells that are too full, if
-// that costs at most regret for each unit in a slot; with +Inf, some lose
-// their place.
+// that costs at most regret for each kilowatt in a slot, as a share of what one
+// costs in the mean; with +Inf, some lose their place.
 func (s *shard) spread(k, of int, regret float64) {
+	if !math.IsInf(regret, 1) {
+		regret *= s.m.typical
+	}
 	from, to := share(len(s.jobs), k, of)
 	for i := from; i < to; i++ {
 		j := &s.jobs[i]

@@ -12,10 +12,9 @@ type Options struct {
 	// Par calls f(0) to f(n-1), at once or one after the other, and returns
 	// when all have returned. Nil is one after the other. The plan is the same.
 	Par func(n int, f func(i int))
-	// Warm is an earlier plan over the same cells and things. If it is for as
-	// many jobs, its placements are taken as those of the same jobs where they
-	// are still allowed. Otherwise, or if it has Prices alone, only the prices
-	// are: another week's jobs can be planned from last week's prices.
+	// Warm is an earlier plan over the same cells and things, of which the
+	// Prices count and nothing else: its jobs may be others, last week's. Where
+	// its jobs were then is not asked. Prices know it better.
 	Warm *Solution
 }
 
@@ -46,19 +45,12 @@ func Solve(in *Instance, o Options) Solution {
 		o.Gap = 0.0005
 	}
 	// 1. Write the jobs down in the form in which they are asked.
-	var warm Prices
-	if o.Warm != nil {
-		warm = o.Warm.Prices
-	}
 	c := newCrowd(in)
-	s := &solver{in: in, o: o, crowd: c, market: newMarket(in, c, warm), bound: math.Inf(-1)}
+	s := &solver{in: in, o: o, crowd: c, market: newMarket(in, c), bound: math.Inf(-1)}
 
 	// 2. Learn prices: from an earlier plan, or from samples of the jobs that
 	// grow. A sample costs little and is soon near.
-	placed := o.Warm != nil && c.place(o.Warm)
-	if !placed && len(warm) == 0 {
-		s.learn()
-	}
+	s.learn(o.Warm != nil && s.market.adopt(o.Warm.Prices))
 	s.split(c.jobs, c.rest)
 	s.market.stiffen(soft)
 
@@ -66,12 +58,13 @@ func Solve(in *Instance, o Options) Solution {
 	if passes <= 0 {
 		passes, rounds = 2, mostRounds
 	}
-	worse := 0
-	for round := range rounds {
+	s.best.cost = math.Inf(1)
+	cost, last, worse := 0.0, math.Inf(1), 0
+	for round := 1; ; round++ {
 		// 3. All jobs choose, at prices that rise where too many come and fall
 		// where too few do.
 		for i := range passes {
-			s.pass(!placed && round == 0 && i == 0)
+			s.pass(round == 1 && i == 0)
 			s.market.raise()
 		}
 
@@ -84,28 +77,34 @@ func Solve(in *Instance, o Options) Solution {
 		// prices are nearer than they were. A plan made anew from better
 		// prices may be worse by chance, so the best is kept.
 		s.certify()
-		gap := s.best.gap(s.bound)
-		s.keep()
-		if s.best.gap(s.bound) <= o.Gap {
+		cost = s.cost()
+		now := gap(min(cost, s.best.cost), s.bound)
+		if worse++; now < 0.95*last {
+			last, worse = now, 0
+		}
+		if round == rounds || now <= o.Gap || worse == 3 {
 			break
 		}
-		if s.best.gap(s.bound) < 0.95*gap {
-			worse = 0
-		} else if worse++; worse == 3 {
-			break
-		}
+		s.keep(cost)
 	}
+	cost = s.restore(cost)
 
-	// 6. Last touches on the best: who has no place gets one if others can make
-	// room, and what is paid for no longer counts.
-	s.restore()
-	if s.best.gap(s.bound) > o.Gap || s.unplaced() > 0 {
+	// 6. Last touches: who has no place gets one if others can make room, and
+	// what is paid for no longer counts.
+	if s.unplaced() > 0 || gap(cost, s.bound) > o.Gap {
+		s.keep(cost)
 		s.refill(0.4)
 		s.rescue()
 		s.refill(0)
+		s.restore(s.cost())
 	}
 	out := s.crowd.solution()
 	out.Prices, out.Bound = s.crowd.table(s.prices), s.bound
+
+	// 7. Ramps, of which the prices know nothing.
+	if in.ramped() {
+		out = stagger(in, out)
+	}
 	return out
 }
 
@@ -151,18 +150,22 @@ func (s *solver) count() {
 // samples are how many jobs the prices are learnt from, at first and then.
 var samples = []int{6000, 30000}
 
-// learn sets the prices from samples of the jobs.
-func (s *solver) learn() {
+// learn sets the prices from samples of the jobs: from nothing, or from prices
+// that are near already.
+func (s *solver) learn(near bool) {
 	n := len(s.crowd.jobs)
 	for level, size := range samples {
-		if level > 0 && n < 2*size {
+		if level > 0 && (near || n < 2*size) {
 			return
 		}
-		s.split(s.crowd.sample(min(n, size)), s.crowd.sampleRest(size))
 		stiffness := float64(soft)
-		if level == 0 {
+		switch {
+		case level == 0 && near:
+			stiffness = 2 * soft
+		case level == 0:
 			stiffness = hard
 		}
+		s.split(s.crowd.sample(size), s.crowd.sampleRest(size))
 		// Half as hard as soon as nearly all fits, or four passes changed
 		// little: more would only swing.
 		for i, at := 0, 1; i < 32; i, at = i+1, at+1 {
@@ -228,12 +231,11 @@ var regrets = []float64{0.001, 0.004, 0.016, 0.06, 0.25, 1, 4, math.Inf(1)}
 // costs little.
 func (s *solver) settle() {
 	s.count()
-	unit := s.in.meanTable()
 	for _, regret := range regrets {
 		if s.market.excess() == 0 {
 			return
 		}
-		s.rounds(len(s.shards), 1, func(h *shard, k, of int) { h.spread(k, of, regret*unit) })
+		s.rounds(len(s.shards), 1, func(h *shard, k, of int) { h.spread(k, of, regret) })
 	}
 }
 
@@ -253,20 +255,6 @@ func (s *solver) rounds(of int, factor float64, f func(h *shard, k, of int)) {
 		})
 		s.market.exchange(s.shards)
 	}
-}
-
-// meanTable returns the mean size of the costs in the tables.
-func (in *Instance) meanTable() float64 {
-	sum, n := 0.0, 0
-	for _, table := range in.Cost {
-		for _, v := range table {
-			if !math.IsNaN(v) {
-				sum += math.Abs(v)
-				n++
-			}
-		}
-	}
-	return sum / float64(max(1, n))
 }
 
 // certify derives the bound at the prices, and keeps the best.
@@ -297,7 +285,7 @@ func (c *crowd) solution() Solution {
 	}
 	for i := range c.rest {
 		q := &c.rest[i]
-		for k, j := range q.jobs {
+		for k, j := range q.family.jobs {
 			if q.runs != nil {
 				out.First[j+1] = uint32(len(q.runs[k]))
 			}
@@ -313,7 +301,7 @@ func (c *crowd) solution() Solution {
 	}
 	for i := range c.rest {
 		q := &c.rest[i]
-		for k, j := range q.jobs {
+		for k, j := range q.family.jobs {
 			if q.runs != nil {
 				copy(out.Of(int(j)), q.runs[k])
 			}
@@ -336,14 +324,13 @@ func (c *crowd) solution() Solution {
 // cost returns what job j costs in runs.
 func (in *Instance) cost(j int, runs []Run) float64 {
 	job := &in.Jobs[j]
-	way := &job.Ways[runs[0].Way]
-	sum := way.Fixed
-	for _, run := range runs {
-		kw := way.KW
-		if job.Kind == Elastic {
-			kw = job.Levels[run.Level].KW
+	sum := job.Ways[runs[0].Way].Fixed
+	for i, run := range runs {
+		if i > 0 && run.Way != runs[i-1].Way {
+			sum += job.move(runs[i-1].Way, run.Way).Fixed
 		}
-		at := in.Cell(way.Site, 0)
+		kw, _ := in.draws(int32(j), run)
+		at := in.Cell(job.Ways[run.Way].Site, 0)
 		for _, v := range in.Cost[job.Table][at+int(run.From) : at+int(run.To)] {
 			sum += float64(kw * v)
 		}
@@ -379,54 +366,4 @@ func (c *crowd) runs(j *member, out []Run) int {
 		}
 	}
 	return n
-}
-
-// place gives the members the places of an earlier plan where those are still
-// allowed. It returns false if the plan is not for as many jobs.
-func (c *crowd) place(w *Solution) bool {
-	if len(w.First) != len(c.in.Jobs)+1 || int(w.First[len(w.First)-1]) > len(w.Runs) {
-		return false
-	}
-	for i := range c.jobs {
-		j := &c.jobs[i]
-		if w.First[j.id] > w.First[j.id+1] || int(w.First[j.id+1]) > len(w.Runs) {
-			continue
-		}
-		c.placeAs(j, w.Of(int(j.id)))
-	}
-	return true
-}
-
-// placeAs gives j the place that runs say, if it may have it.
-func (c *crowd) placeAs(j *member, runs []Run) {
-	if len(runs) == 0 {
-		return
-	}
-	for w := j.first; w < j.last; w++ {
-		p := &c.ways[w]
-		if p.index != runs[0].Way {
-			continue
-		}
-		if p.ragged { // it chooses anew: what it had may be barred now
-			return
-		}
-		end, n := p.lo, int32(0)
-		for _, r := range runs {
-			if r.Way != p.index || r.From < end || r.To <= r.From || r.To > p.hi || r.To-r.From > p.need-n {
-				return
-			}
-			end = r.To
-			if j.free {
-				for t := r.From; t < r.To; t++ {
-					c.held[j.held+n+t-r.From] = t
-				}
-			}
-			n += r.To - r.From
-		}
-		if n != p.need || !j.free && len(runs) != 1 {
-			return
-		}
-		j.way, j.start = w, runs[0].From
-		return
-	}
 }
