@@ -121,6 +121,24 @@ func TestMake(t *testing.T) {
 	}
 }
 
+// Where few jobs are drawn the largest are made smaller, and the sites with them.
+func TestTenth(t *testing.T) {
+	r := recipe()
+	r.Intents = 1000
+	w := made(t, r)
+	asked, largest := 0.0, 0.0
+	for _, it := range w.Intents {
+		asked, largest = asked+it.CPUs*float64(it.Need), max(largest, it.CPUs)
+	}
+	room := w.Sites[0].CPUs
+	if largest > room/8 || largest < room/12 {
+		t.Errorf("the largest takes %v cpus of %v", largest, room)
+	}
+	if got := asked / (room * 2 * 168); math.Abs(got-0.6) > 0.02 {
+		t.Errorf("it is %v full", got)
+	}
+}
+
 // What would run on beyond the last slot is there when the first begins.
 func TestFolded(t *testing.T) {
 	r := recipe()
