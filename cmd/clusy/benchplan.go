@@ -87,7 +87,7 @@ release_slot on and is complete when complete_by_slot begins: all its slots are
 below that. kind is rigid or interruptible; zones are separated by |, empty is any;
 home, a site or a zone, is where it would run now. What an intent emits is
 watts × length of its slots × intensity × PUE. Intents without a place are counted
-apart: to the plan each is as bad as three times its worst slots.
+apart: to the plan each is as bad as three times its worst slots at the worst site.
 
 --out writes a line for each intent that has a place: id,site,slots, the slots
 separated by spaces. --certificate writes prices and bound, which

@@ -169,9 +169,9 @@ func TestInstance(t *testing.T) {
 			t.Errorf("cell %d costs %v g/kW, want %v", c, v, want[c])
 		}
 	}
-	// Three times half a kilowatt: in slot 3 and the one before, of which nothing
-	// is known; in slots 1 and 3 apart; and never less than a gram.
-	for j, missing := range []float64{3 * 0.5 * 300, 3 * 0.5 * 450, 1} {
+	// Three times half a kilowatt: in slot 3 at a and slot 2 at b, where more is
+	// known; in slots 1 and 3 apart; and never less than a gram.
+	for j, missing := range []float64{3 * 0.5 * 350, 3 * 0.5 * 450, 1} {
 		if in.Jobs[j].Missing != missing {
 			t.Errorf("job %d is charged %v, want %v", j, in.Jobs[j].Missing, missing)
 		}
