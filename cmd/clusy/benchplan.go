@@ -66,7 +66,7 @@ was measured on is printed with it.
 An instance is made up by a seed. Jobs are drawn from a trace (--jobs, a CSV with
 arrival_h,length_h,cpus) or are like those of one (--shapes). A year of arrivals
 is folded onto the slots, and so is what runs on beyond them, as an intent of its
-own; a job has a tenth of a site at most. Homes are drawn; so many jobs as
+own; a job has about a tenth of a site at most. Homes are drawn; so many jobs as
 --movable says may run in any zone, at no cost of moving there.
 --slack says how much later than at once a job may end: a share of its length and
 a time, as 1x+12h, or gaia: 6 h for what takes up to 2 h, 24 h for the rest.
@@ -87,7 +87,7 @@ release_slot on and is complete when complete_by_slot begins: all its slots are
 below that. kind is rigid or interruptible; zones are separated by |, empty is any;
 home, a site or a zone, is where it would run now. What an intent emits is
 watts × length of its slots × intensity × PUE. Intents without a place are counted
-apart: to the plan each is as bad as three times its worst slots.
+apart: to the plan each is as bad as three times its worst slots at the worst site.
 
 --out writes a line for each intent that has a place: id,site,slots, the slots
 separated by spaces. --certificate writes prices and bound, which

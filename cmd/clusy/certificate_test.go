@@ -81,7 +81,7 @@ func TestPlanVerify(t *testing.T) {
 		"a site twice":  {set(func(c *certificate) { c.Prices = append(c.Prices, c.Prices[0]) }), `prices of "cpu" at "berlin", twice`},
 		"another thing": {set(func(c *certificate) { c.Prices[0].Thing = "gpu" }), `prices of "gpu" at "berlin", twice or where there is none`},
 		"less cost":     {set(func(c *certificate) { c.Cost -= 10 }), "the plan does not hold"},
-		"smaller gap":   {set(func(c *certificate) { c.Gap -= 0.001 }), "the gap is"},
+		"smaller gap":   {set(func(c *certificate) { c.Gap -= 0.001 }), "the gap between its cost and its bound is"},
 		"unplaced":      {set(func(c *certificate) { c.Unplaced = 1 }), "0 jobs have no place"},
 		"another input": {func(t *testing.T, dir, _, _ string) {
 			if err := os.WriteFile(filepath.Join(dir, carbonFile), []byte(strings.Replace(small[carbonFile], "400", "401", 1)), 0o644); err != nil {

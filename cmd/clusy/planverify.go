@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"runtime"
 	"strconv"
 
@@ -154,8 +155,8 @@ func (v *planVerdict) judge(c *certificate, d worldDir, in *fleet.Instance, plan
 	if gap < -1e-9 {
 		return fmt.Errorf("the plan costs %.12g, less than any can: %.12g; so its cost is not what it says", c.Cost+c.Missing, derived)
 	}
-	if stated := gapOf(*c); !(c.Gap >= gap-1e-9) || !(c.Gap >= stated-1e-9) {
-		return fmt.Errorf("the gap is %.9g, the certificate says %.9g", max(gap, stated), c.Gap)
+	if stated := gapOf(*c); !(math.Abs(c.Gap-stated) <= 1e-9*math.Max(1, stated)) {
+		return fmt.Errorf("the gap between its cost and its bound is %.9g, the certificate says %.9g", stated, c.Gap)
 	}
 	return nil
 }

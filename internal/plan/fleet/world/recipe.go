@@ -102,7 +102,7 @@ func (r *Recipe) Validate() error {
 // Make makes the world of r. A job's arrival is folded onto the slots there are,
 // and so is the job: what would run on beyond the last slot if it began at once
 // is an intent of its own, which is there when the first slot begins. So there
-// is as much to do at all times. A job takes half of the slots at most, and a
+// is as much to do at all times. A job takes half of the slots at most, and about a
 // tenth of a site. Its home is drawn among the sites.
 func (r *Recipe) Make() (*World, error) {
 	if err := r.Validate(); err != nil {
@@ -157,27 +157,27 @@ func (r *Recipe) draw(to []Intent, draw *rand.Rand, slots int32) []Intent {
 	return append(to, it)
 }
 
-// room returns how many cpus a site has, and makes what is larger than a tenth
-// of that smaller, as often as it takes.
+// room returns how many cpus a site has. What is larger than a tenth of what it
+// would have for the jobs as they were drawn is made so small; it has less then,
+// and the largest may be a little more than a tenth of that. At least the
+// largest fits.
 func (r *Recipe) room(intents []Intent, slots int) float64 {
 	sites := float64(len(r.Zones) * r.SitesPerZone)
-	for {
+	needed := func() float64 {
 		asked, largest := 0.0, 0.0
 		for i := range intents {
 			asked += intents[i].CPUs * float64(intents[i].Need)
 			largest = max(largest, intents[i].CPUs)
 		}
-		room := max(largest, math.Ceil(asked/(r.Utilisation*float64(slots)*sites)))
-		most := max(1, math.Floor(room/10))
-		if largest <= most {
-			return room
-		}
-		for i := range intents {
-			if it := &intents[i]; it.CPUs > most {
-				it.CPUs, it.Watts = most, most*r.Watts
-			}
+		return max(largest, math.Ceil(asked/(r.Utilisation*float64(slots)*sites)))
+	}
+	most := max(1, math.Floor(needed()/10))
+	for i := range intents {
+		if it := &intents[i]; it.CPUs > most {
+			it.CPUs, it.Watts = most, most*r.Watts
 		}
 	}
+	return needed()
 }
 
 // Disturb returns carbon as another forecast might have it: each value is

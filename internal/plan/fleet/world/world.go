@@ -74,8 +74,8 @@ func (w *World) Cost() []float64 {
 }
 
 // Instance returns w as the planner takes it. An intent that gets no place is
-// charged three times what it would emit in the worst slots it has, and never
-// less than a gram. What intents of the same shape have in common is shared,
+// charged three times what it would emit in the worst slots it has at the worst
+// site there is, and never less than a gram. What intents of the same shape have in common is shared,
 // so that a million of them fit in little memory.
 func (w *World) Instance() *fleet.Instance {
 	in := &fleet.Instance{Things: []string{"cpu"}, Cost: [][]float64{w.Cost()}, Jobs: make([]fleet.Job, len(w.Intents))}
@@ -144,19 +144,24 @@ func (w *World) Choices() (n int) {
 	return n
 }
 
-// charge sets what each job is charged if it has no place.
+// charge sets what each job is charged if it has no place: by the worst of all
+// sites, also of those where it may not run. By its own, who is at home on a
+// clean grid would be left out to make room there for somebody else.
 func charge(in *fleet.Instance) {
+	worst := slices.Repeat([]float64{math.NaN()}, in.Slots())
+	for c, v := range in.Cost[0] {
+		if t := c % in.Slots(); !(worst[t] >= v) && !math.IsNaN(v) {
+			worst[t] = v
+		}
+	}
 	var buf []float64
 	for j := range in.Jobs {
 		job := &in.Jobs[j]
-		worst := 0.0
-		for _, way := range job.Ways {
-			row := in.Cost[0][in.Cell(way.Site, 0):][:in.Slots()]
-			if job.Release < job.Due {
-				worst = max(worst, way.KW*dearest(row[job.Release:job.Due], int(way.Need), job.Kind == fleet.Rigid, &buf))
-			}
+		job.Missing = 1
+		if job.Release < job.Due {
+			way := &job.Ways[0]
+			job.Missing = max(1, 3*way.KW*dearest(worst[job.Release:job.Due], int(way.Need), job.Kind == fleet.Rigid, &buf))
 		}
-		job.Missing = max(1, 3*worst)
 	}
 }
 

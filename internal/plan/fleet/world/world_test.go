@@ -121,6 +121,24 @@ func TestMake(t *testing.T) {
 	}
 }
 
+// Where few jobs are drawn the largest are made smaller, and the sites with them.
+func TestTenth(t *testing.T) {
+	r := recipe()
+	r.Intents = 1000
+	w := made(t, r)
+	asked, largest := 0.0, 0.0
+	for _, it := range w.Intents {
+		asked, largest = asked+it.CPUs*float64(it.Need), max(largest, it.CPUs)
+	}
+	room := w.Sites[0].CPUs
+	if largest > room/8 || largest < room/12 {
+		t.Errorf("the largest takes %v cpus of %v", largest, room)
+	}
+	if got := asked / (room * 2 * 168); math.Abs(got-0.6) > 0.02 {
+		t.Errorf("it is %v full", got)
+	}
+}
+
 // What would run on beyond the last slot is there when the first begins.
 func TestFolded(t *testing.T) {
 	r := recipe()
@@ -151,9 +169,9 @@ func TestInstance(t *testing.T) {
 			t.Errorf("cell %d costs %v g/kW, want %v", c, v, want[c])
 		}
 	}
-	// Three times half a kilowatt: in slot 3 and the one before, of which nothing
-	// is known; in slots 1 and 3 apart; and never less than a gram.
-	for j, missing := range []float64{3 * 0.5 * 300, 3 * 0.5 * 450, 1} {
+	// Three times half a kilowatt: in slot 3 at a and slot 2 at b, where more is
+	// known; in slots 1 and 3 apart; and never less than a gram.
+	for j, missing := range []float64{3 * 0.5 * 350, 3 * 0.5 * 450, 1} {
 		if in.Jobs[j].Missing != missing {
 			t.Errorf("job %d is charged %v, want %v", j, in.Jobs[j].Missing, missing)
 		}
