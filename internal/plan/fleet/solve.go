@@ -101,9 +101,13 @@ func Solve(in *Instance, o Options) Solution {
 	out := s.crowd.solution()
 	out.Prices, out.Bound = s.crowd.table(s.prices), s.bound
 
-	// 7. Ramps, of which the prices know nothing.
-	if in.ramped() {
+	// 7. Ramps, of which the prices know nothing. In a small world single jobs
+	// matter: prices alone do not see how they fit together.
+	switch {
+	case in.ramped():
 		out = stagger(in, out)
+	case len(in.Jobs) <= small && (out.Unplaced > 0 || out.Gap() > o.Gap):
+		polish(in, &out, min(thorough, thoroughEach*len(in.Jobs)))
 	}
 	return out
 }
