@@ -40,6 +40,7 @@ type Interruptible struct {
 type When struct {
 	NotBefore  time.Time `json:"notBefore,omitzero" doc:"Earliest start. Default: now."`
 	CompleteBy time.Time `json:"completeBy" doc:"The work is to be complete by then."`
+	Deny       []Span    `json:"deny,omitempty" maxItems:"366" doc:"Times in which the work may not run, in order and apart; told until seven days past completeBy, so that a refusal can name a later one."`
 }
 
 // Where names sites by patterns of their id or zone; * stands for any text.

@@ -150,6 +150,12 @@ func (c *checker) when(w workload.When) {
 		c.must(x.t.IsZero() || x.t.Year() >= 1970 && x.t.UTC().Year() <= 9999 && x.t.Nanosecond() == 0,
 			fault{path: at("when", x.name), message: "is not a whole second of a year from 1970 to 9999", limit: "a whole second"})
 	}
+	deny := at("when", "windows", "deny")
+	c.must(len(w.Deny) <= workload.MaxDeny, fault{path: deny, message: fmt.Sprintf("are %d times", len(w.Deny)), limit: fmt.Sprintf("at most %d", workload.MaxDeny)})
+	for i, s := range w.Deny {
+		c.must(s.Start.Year() >= 1970 && s.End.UTC().Year() <= 9999 && s.Start.Nanosecond() == 0 && s.End.Nanosecond() == 0 && s.Start.Before(s.End) &&
+			(i == 0 || w.Deny[i-1].End.Before(s.Start)), fault{path: deny, message: "are not whole seconds, in order and apart", limit: "whole seconds, in order and apart"})
+	}
 }
 
 var patternForm = regexp.MustCompile(`^[A-Za-z0-9._/*-]{1,128}$`)

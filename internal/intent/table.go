@@ -63,6 +63,10 @@ var entries = []entry{
 	{name: "when.notBefore", form: instantForms, says: "Earliest start. Default: now.", examples: list("+2h", "2026-12-01T18:00:00+01:00")},
 	{name: "when.completeBy", form: instantForms, says: "The work is to be complete by then: a time from now, or an instant with its offset from UTC.", examples: list("+10h", "2026-12-01T07:00:00+01:00")},
 	{name: "when.maxDelay", form: durationForm, says: "How much later than now it may start, instead of completeBy.", examples: list("6h")},
+	{name: "when.windows", says: "Times within the window."},
+	{name: "when.windows.deny", form: form{"type": "array", "maxItems": maxDenials, "items": form{"type": "string", "pattern": deniedForms}},
+		says:     fmt.Sprintf("Times in which it may not run: weekdays, a time from and to, and a time zone; or two instants with / between them. At most %d times in all until a week past completeBy.", workload.MaxDeny),
+		examples: list([]any{"Mon-Fri 08:00-10:00 Europe/Berlin", "daily 22:00-06:00 +01:00", "2026-12-24T00:00:00Z/2026-12-27T00:00:00Z"})},
 
 	{name: "where", says: "The sites that may run it. Default: any."},
 	{name: "where.allow", form: patterns(1), says: "Ids of sites, or zones; * stands for any text.", examples: list([]any{"local", "DE-*"})},

@@ -118,6 +118,9 @@ func (b *brute) offer(site string, spans []Span) {
 	if pl.Reserved.After(b.d.due(b.it)) {
 		return
 	}
+	if b.d.denied(b.it, pl) != "" {
+		return
+	}
 	st := b.d.sites[site]
 	for i, sp := range spans {
 		end := sp.End
@@ -180,6 +183,9 @@ func smallWorld(r *rand.Rand) (Snapshot, Item) {
 	it.Shape.Duration.Expected = time.Duration(1+r.IntN(60*4)) * s.Step / 60
 	it.Shape.Duration.P95 = it.Shape.Duration.Expected + time.Duration(r.IntN(2))*s.Step/4
 	it.Shape.Objective.MinSaving = 0
+	if often(r, 30) {
+		it.Shape.When.Deny = randomDeny(r, s)
+	}
 	if len(it.Shape.Where.Allow) == 1 {
 		it.Shape.Where.Allow = nil
 	}
@@ -234,8 +240,14 @@ func TestSingleItemIsExact(t *testing.T) {
 		x.at = *best
 		pl := f.placement(x)
 		kinds[compareBest(t, seed, f, x, pl, b)]++
+		if len(x.denied) > 0 {
+			kinds["denied"]++
+			if len(pl.Spans) > 1 {
+				kinds["denied paused"]++
+			}
+		}
 	}
-	for _, k := range []string{"infeasible", "carbon", "carbon paused", "cost", "cost paused", "time", "time paused", "unknown"} {
+	for _, k := range []string{"infeasible", "carbon", "carbon paused", "cost", "cost paused", "time", "time paused", "unknown", "denied", "denied paused"} {
 		if kinds[k] < 20 {
 			t.Errorf("only %d worlds of kind %q: %v", kinds[k], k, kinds)
 		}

@@ -139,6 +139,7 @@ type try struct {
 	sum        int64 // of the intensity over it
 	known      bool
 	late, full bool
+	denied     bool // then it is full too
 	energy     grid.Energy
 	carbon     grid.Carbon // meaningful only if known
 	cost       grid.Money
@@ -174,6 +175,7 @@ func (f *frame) tries(t *task, site int, free []time.Duration, carbon bool, do f
 		c.sum, c.known = s1-s0, g0 == g1
 		c.late = c.reserved > t.limit
 		c.full = free[i] < c.reserved
+		c.denied = t.open != nil && t.open[i] < c.reserved
 		if c.carbon = 0; c.known && carbon {
 			c.carbon = emitted(c.energy, c.sum, length)
 		}
@@ -182,15 +184,16 @@ func (f *frame) tries(t *task, site int, free []time.Duration, carbon bool, do f
 	}
 }
 
-// freeAt returns the room that a site has for t from each slot on. While t is
+// freeAt returns the room that a site has for t from each slot on, until
+// something is denied to it. While t is
 // being placed and nothing else moves, it is worked out once.
 func (f *frame) freeAt(t *task, site int) []time.Duration {
 	p := f.places[site]
 	if t.free == nil {
-		return p.load.free(t.demand, p.room, f.off, f.slots, f.step)
+		return t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step))
 	}
 	if t.free[site] == nil {
-		t.free[site] = p.load.free(t.demand, p.room, f.off, f.slots, f.step)
+		t.free[site] = t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step))
 	}
 	return t.free[site]
 }

@@ -30,6 +30,7 @@ const (
 	dear         // above a ceiling
 	late         // complete too late
 	stuck        // at a site that takes no work, as no other has room
+	barred       // in a time that is denied to it
 	crowded      // its site has no room for it
 )
 
@@ -140,6 +141,8 @@ func (f *frame) flawOf(t *task, c candidate) flaw {
 		}
 	}
 	switch {
+	case t.barred(c.runs):
+		return barred
 	case !slices.Contains(t.sites, c.site):
 		return stuck
 	case c.reserved > t.limit:
@@ -187,7 +190,7 @@ func (f *frame) settle(t *task) {
 		}
 		from := time.Duration(0)
 		if !t.Running {
-			from = max(f.from(t.Shape.When.NotBefore), 0)
+			from = t.past(max(f.from(t.Shape.When.NotBefore), 0), t.left+t.lead+t.tail)
 		}
 		c = f.measure(t, site, []stretch{{from, from + t.left + t.lead}})
 	}
@@ -224,8 +227,8 @@ func (f *frame) better(ts []*task) {
 				continue
 			}
 			t.near = c != nil && t.promised && f.gainful(t, was, *c)
-			if c != nil && same(*c, was) {
-				by = now
+			if c != nil && (same(*c, was) || now == BindingMinSaving) {
+				by = now // in the second case what it has is better than not to wait
 			}
 			f.put(t, was, by)
 		}
@@ -354,7 +357,7 @@ func (f *frame) carriedRuns(t *task) ([]stretch, bool) {
 	if !t.Running && f.from(t.Shape.When.NotBefore) > runs[0].from {
 		return nil, false
 	}
-	return runs, f.lawful(t, runs)
+	return runs, f.lawful(t, runs) && !t.barred(runs)
 }
 
 // stops returns how many suspensions runs mean from now on.

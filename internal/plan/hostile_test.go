@@ -75,7 +75,11 @@ func spoilItem(r *rand.Rand, it *Item) {
 	n := pick(r, math.MinInt64, -1, 0, 1, math.MaxInt64-1, math.MaxInt64, 1<<46, 1<<53)
 	d := time.Duration(n)
 	far := pick(r, time.Time{}, midnight.AddDate(-4000, 0, 0), midnight.AddDate(5000, 0, 0), midnight)
-	switch r.IntN(16) {
+	switch r.IntN(18) {
+	case 16:
+		it.Shape.When.Deny = []workload.Span{{Start: far, End: midnight.Add(time.Hour)}, {Start: midnight.Add(4 * time.Hour), End: midnight.Add(2 * time.Hour)}, {Start: midnight, End: midnight.Add(time.Duration(r.IntN(9)) * time.Hour)}, {}}
+	case 17:
+		it.Shape.When.Deny = []workload.Span{{Start: midnight.Add(2 * time.Hour), End: pick(r, far, midnight.AddDate(7000, 0, 0))}, {Start: midnight.Add(time.Hour), End: midnight.Add(90 * time.Minute)}}
 	case 0:
 		it.Shape.Duration = workload.Duration{Expected: d, P95: d, Max: d}
 	case 1:

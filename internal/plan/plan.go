@@ -83,7 +83,8 @@ type Placement struct {
 	// what the booked duration adds to the expected one.
 	Reserved time.Time `json:"reserved"`
 	// Latest is the latest safe start of all that remains: from then on the
-	// work must run without a pause to be complete in time.
+	// work must run without a pause to be complete in time, but for the times
+	// that are denied to it.
 	Latest time.Time   `json:"latest"`
 	Energy grid.Energy `json:"energy"` // of the facility, expected, for what remains
 	Carbon grid.Carbon `json:"carbon"` // expected, for what remains
@@ -120,6 +121,7 @@ const (
 	BindingNone       Binding = "none"        // nothing in the window is cleaner
 	BindingCompleteBy Binding = "complete-by" // something cleaner ends too late
 	BindingCapacity   Binding = "capacity"    // something cleaner is taken
+	BindingDenied     Binding = "denied"      // something cleaner is in a time that is denied to it
 	BindingMinSaving  Binding = "min-saving"  // waiting would save too little
 	BindingNoSignal   Binding = "no-signal"   // no intensity is known: run by the policy
 	BindingStarted    Binding = "started"     // it runs and cannot be stopped
@@ -136,6 +138,7 @@ const (
 	CauseLater    Cause = "later"     // it is done later and no better
 	CauseFull     Cause = "full"      // its site has no capacity left then
 	CauseLate     Cause = "late"      // it would be complete too late
+	CauseDenied   Cause = "denied"    // it may not run then
 	CauseDown     Cause = "down"      // its site takes no work
 	CauseUnknown  Cause = "unknown"   // no intensity is known there
 	CauseCeiling  Cause = "ceiling"   // it breaks a ceiling of carbon or cost

@@ -21,10 +21,11 @@ type seen struct {
 	site                    int32
 	cause                   uint8 // in causesInOrder; 0 if it is what was chosen
 	known, full, affordable bool
+	denied                  bool
 }
 
 // causesInOrder numbers the causes.
-var causesInOrder = [...]Cause{"", CauseDirtier, CauseDearer, CauseLater, CauseFull, CauseLate, CauseDown, CauseUnknown, CauseCeiling, CauseNotWorth}
+var causesInOrder = [...]Cause{"", CauseDirtier, CauseDearer, CauseLater, CauseFull, CauseLate, CauseDown, CauseUnknown, CauseCeiling, CauseNotWorth, CauseDenied}
 
 // number is called for each of thousands of tries.
 func number(c Cause) uint8 {
@@ -47,6 +48,8 @@ func number(c Cause) uint8 {
 		return 8
 	case CauseNotWorth:
 		return 9
+	case CauseDenied:
+		return 10
 	}
 	return 0
 }
@@ -112,7 +115,7 @@ func (f *frame) survey(t *task, c candidate) (all []seen, found bool) {
 	all = f.seen[:0]
 	for _, site := range sites {
 		f.tries(t, site, f.freeAt(t, site), true, func(x *try) {
-			s := seen{x.from, x.to, x.carbon, x.cost, int32(site), 0, x.known, x.full, x.affordable}
+			s := seen{x.from, x.to, x.carbon, x.cost, int32(site), 0, x.known, x.full, x.affordable, x.denied}
 			if site == c.site && len(c.runs) == 1 && c.runs[0] == (stretch{x.from, x.to}) {
 				found = true
 			} else {
@@ -133,6 +136,8 @@ func (f *frame) cause(t *task, c candidate, s *try, site int) Cause {
 		return CauseDown
 	case s.late:
 		return CauseLate
+	case s.denied:
+		return CauseDenied
 	case s.full:
 		return CauseFull
 	case !s.affordable:
@@ -260,6 +265,8 @@ func (f *frame) binding(t *task, c candidate, all []seen) Binding {
 	switch {
 	case t.fixed():
 		return BindingStarted
+	case t.flaw == barred:
+		return BindingDenied
 	case t.flaw > dear:
 		if slices.ContainsFunc(all, func(s seen) bool { return s.cause == noFull }) || t.flaw > late {
 			return BindingCapacity
@@ -273,7 +280,7 @@ func (f *frame) binding(t *task, c candidate, all []seen) Binding {
 		return BindingHysteresis
 	}
 	// What is cleaner, and was lost by what.
-	var objective, full, late bool
+	var objective, full, late, denied bool
 	for i := range all {
 		s := &all[i]
 		if !s.known || c.known && s.carbon >= c.carbon {
@@ -284,6 +291,8 @@ func (f *frame) binding(t *task, c candidate, all []seen) Binding {
 			objective = true
 		case CauseFull:
 			full = full || s.affordable || t.Shape.Objective.CostCeiling <= 0
+		case CauseDenied:
+			denied = denied || s.affordable
 		case CauseLate:
 			late = late || !s.full && s.affordable
 		}
@@ -293,6 +302,9 @@ func (f *frame) binding(t *task, c candidate, all []seen) Binding {
 	}
 	if full || f.pausesBetter(t, c, true) {
 		return BindingCapacity
+	}
+	if denied {
+		return BindingDenied
 	}
 	if late || f.pausesBetter(t, c, false) {
 		return BindingCompleteBy
@@ -321,7 +333,7 @@ func (f *frame) pausesBetter(t *task, c candidate, empty bool) bool {
 		} else if t.limit >= f.slot(until)+t.tail {
 			continue
 		}
-		fr := f.paused(t, f.carbonWeights(site), l.free(t.demand, p.room, off, f.slots, f.step), pauses, limit)
+		fr := f.paused(t, f.carbonWeights(site), t.clear(l.free(t.demand, p.room, off, f.slots, f.step)), pauses, limit)
 		if slot, ok := fr.best(); ok && f.measure(t, site, fr.trace(slot)).carbon < c.carbon {
 			return true
 		}

@@ -70,6 +70,8 @@ func (a again) judge(site string, from, to time.Time) one {
 		o.cause = CauseDown
 	case to.Add(beyond).After(a.d.due(a.it)):
 		o.cause = CauseLate
+	case deniedBetween(a.it, from, to.Add(beyond)):
+		o.cause = CauseDenied
 	case !fitsBeside(others, needs(a.it), has(a.d.sites[site]), from, to.Add(beyond)):
 		o.cause = CauseFull
 	case a.d.overCeiling(a.it, pl) != "":
@@ -111,7 +113,7 @@ func TestReasonsAreTrue(t *testing.T) {
 			}
 		}
 	}
-	for _, b := range []Binding{BindingNone, BindingCompleteBy, BindingCapacity, BindingMinSaving, BindingNoSignal, BindingStarted, BindingObjective, BindingHysteresis} {
+	for _, b := range []Binding{BindingNone, BindingCompleteBy, BindingCapacity, BindingDenied, BindingMinSaving, BindingNoSignal, BindingStarted, BindingObjective, BindingHysteresis} {
 		if bindings[b] < 3 {
 			t.Errorf("%s was seen %d times only", b, bindings[b])
 		}
@@ -139,7 +141,7 @@ func (a again) wrong() string {
 	if considered != w.Considered {
 		return "Considered"
 	}
-	for _, c := range []Cause{CauseDown, CauseLate, CauseFull, CauseCeiling} {
+	for _, c := range []Cause{CauseDown, CauseLate, CauseDenied, CauseFull, CauseCeiling} {
 		if w.Fell[c] != fell[c] {
 			return "the number of " + string(c)
 		}
@@ -219,7 +221,14 @@ func (a again) bindingWrong(all []one) string {
 		if rigid && !cleaner(CauseLate) && !late {
 			return "complete-by, and nothing later is cleaner"
 		}
+	case BindingDenied:
+		if !cleaner(CauseDenied) && a.d.denied(a.it, a.pl) == "" {
+			return "denied, and nothing that is denied is cleaner"
+		}
 	case BindingNone:
+		if cleaner(CauseDenied) && a.it.Shape.Objective.CostCeiling == 0 && a.it.Shape.Objective.CarbonCeiling == 0 {
+			return "none, and something cleaner is denied"
+		}
 		// An alternative that is late and has no room then, or would break a
 		// ceiling then, is not what completeBy keeps it from.
 		if cleaner(CauseFull) && a.it.Shape.Objective.CostCeiling == 0 && a.it.Shape.Objective.CarbonCeiling == 0 {

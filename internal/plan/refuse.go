@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/workload"
 )
 
 // refuse says why t has no place, given all that is placed: every constraint
@@ -30,6 +31,9 @@ func (f *frame) refuse(t *task) Refusal {
 	if short := earliest + t.lead + t.left + t.tail - t.limit; short > 0 {
 		add("when.completeBy", span(short), "", "The window is too short: %s are booked for the work, and %s kept free at the end.",
 			span(t.lead+t.left+t.tail), span(max(f.snap.Margin, 0)))
+	}
+	if len(r.Failed) == 0 {
+		f.refuseDenied(t, add)
 	}
 	f.refuseCeilings(t, add)
 	if len(r.Failed) == 0 {
@@ -160,7 +164,7 @@ func (f *frame) least(t *task, limit time.Duration) (l floor) {
 				l.cost, l.priced = cost, true
 			}
 		}
-		empty := (&load{}).free(amounts{}, p.room, 0, f.slots, f.step)
+		empty := t.clear((&load{}).free(amounts{}, p.room, 0, f.slots, f.step))
 		f.tries(t, site, empty, true, func(x *try) {
 			if x.reserved <= limit {
 				see(x.known, x.carbon, x.cost)
@@ -202,10 +206,14 @@ func room(d time.Duration) string {
 }
 
 // nearest returns the earliest completeBy with which t would find a place,
-// given all that is placed; zero if none would do.
+// given all that is placed; zero if none would do, or only one of which it is
+// not known what would be denied.
 func (f *frame) nearest(t *task) time.Time {
 	free := *t
 	free.limit = forever
+	if len(t.Shape.When.Deny) > 0 {
+		free.limit = t.limit + workload.DenyAhead
+	}
 	c := f.offers(&free, free.sites, waiver{}).early
 	if free.Shape.Interruptible.Allowed {
 		// Work that pauses may be booked earlier than any run without one.

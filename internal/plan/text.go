@@ -19,12 +19,16 @@ func (f *frame) text(t *task, c candidate, now *candidate, by Binding) string {
 	switch {
 	case by == BindingStarted && t.at.reserved > t.limit:
 		return fmt.Sprintf("Runs at %s and cannot be stopped; it will be complete too late.", here)
+	case by == BindingStarted && t.flaw == barred:
+		return fmt.Sprintf("Runs at %s and cannot be stopped, though the time is denied to it.", here)
 	case by == BindingStarted:
 		return fmt.Sprintf("Runs at %s and cannot be stopped.", here)
 	case t.flaw == late:
 		return fmt.Sprintf("Cannot be complete in time any more: runs as soon as there is room at %s.", here)
 	case t.flaw == stuck:
 		return fmt.Sprintf("Stays at %s, which takes no work now: no other site that it may use has room.", p.ID)
+	case t.flaw == barred:
+		return fmt.Sprintf("Is at %s in a time that is denied to it: no other way is left.", p.ID)
 	case t.flaw == crowded:
 		return fmt.Sprintf("Is due at %s, which has too little room for it.", p.ID)
 	case by == BindingNoSignal && c.start() <= 0:
@@ -82,6 +86,8 @@ func because(by Binding) string {
 		return "; what is cleaner is taken"
 	case BindingCompleteBy:
 		return "; what is cleaner ends too late"
+	case BindingDenied:
+		return "; what is cleaner is denied by when.windows.deny"
 	case BindingHysteresis:
 		return "; what is better now is too little to move for"
 	}

@@ -118,6 +118,9 @@ func randomItem(r *rand.Rand, s Snapshot, id string) Item {
 	case 3:
 		sh.Where.Allow = []string{"nowhere"}
 	}
+	if often(r, 20) {
+		sh.When.Deny = randomDeny(r, s)
+	}
 	if often(r, 12) {
 		sh.Objective.CarbonCeiling = grid.Carbon(1+r.IntN(800)) * grid.Gram
 	}
@@ -125,6 +128,17 @@ func randomItem(r *rand.Rand, s Snapshot, id string) Item {
 		sh.Objective.CostCeiling, sh.Objective.Currency = grid.Money(r.IntN(2_000_000)), "EUR"
 	}
 	return Item{ID: id, Tenant: "t", Shape: sh}
+}
+
+// randomDeny is some times that are denied, in order and apart.
+func randomDeny(r *rand.Rand, s Snapshot) (deny []workload.Span) {
+	at := s.Now.Add(time.Duration(r.IntN(600)-120) * s.Step / 60)
+	for range 1 + r.IntN(4) {
+		end := at.Add(time.Duration(1+r.IntN(180)) * s.Step / 60)
+		deny = append(deny, workload.Span{Start: at, End: end})
+		at = end.Add(time.Duration(1+r.IntN(600)) * s.Step / 60)
+	}
+	return deny
 }
 
 // live lets the world of a plan go on until a later moment: work runs as it

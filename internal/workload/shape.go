@@ -76,7 +76,18 @@ type Interruptible struct {
 type When struct {
 	NotBefore  time.Time `json:"notBefore,omitzero"` // zero: at once
 	CompleteBy time.Time `json:"completeBy"`
+	// Deny are the times in which the work may not run: in order, apart from
+	// each other, and known until DenyAhead past CompleteBy.
+	Deny []Span `json:"deny,omitempty"`
 }
+
+const (
+	// MaxDeny is how many times may be denied: one for each day of a year.
+	MaxDeny = 366
+	// DenyAhead is how far past completeBy the denied times are told, so that a
+	// refusal can name a later completeBy that would do. Past it nobody knows.
+	DenyAhead = 7 * 24 * time.Hour
+)
 
 // Where says which sites may run the work. A pattern is a site's id or its
 // zone, in which * stands for any run of characters.

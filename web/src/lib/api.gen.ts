@@ -1528,6 +1528,8 @@ export interface components {
              * @description The work is to be complete by then.
              */
             completeBy: string;
+            /** @description Times in which the work may not run, in order and apart; told until seven days past completeBy, so that a refusal can name a later one. */
+            deny?: components["schemas"]["Span"][] | null;
             /**
              * Format: date-time
              * @description Earliest start. Default: now.
