@@ -147,7 +147,7 @@ func (f *frame) flawOf(t *task, c candidate) flaw {
 		return stuck
 	case c.reserved > t.limit:
 		return late
-	case !t.affordable(p, c.known, c.carbon, c.cost):
+	case !t.affordable(p, c.known, c.carbon, c.priced, c.cost):
 		return dear
 	}
 	return sound
@@ -264,7 +264,7 @@ func (f *frame) gains(t *task, a, b candidate) bool {
 		return a.finish()-b.finish() >= f.step
 	case workload.MinimizeCost:
 		gain := a.cost - b.cost
-		return f.places[a.site].Currency == f.places[b.site].Currency && f.places[a.site].Currency != "" &&
+		return f.costs(a, f.places[b.site].currency) && b.priced &&
 			gain >= leastMoney && !below(int64(gain), int64(max(a.cost, -a.cost)), leastShare)
 	}
 	if !a.known {

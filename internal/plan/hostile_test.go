@@ -43,7 +43,12 @@ func FuzzHostile(f *testing.F) {
 
 func spoil(r *rand.Rand, s *Snapshot) {
 	n := pick(r, math.MinInt64, -1, 0, 1, math.MaxInt64-1, math.MaxInt64, 1<<46, 1<<53)
-	switch r.IntN(12) {
+	switch r.IntN(13) {
+	case 12:
+		z := s.Sites[0].Zone
+		s.Prices = map[grid.Zone][]grid.Prices{z: {
+			{Zone: z, Currency: "EUR", Start: pick(r, time.Time{}, midnight, midnight.AddDate(5000, 0, 0)), Step: time.Duration(n), Values: []grid.Rate{grid.Rate(n), grid.UnknownRate}},
+			{Zone: z, Currency: pick(r, "", "EUR"), Start: midnight, Step: time.Hour, Values: []grid.Rate{grid.Rate(n), -grid.MaxRate, grid.MaxRate, grid.Rate(n)}}}}
 	case 0:
 		s.Step = time.Duration(pick(r, n, int(time.Minute), int(50*time.Hour)))
 	case 1:

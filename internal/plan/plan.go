@@ -22,7 +22,10 @@ type Snapshot struct {
 	Margin  time.Duration
 	Sites   []Site
 	Outlook grid.Outlooks
-	Items   []Item
+	// Prices are those of the market, by zone. What a site pays is its tariff:
+	// the market's price, and its own where the market has told none.
+	Prices map[grid.Zone][]grid.Prices
+	Items  []Item
 }
 
 // Site is a place that can run workloads.
@@ -31,7 +34,7 @@ type Site struct {
 	Zone     grid.Zone
 	Capacity workload.Resources
 	PUE      int64     // thousandths: facility energy per IT energy, ≥ 1000
-	Price    grid.Rate // of electricity; meaningful only with a Currency
+	Price    grid.Rate // of electricity, where the market tells none; meaningful only with a Currency
 	Currency string    // "" if the price is not known
 	Down     bool      // takes no new work
 }
@@ -90,7 +93,7 @@ type Placement struct {
 	Carbon grid.Carbon `json:"carbon"` // expected, for what remains
 	Grade  grid.Grade  `json:"grade"`  // the worst of the values used; "" if none is known
 	Cost   grid.Money  `json:"cost"`   // of electricity; meaningful only with a Currency
-	// Currency is "" if the price at the site is not known: unknown is not 0.
+	// Currency is "" if a price is not known all the time: unknown is not 0.
 	Currency string  `json:"currency,omitempty"`
 	Why      Reasons `json:"why"`
 }

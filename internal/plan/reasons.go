@@ -21,7 +21,7 @@ type seen struct {
 	site                    int32
 	cause                   uint8 // in causesInOrder; 0 if it is what was chosen
 	known, full, affordable bool
-	denied                  bool
+	denied, priced          bool // cost is meaningful only if priced
 }
 
 // causesInOrder numbers the causes.
@@ -114,8 +114,8 @@ func (f *frame) survey(t *task, c candidate) (all []seen, found bool) {
 	}
 	all = f.seen[:0]
 	for _, site := range sites {
-		f.tries(t, site, f.freeAt(t, site), true, func(x *try) {
-			s := seen{x.from, x.to, x.carbon, x.cost, int32(site), 0, x.known, x.full, x.affordable, x.denied}
+		f.tries(t, site, f.freeAt(t, site), true, nil, func(x *try) {
+			s := seen{x.from, x.to, x.carbon, x.cost, int32(site), 0, x.known, x.full, x.affordable, x.denied, x.priced}
 			if site == c.site && len(c.runs) == 1 && c.runs[0] == (stretch{x.from, x.to}) {
 				found = true
 			} else {
@@ -143,15 +143,15 @@ func (f *frame) cause(t *task, c candidate, s *try, site int) Cause {
 	case !s.affordable:
 		return CauseCeiling
 	}
-	return f.lostBy(t, c, site, s.to, s.known, s.carbon, s.cost)
+	return f.lostBy(t, c, site, s.to, s.known, s.carbon, s.priced, s.cost)
 }
 
 // lost says what a candidate that was possible lost by.
 func (f *frame) lost(t *task, c, s candidate) Cause {
-	return f.lostBy(t, c, s.site, s.finish(), s.known, s.carbon, s.cost)
+	return f.lostBy(t, c, s.site, s.finish(), s.known, s.carbon, s.priced, s.cost)
 }
 
-func (f *frame) lostBy(t *task, c candidate, site int, finish time.Duration, known bool, carbon grid.Carbon, cost grid.Money) Cause {
+func (f *frame) lostBy(t *task, c candidate, site int, finish time.Duration, known bool, carbon grid.Carbon, priced bool, cost grid.Money) Cause {
 	later := finish >= c.finish()
 	switch t.Shape.Objective.Minimize {
 	case workload.MinimizeTime:
@@ -161,12 +161,12 @@ func (f *frame) lostBy(t *task, c candidate, site int, finish time.Duration, kno
 		return CauseNotWorth
 	case workload.MinimizeCost:
 		cur := f.currency(t)
-		switch mine, its := f.places[c.site].Currency, f.places[site].Currency; {
-		case cur != "" && mine == cur && its != cur:
+		switch mine, its := f.costs(c, cur), priced && cur != "" && f.places[site].currency == cur; {
+		case mine && !its:
 			return CauseUnknown
-		case cur != "" && mine == cur && cost > c.cost:
+		case mine && cost > c.cost:
 			return CauseDearer
-		case cur != "" && mine == cur && cost < c.cost || !later:
+		case mine && cost < c.cost || !later:
 			return CauseNotWorth
 		}
 		return CauseLater
@@ -193,7 +193,7 @@ func (f *frame) alternative(t *task, a, c candidate) *Alternative {
 	if a.known && c.known {
 		out.DCarbon = a.carbon - c.carbon
 	}
-	if cur := f.places[a.site].Currency; cur != "" && cur == f.places[c.site].Currency {
+	if a.priced && f.costs(c, f.places[a.site].currency) {
 		d := a.cost - c.cost
 		out.DCost = &d
 	}
@@ -253,7 +253,10 @@ func (f *frame) rivals(t *task, a, b *seen) int {
 		return cmp.Or(cmp.Compare(a.carbon, b.carbon), cmp.Compare(a.to, b.to))
 	}
 	if t.Shape.Objective.Minimize == workload.MinimizeCost {
-		if c := cmp.Compare(a.cost, b.cost); c != 0 && f.places[a.site].Currency == f.places[b.site].Currency {
+		if a.priced != b.priced {
+			return first(a.priced)
+		}
+		if c := cmp.Compare(a.cost, b.cost); c != 0 && f.places[a.site].currency == f.places[b.site].currency {
 			return c
 		}
 	}

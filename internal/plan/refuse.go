@@ -155,26 +155,31 @@ type floor struct {
 func (f *frame) least(t *task, limit time.Duration) (l floor) {
 	for _, site := range t.sites {
 		p := f.places[site]
-		see := func(known bool, carbon grid.Carbon, cost grid.Money) {
+		see := func(known bool, carbon grid.Carbon, priced bool, cost grid.Money) {
 			l.any = true
 			if known && (!l.known || carbon < l.carbon) {
 				l.carbon, l.known = carbon, true
 			}
-			if p.Currency != "" && p.Currency == t.Shape.Objective.Currency && (!l.priced || cost < l.cost) {
+			if priced && p.currency == t.Shape.Objective.Currency && (!l.priced || cost < l.cost) {
 				l.cost, l.priced = cost, true
 			}
 		}
 		empty := t.clear((&load{}).free(amounts{}, p.room, 0, f.slots, f.step))
-		f.tries(t, site, empty, true, func(x *try) {
+		f.tries(t, site, empty, true, nil, func(x *try) {
 			if x.reserved <= limit {
-				see(x.known, x.carbon, x.cost)
+				see(x.known, x.carbon, x.priced, x.cost)
 			}
 		})
 		if t.Shape.Interruptible.Allowed {
-			fr := f.paused(t, f.carbonWeights(site), empty, t.pauses, limit)
-			if slot, ok := fr.best(); ok {
-				c := f.measure(t, site, fr.trace(slot))
-				see(c.known, c.carbon, c.cost)
+			for _, by := range []*curve{p.curve, p.rates} {
+				if by == nil {
+					continue
+				}
+				fr := f.paused(t, f.weigh(by), empty, t.pauses, limit)
+				if slot, ok := fr.best(); ok {
+					c := f.measure(t, site, fr.trace(slot))
+					see(c.known, c.carbon, c.priced, c.cost)
+				}
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/workload"
 )
 
 // text says in one sentence what was decided and what it rests on.
@@ -64,6 +65,7 @@ func (f *frame) waits(t *task, c candidate, now *candidate, by Binding, mean gri
 	if by == BindingObjective {
 		reason = "; it is to " + goal(t)
 	}
+	reason += f.price(t, c, now)
 	if now == nil || !now.known || same(*now, c) {
 		return b.String() + reason + "."
 	}
@@ -78,6 +80,15 @@ func (f *frame) waits(t *task, c candidate, now *candidate, by Binding, mean gri
 	n := strings.TrimSuffix(f.mean(*now).String(), " g/kWh")
 	fmt.Fprintf(&b, "; %s is %s%s", when, n, zone)
 	return b.String() + reason + "."
+}
+
+// price says what waiting saves of the cost, for work that is to cost little.
+func (f *frame) price(t *task, c candidate, now *candidate) string {
+	if t.Shape.Objective.Minimize != workload.MinimizeCost || now == nil || same(*now, c) || !c.priced || !f.costs(*now, f.places[c.site].currency) || c.cost == now.cost {
+		return ""
+	}
+	cur := f.places[c.site].currency
+	return fmt.Sprintf("; it costs %s instead of %s", money(c.cost, cur), money(now.cost, cur))
 }
 
 func because(by Binding) string {

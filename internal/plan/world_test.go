@@ -33,6 +33,9 @@ func randomSnapshot(r *rand.Rand) Snapshot {
 		s.Sites = append(s.Sites, st)
 	}
 	s.Outlook = randomOutlook(r, s.Now, s.Horizon)
+	if often(r, 40) {
+		s.Prices = market(randomPrices(r, s.Now, s.Horizon), s.Now)
+	}
 	for i := range r.IntN(9) {
 		s.Items = append(s.Items, randomItem(r, s, fmt.Sprintf("w%02d", i)))
 	}
@@ -78,6 +81,29 @@ func randomOutlook(r *rand.Rand, now time.Time, horizon time.Duration) grid.Outl
 		}
 	}
 	return grid.BelieveAll(grid.AverageLifecycle, out)
+}
+
+// randomPrices is what a market tells: for some time, in one currency or
+// another, now and then below zero.
+func randomPrices(r *rand.Rand, now time.Time, horizon time.Duration) map[grid.Zone][]grid.Prices {
+	out := map[grid.Zone][]grid.Prices{}
+	for _, z := range zones {
+		for range r.IntN(3) {
+			step := pick(r, 15*time.Minute, time.Hour)
+			p := grid.Prices{Provider: "m", Zone: z, Issued: now.Add(-time.Duration(r.IntN(600)) * time.Minute), Currency: pick(r, "EUR", "EUR", "EUR", "SEK"),
+				Start: now.Truncate(step).Add(-time.Duration(r.IntN(3)) * step), Step: step}
+			gaps := pick(r, 0, 0, 20)
+			for range 1 + r.IntN(int(horizon/step)+3) {
+				v := grid.Rate(r.IntN(12)*40_000 - 80_000)
+				if often(r, gaps) {
+					v = grid.UnknownRate
+				}
+				p.Values = append(p.Values, v)
+			}
+			out[z] = append(out[z], p)
+		}
+	}
+	return out
 }
 
 func randomItem(r *rand.Rand, s Snapshot, id string) Item {
@@ -162,7 +188,11 @@ func live(r *rand.Rand, s Snapshot, p Plan, d time.Duration) Snapshot {
 	}
 	if often(r, 40) {
 		next.Outlook = randomOutlook(r, next.Now, s.Horizon)
+		if s.Prices != nil {
+			next.Prices = randomPrices(r, next.Now, s.Horizon)
+		}
 	}
+	next.Prices = market(next.Prices, next.Now)
 	next.Sites = slices.Clone(s.Sites)
 	for i := range next.Sites {
 		if often(r, 15) {
