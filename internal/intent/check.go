@@ -177,7 +177,9 @@ func (c *checker) objective(o workload.Objective) {
 	c.whole(at("objective", "minSaving"), int64(o.MinSaving), 0, 1000, "0% to 100%")
 	c.must(o.CarbonCeiling >= 0, fault{path: at("objective", "carbonCeiling"), message: "is below zero", limit: "more than 0"})
 	c.must(o.CostCeiling >= 0, fault{path: at("objective", "costCeiling"), message: "is below zero", limit: "more than 0"})
-	c.must((o.CostCeiling == 0) == (o.Currency == "") && (o.Currency == "" || currencyForm.MatchString(o.Currency)),
+	c.must(o.CarbonPrice >= 0 && o.CarbonPrice <= workload.MaxCarbonPrice, fault{path: at("objective", "carbonPrice"), message: "is not a price of a tonne of CO2 that we believe", limit: "more than 0, at most 100000 per tonne"})
+	c.must(o.CarbonPrice == 0 || o.Minimize != workload.MinimizeTime, fault{path: at("objective", "carbonPrice"), message: "means nothing to work that is to be done soonest", limit: "minimize: carbon, or cost"})
+	c.must((o.CostCeiling == 0 && o.CarbonPrice == 0) == (o.Currency == "") && (o.Currency == "" || currencyForm.MatchString(o.Currency)),
 		fault{path: at("objective", "costCeiling"), message: "must have a currency, and only then", limit: "40 EUR"})
 }
 

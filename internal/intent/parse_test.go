@@ -192,6 +192,12 @@ func waysToWrite(t *testing.T) []way {
 		{"nothing denied", edit("{completeBy: +10h}", `{completeBy: +10h, windows: {deny: []}}`), func(in *Intent) {}},
 		{"lines of windows", edit("{completeBy: +10h}", "\n  completeBy: +10h\n  windows:\n    deny:\n    - Sun 22:00-24:00 UTC\n    - Mon 00:00-08:00 UTC # joined"), func(in *Intent) { in.When.Deny = denied("154/164") }},
 		{"retries", six + "policy: {retries: 2}\n", func(in *Intent) { in.Policy.Retries = 2 }},
+		{"a price of carbon", six + "objective: {carbonPrice: 80.5 EUR/t}\n", func(in *Intent) {
+			in.Objective.CarbonPrice, in.Objective.Currency = 80_500_000, "EUR"
+		}},
+		{"a price of carbon with a ceiling", six + "objective: {minimize: cost, carbonPrice: 80 EUR/t, costCeiling: 2 EUR}\n", func(in *Intent) {
+			in.Objective = workload.Objective{Minimize: workload.MinimizeCost, CarbonPrice: 80_000_000, CostCeiling: 2_000_000, Currency: "EUR"}
+		}},
 		{"ceilings", six + "objective: {carbonCeiling: {total: 800g}, costCeiling: 40 EUR, minimize: time}\n", func(in *Intent) {
 			in.Objective = workload.Objective{Minimize: workload.MinimizeTime, CarbonCeiling: 800 * grid.Gram, CostCeiling: 40_000_000, Currency: "EUR"}
 		}},
@@ -249,6 +255,11 @@ func many(key string, n int) string {
 // What the goldens cannot hold: files made by repetition, and odd bytes.
 func TestRefused(t *testing.T) {
 	for _, c := range []struct{ name, src, says string }{
+		{"a price of carbon of nothing", six + "objective: {carbonPrice: 0 EUR/t}\n", "price of nothing"},
+		{"a price of carbon by no weight", six + "objective: {carbonPrice: 80 EUR}\n", "try: 80 EUR/t"},
+		{"a price of carbon beyond belief", six + "objective: {carbonPrice: 100001 EUR/t}\n", "at most 100000 per tonne"},
+		{"a price of carbon in another currency", six + "objective: {carbonPrice: 80 EUR/t, costCeiling: 3 SEK}\n", "cannot be compared"},
+		{"a price of carbon for the soonest", six + "objective: {carbonPrice: 80 EUR/t, minimize: time}\n", "done soonest"},
 		{"too large", six + strings.Repeat("#", MaxBytes), "too large"},
 		{"deep lists", "a: " + strings.Repeat("[", 2000), "nested too deeply"},
 		{"deep mappings", strings.Repeat("{a: ", 2000), "JSON"},

@@ -80,6 +80,7 @@ var entries = []entry{
 	{name: "objective.carbonCeiling.total", form: carbonForm, says: "For the whole run.", examples: list("5kgCO2e"), needed: true},
 	{name: "objective.costCeiling", form: moneyForm, says: "Refuse a plan that is expected to cost more. Default: none.", examples: list("40 EUR")},
 	{name: "objective.costCeiling.total", form: moneyForm, says: "For the whole run.", examples: list("40 EUR"), needed: true},
+	{name: "objective.carbonPrice", form: form{"type": "string", "pattern": `^\s*` + someNumber + `\s*[A-Z]{3}\s*/t\s*$`}, says: "What a tonne of CO2 is worth to you: the cost, and the carbon at this price, are made small together.", examples: list("80 EUR/t")},
 
 	{name: "policy", says: "How the work is to be treated."},
 	{name: "policy.promise", form: words(promises), says: "once: no second start without evidence that the first one ended.", dflt: workload.Once},

@@ -200,6 +200,9 @@ func smallWorld(r *rand.Rand) (Snapshot, Item) {
 		// are not found exactly.
 		it.Shape.Objective.CarbonCeiling = 0
 	}
+	if o := &it.Shape.Objective; o.CarbonPrice > 0 || s.Prices != nil && often(r, 20) {
+		*o = workload.Objective{Minimize: workload.MinimizeCarbon, CarbonPrice: grid.Money(1+r.IntN(900)) * 1_000_000, Currency: "EUR"}
+	}
 	switch r.IntN(5) {
 	case 0: // it runs
 		it.Pinned, it.Running, it.RunSince = pick(r, s.Sites...).ID, true, s.Now.Add(-time.Duration(r.IntN(90))*s.Step/60)
@@ -255,7 +258,7 @@ func TestSingleItemIsExact(t *testing.T) {
 			}
 		}
 	}
-	for _, k := range []string{"infeasible", "carbon", "carbon paused", "cost", "cost paused", "cost over time", "cost paused over time", "time", "time paused", "unknown", "denied", "denied paused"} {
+	for _, k := range []string{"infeasible", "carbon", "carbon paused", "cost", "cost paused", "cost over time", "cost paused over time", "time", "time paused", "unknown", "denied", "denied paused", "sum", "sum paused"} {
 		if kinds[k] < 20 {
 			t.Errorf("only %d worlds of kind %q: %v", kinds[k], k, kinds)
 		}
@@ -273,6 +276,28 @@ func compareBest(t *testing.T, seed uint64, f *frame, x *task, pl Placement, b *
 		if c.finish.Before(finish) {
 			finish = c.finish
 		}
+	}
+	if o := x.Shape.Objective; o.CarbonPrice > 0 && o.Minimize != workload.MinimizeTime {
+		total := func(c grid.Carbon, m grid.Money) float64 { return float64(m) + float64(c)*float64(o.CarbonPrice)/1e9 }
+		least, any := 0.0, false
+		for _, c := range b.found {
+			if v := total(c.carbon, c.cost); c.known && c.cur == o.Currency && (!any || v < least) {
+				least, any = v, true
+			}
+		}
+		if !any {
+			return "sum unknown"
+		}
+		if pl.Grade == "" || pl.Currency != o.Currency {
+			t.Errorf("seed %d: an unknown sum preferred to %g", seed, least)
+		}
+		// Each run's figures are rounded up, and each kilowatt-hour's price.
+		perMilligram := float64(o.CarbonPrice) / 1e9
+		slack := float64(len(pl.Spans)+6) * (2 + perMilligram) * (2 + float64(pl.Energy)/float64(grid.KilowattHour))
+		if got := total(pl.Carbon, pl.Cost); got > least+slack {
+			t.Errorf("seed %d: costs %g with its carbon, could cost %g: %v at %s", seed, got, least, pl.Spans, pl.Site)
+		}
+		return "sum" + kind
 	}
 	switch x.Shape.Objective.Minimize {
 	case workload.MinimizeTime:

@@ -114,6 +114,20 @@ func (f *frame) currency(t *task) string {
 // finish. The order of t.sites decides the rest.
 func (f *frame) compare(t *task, a, b candidate) int {
 	sooner := cmp.Compare(a.finish(), b.finish())
+	if t.adds() {
+		wa, oka := f.total(t, a)
+		wb, okb := f.total(t, b)
+		if oka != okb {
+			return first(oka)
+		}
+		if oka {
+			return cmp.Or(cmp.Compare(wa, wb), sooner)
+		}
+		if a.known != b.known {
+			return first(a.known)
+		}
+		return cmp.Or(cmp.Compare(a.carbon, b.carbon), sooner)
+	}
 	switch t.Shape.Objective.Minimize {
 	case workload.MinimizeTime:
 		return sooner
@@ -149,7 +163,7 @@ func first(a bool) int {
 // cleans reports whether carbon is what t is to make small.
 func (t *task) cleans() bool {
 	m := t.Shape.Objective.Minimize
-	return m != workload.MinimizeCost && m != workload.MinimizeTime
+	return !t.adds() && m != workload.MinimizeCost && m != workload.MinimizeTime
 }
 
 // try is a run without a pause, from the start of a slot.

@@ -26,9 +26,9 @@ func (f *frame) choose(t *task, sites []int, w waiver) (*candidate, Binding) {
 	switch {
 	case o.best == nil:
 		return nil, ""
-	case t.cleans() && !o.best.known && t.Shape.Policy.OnNoSignal == workload.RunNow:
+	case t.looks() && !o.best.known && t.Shape.Policy.OnNoSignal == workload.RunNow:
 		return or(o.early, o.best), BindingNoSignal
-	case t.cleans() && !o.best.known:
+	case t.looks() && !o.best.known:
 		// An intensity may become known until the latest safe start; a later
 		// plan sees to that.
 		return or(o.last, o.best), BindingNoSignal
@@ -80,10 +80,14 @@ func (f *frame) notWorth(t *task, best, early candidate) bool {
 	if share == 0 || best.finish() <= early.finish() {
 		return false
 	}
-	switch t.Shape.Objective.Minimize {
-	case workload.MinimizeTime:
+	if was, ok := f.total(t, early); ok && t.adds() {
+		is, ok := f.total(t, best)
+		return ok && was > 0 && below(int64(was-is), int64(was), share)
+	}
+	switch m := t.Shape.Objective.Minimize; {
+	case m == workload.MinimizeTime:
 		return false
-	case workload.MinimizeCost:
+	case m == workload.MinimizeCost && !t.adds():
 		cur := f.currency(t)
 		if !f.costs(best, cur) || !f.costs(early, cur) || early.cost <= 0 {
 			return false
@@ -196,12 +200,13 @@ func (f *frame) offerPauses(t *task, site int, free []time.Duration, w waiver, o
 	case m == workload.MinimizeTime:
 		o.best = soonest(pauses)
 	case m == workload.MinimizeCost && scale == nil:
-		// Fewer resumes are cheaper, if resuming costs anything.
+		// Fewer resumes are cheaper, if resuming costs anything: no run without
+		// one is given up.
 		n, most := 0, min(pauses, maxPauses)
 		if t.overhead() == 0 {
-			n, most = pauses, pauses
+			n, most, o.best = pauses, pauses, nil
 		}
-		for o.best = nil; n <= most && o.best == nil; n++ {
+		for ; n <= most && o.best == nil; n++ {
 			o.best = soonest(n)
 		}
 	default:
@@ -217,6 +222,12 @@ func (f *frame) offerPauses(t *task, site int, free []time.Duration, w waiver, o
 // scale is the curve by which what t is to make small is weighed at a site; nil
 // if all times weigh the same there.
 func (f *frame) scale(t *task, site int) *curve {
+	if p := f.places[site]; t.adds() {
+		if p.currency != f.currency(t) {
+			return p.curve
+		}
+		return f.sum(p, t.Shape.Objective.CarbonPrice)
+	}
 	switch t.Shape.Objective.Minimize {
 	case workload.MinimizeTime:
 		return nil

@@ -242,6 +242,9 @@ func same(a, b candidate) bool { return a.site == b.site && slices.Equal(a.runs,
 
 // gainful reports whether b is better than a in what t is to minimize.
 func (f *frame) gainful(t *task, a, b candidate) bool {
+	if t.adds() {
+		return f.compare(t, b, a) < 0 && (b.cost != a.cost || b.carbon != a.carbon || b.known != a.known || b.priced != a.priced)
+	}
 	switch t.Shape.Objective.Minimize {
 	case workload.MinimizeTime:
 		return b.finish() < a.finish()
@@ -257,6 +260,12 @@ func (f *frame) gains(t *task, a, b candidate) bool {
 		return false
 	}
 	if !t.promised {
+		return true
+	}
+	if was, ok := f.total(t, a); ok && t.adds() {
+		is, ok := f.total(t, b)
+		return ok && was-is >= leastMoney && !below(int64(was-is), int64(max(was, -was)), leastShare)
+	} else if _, known := f.total(t, b); known && t.adds() {
 		return true
 	}
 	switch t.Shape.Objective.Minimize {

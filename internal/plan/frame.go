@@ -48,6 +48,8 @@ type place struct {
 	tariff   grid.Tariff
 	currency string // of the tariff
 	rates    *curve // of its prices; nil if it has one price, or none
+	// sums are its prices with those of the carbon, by the price of a tonne.
+	sums map[grid.Money]*curve
 }
 
 func newFrame(s Snapshot) *frame {
@@ -90,6 +92,7 @@ func (f *frame) draw(most time.Duration) {
 			curves[p.Zone] = newCurve(p.air, f.now, f.slot(f.slots+1)+most)
 		}
 		p.curve = curves[p.Zone]
+		p.sums = nil
 		p.rates = priceCurve(p.tariff, f.now, f.slot(f.slots+1)+most)
 	}
 }

@@ -103,6 +103,7 @@ func spoilItem(r *rand.Rand, it *Item) {
 		it.Shape.When.NotBefore = pick(r, time.Time{}, midnight.AddDate(-4000, 0, 0), midnight.AddDate(40, 0, 0))
 	case 8:
 		it.Shape.Objective.MinSaving, it.Shape.Objective.CarbonCeiling, it.Shape.Objective.CostCeiling = n, grid.Carbon(n), grid.Money(n)
+		it.Shape.Objective.CarbonPrice, it.Shape.Objective.Currency = grid.Money(n), "EUR"
 	case 9:
 		it.Done = d
 	case 10:

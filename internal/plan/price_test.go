@@ -127,3 +127,34 @@ func TestNewPricesMoveWork(t *testing.T) {
 		t.Errorf("the Book places it at %s, %v", got.Start(), ok)
 	}
 }
+
+// A price of carbon weighs cost against carbon: the higher it is, the cleaner
+// and dearer the hour that is taken. The reasons say both.
+func TestCarbonPriceWeighsBoth(t *testing.T) {
+	for _, c := range []struct {
+		perTonne grid.Money
+		start    float64
+	}{{1, 3}, {100, 3}, {1000, 4}} { // at 3 h 5 cents and 500 g/kWh, at 4 h 18 cents and 120 g/kWh: equal at 342 EUR/t
+		for _, m := range []workload.Minimize{workload.MinimizeCarbon, workload.MinimizeCost} {
+			s, it := priced(t, "EUR", 20, 20, 19, 5, 18, 18, 19, 20, 20)
+			it.Shape.Objective = workload.Objective{Minimize: m, CarbonPrice: c.perTonne * 1_000_000, Currency: "EUR"}
+			pl := placedAt(t, s, it)
+			if !pl.Start().Equal(hour(c.start)) {
+				t.Errorf("%s, at %d EUR/t it starts at %s", m, c.perTonne, pl.Start())
+			}
+			if !strings.Contains(pl.Why.Text, "it costs") || !strings.Contains(pl.Why.Text, "and emits") {
+				t.Errorf("its reason is %q", pl.Why.Text)
+			}
+			it.Shape.Objective.MinSaving = 999
+			if pl := placedAt(t, s, it); !pl.Start().Equal(s.Now) || pl.Why.Binding != BindingMinSaving {
+				t.Errorf("for nearly all of the sum it waits until %s", pl.Start())
+			}
+		}
+	}
+	// In another currency nothing is known of the cost, and the carbon decides.
+	s, it := priced(t, "EUR", 20, 20, 19, 5, 18, 18, 19, 20, 20)
+	it.Shape.Objective = workload.Objective{Minimize: workload.MinimizeCost, CarbonPrice: 1_000_000, Currency: "SEK"}
+	if pl := placedAt(t, s, it); !pl.Start().Equal(hour(4)) {
+		t.Errorf("in another currency it starts at %s", pl.Start())
+	}
+}

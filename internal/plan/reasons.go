@@ -153,6 +153,22 @@ func (f *frame) lost(t *task, c, s candidate) Cause {
 
 func (f *frame) lostBy(t *task, c candidate, site int, finish time.Duration, known bool, carbon grid.Carbon, priced bool, cost grid.Money) Cause {
 	later := finish >= c.finish()
+	if mine, ok := f.total(t, c); ok {
+		switch its, ok := f.added(t, site, known, carbon, priced, cost); {
+		case !ok:
+			return CauseUnknown
+		case its > mine:
+			return CauseDearer
+		case its < mine || !later:
+			return CauseNotWorth
+		}
+		return CauseLater
+	} else if _, ok := f.added(t, site, known, carbon, priced, cost); ok {
+		return CauseNotWorth
+	}
+	if t.adds() { // the cost is not known: the carbon decides
+		return lostByCarbon(c, later, known, carbon)
+	}
 	switch t.Shape.Objective.Minimize {
 	case workload.MinimizeTime:
 		if later {
@@ -171,6 +187,10 @@ func (f *frame) lostBy(t *task, c candidate, site int, finish time.Duration, kno
 		}
 		return CauseLater
 	}
+	return lostByCarbon(c, later, known, carbon)
+}
+
+func lostByCarbon(c candidate, later, known bool, carbon grid.Carbon) Cause {
 	switch {
 	case c.known && !known:
 		return CauseUnknown
@@ -246,7 +266,17 @@ func near(siteA int, a time.Duration, siteB int, b, apart time.Duration) bool {
 
 // rivals orders tries by the objective.
 func (f *frame) rivals(t *task, a, b *seen) int {
-	if t.cleans() {
+	if t.adds() {
+		wa, oka := f.added(t, int(a.site), a.known, a.carbon, a.priced, a.cost)
+		wb, okb := f.added(t, int(b.site), b.known, b.carbon, b.priced, b.cost)
+		if oka != okb {
+			return first(oka)
+		}
+		if oka {
+			return cmp.Or(cmp.Compare(wa, wb), cmp.Compare(a.to, b.to))
+		}
+	}
+	if t.looks() {
 		if a.known != b.known {
 			return first(a.known)
 		}
@@ -275,7 +305,7 @@ func (f *frame) binding(t *task, c candidate, all []seen) Binding {
 			return BindingCapacity
 		}
 		return BindingCompleteBy
-	case t.cleans() && !c.known:
+	case t.looks() && !c.known:
 		return BindingNoSignal
 	case t.by == BindingMinSaving:
 		return BindingMinSaving

@@ -162,7 +162,7 @@ func (a again) wrong() string {
 			return "the carbon of an alternative"
 		case o.cause != "" && o.cause != r.Cause:
 			return "the cause of an alternative"
-		case r.Cause == CauseDirtier && !(o.Known && o.Carbon > a.pl.Carbon), r.Cause == CauseDearer && o.cost <= a.pl.Cost,
+		case r.Cause == CauseDirtier && !(o.Known && o.Carbon > a.pl.Carbon), r.Cause == CauseDearer && a.total(o.Carbon, o.cost) <= a.total(a.pl.Carbon, a.pl.Cost),
 			r.Cause == CauseUnknown && a.cleans() && o.Known, r.Cause == CauseNotWorth && a.cleans() && a.pl.Grade != "" && o.Carbon > a.pl.Carbon:
 			return "the reason of an alternative"
 		case r.DCost != nil && *r.DCost != o.cost-a.pl.Cost, (r.DCost != nil) != (o.cur != "" && o.cur == a.pl.Currency):
@@ -193,7 +193,12 @@ func (a again) wrong() string {
 
 func (a again) cleans() bool {
 	m := a.it.Shape.Objective.Minimize
-	return m != workload.MinimizeCost && m != workload.MinimizeTime
+	return a.it.Shape.Objective.CarbonPrice == 0 && m != workload.MinimizeCost && m != workload.MinimizeTime
+}
+
+// total is the cost with the carbon at its price.
+func (a again) total(c grid.Carbon, m grid.Money) float64 {
+	return float64(m) + float64(c)*float64(a.it.Shape.Objective.CarbonPrice)/1e9
 }
 
 func (a again) anyEqual(all []one) bool {

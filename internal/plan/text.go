@@ -84,10 +84,13 @@ func (f *frame) waits(t *task, c candidate, now *candidate, by Binding, mean gri
 
 // price says what waiting saves of the cost, for work that is to cost little.
 func (f *frame) price(t *task, c candidate, now *candidate) string {
-	if t.Shape.Objective.Minimize != workload.MinimizeCost || now == nil || same(*now, c) || !c.priced || !f.costs(*now, f.places[c.site].currency) || c.cost == now.cost {
+	if !t.adds() && t.Shape.Objective.Minimize != workload.MinimizeCost || now == nil || same(*now, c) || !c.priced || !f.costs(*now, f.places[c.site].currency) || c.cost == now.cost {
 		return ""
 	}
 	cur := f.places[c.site].currency
+	if t.adds() && c.known && now.known {
+		return fmt.Sprintf("; it costs %s and emits %s instead of %s and %s", money(c.cost, cur), c.carbon, money(now.cost, cur), now.carbon)
+	}
 	return fmt.Sprintf("; it costs %s instead of %s", money(c.cost, cur), money(now.cost, cur))
 }
 
@@ -120,6 +123,9 @@ func amount(i grid.Intensity) string {
 }
 
 func goal(t *task) string {
+	if o := t.Shape.Objective; t.adds() {
+		return fmt.Sprintf("make cost and carbon small together, at %s a tonne", money(o.CarbonPrice, o.Currency))
+	}
 	if t.Shape.Objective.Minimize == "cost" {
 		return "cost least"
 	}

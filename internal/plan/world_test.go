@@ -153,6 +153,9 @@ func randomItem(r *rand.Rand, s Snapshot, id string) Item {
 	if often(r, 12) {
 		sh.Objective.CostCeiling, sh.Objective.Currency = grid.Money(r.IntN(2_000_000)), "EUR"
 	}
+	if often(r, 12) && sh.Objective.Minimize != workload.MinimizeTime {
+		sh.Objective.CarbonPrice, sh.Objective.Currency = grid.Money(1+r.IntN(2000))*1_000_000, "EUR"
+	}
 	return Item{ID: id, Tenant: "t", Shape: sh}
 }
 

@@ -48,6 +48,13 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 	if m := s.Objective.CostCeiling; m != nil {
 		out.Objective.CostCeiling, out.Objective.Currency = moneyIn(*m)
 	}
+	if m := s.Objective.CarbonPrice; m != nil {
+		price, currency := moneyIn(*m)
+		if out.Objective.CostCeiling > 0 && currency != out.Objective.Currency {
+			currency = "" // two currencies cannot be added: the shape is refused
+		}
+		out.Objective.CarbonPrice, out.Objective.Currency = price, currency
+	}
 	return out
 }
 
@@ -76,6 +83,9 @@ func ShapeOut(s workload.Shape) clusy.Shape {
 	}
 	if s.Objective.CostCeiling > 0 {
 		out.Objective.CostCeiling = MoneyOut(s.Objective.CostCeiling, s.Objective.Currency)
+	}
+	if s.Objective.CarbonPrice > 0 {
+		out.Objective.CarbonPrice = MoneyOut(s.Objective.CarbonPrice, s.Objective.Currency)
 	}
 	return out
 }

@@ -65,6 +65,9 @@ func shapes() *rapid.Generator[workload.Shape] {
 		if rapid.Bool().Draw(t, "cost") {
 			s.Objective.CostCeiling, s.Objective.Currency = grid.Money(rapid.Int64Range(1, 1e12).Draw(t, "money")), "EUR"
 		}
+		if rapid.Bool().Draw(t, "carbonPrice") {
+			s.Objective.CarbonPrice, s.Objective.Currency = grid.Money(rapid.Int64Range(1, 1e11).Draw(t, "per tonne")), "EUR"
+		}
 		return s
 	})
 }

@@ -112,8 +112,16 @@ type Objective struct {
 	MinSaving     int         `json:"minSaving"` // thousandths: do not delay for less
 	CarbonCeiling grid.Carbon `json:"carbonCeiling,omitempty"`
 	CostCeiling   grid.Money  `json:"costCeiling,omitempty"`
-	Currency      string      `json:"currency,omitempty"`
+	// CarbonPrice is what a tonne of CO2-equivalent is worth to the owner. With
+	// it, whether carbon or cost is named, the two are added up: what is made
+	// small is the cost and the carbon at this price.
+	CarbonPrice grid.Money `json:"carbonPrice,omitempty"`
+	Currency    string     `json:"currency,omitempty"` // of both
 }
+
+// MaxCarbonPrice is the highest price of carbon that is believed: 100,000 units
+// of currency per tonne.
+const MaxCarbonPrice grid.Money = 100_000_000_000
 
 // Policy is how the work is to be treated.
 type Policy struct {

@@ -121,6 +121,12 @@ func TestValidate(t *testing.T) {
 				s.When.Deny = append(s.When.Deny, Span{noon.Add(time.Duration(2*i) * time.Hour), noon.Add(time.Duration(2*i+1) * time.Hour)})
 			}
 		}},
+		{"a price of carbon below zero", "/objective/carbonPrice/amount", func(s *Shape) { s.Objective.CarbonPrice, s.Objective.Currency = -1, "EUR" }},
+		{"a price of carbon beyond belief", "/objective/carbonPrice/amount", func(s *Shape) { s.Objective.CarbonPrice, s.Objective.Currency = MaxCarbonPrice+1, "EUR" }},
+		{"a price of carbon without a currency", "/objective/carbonPrice/currency", func(s *Shape) { s.Objective.CarbonPrice = 1 }},
+		{"a price of carbon for the soonest", "/objective/carbonPrice", func(s *Shape) {
+			s.Objective = Objective{Minimize: MinimizeTime, CarbonPrice: 1, Currency: "EUR"}
+		}},
 		{"a cost without a currency", "/objective/costCeiling/currency", func(s *Shape) { s.Objective.CostCeiling = 1 }},
 	} {
 		s := good()

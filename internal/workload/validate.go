@@ -80,6 +80,15 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 			}
 		}
 	}
+	switch o := s.Objective; {
+	case o.CarbonPrice == 0:
+	case o.CarbonPrice < 0 || o.CarbonPrice > MaxCarbonPrice:
+		bad("/objective/carbonPrice/amount", fmt.Sprintf("%g", float64(o.CarbonPrice)/1e6), "0 to 100000 per tonne", "", "not a price of a tonne of CO2")
+	case o.Currency == "":
+		bad("/objective/carbonPrice/currency", "", "", "EUR", "a price of carbon needs a currency")
+	case o.Minimize == MinimizeTime:
+		bad("/objective/carbonPrice", "", "minimize carbon or cost", "", "a price of carbon means nothing to work that is to be done soonest")
+	}
 	if s.Objective.CostCeiling > 0 && s.Objective.Currency == "" {
 		bad("/objective/costCeiling/currency", "", "", "EUR", "a cost ceiling needs a currency")
 	}

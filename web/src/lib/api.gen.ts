@@ -907,6 +907,8 @@ export interface components {
              * @description Refuse a plan that is expected to emit more.
              */
             carbonCeilingGrams?: number;
+            /** @description Internal price of a tonne of CO2-equivalent: the cost, and the carbon at this price, are added up and made small together. */
+            carbonPrice?: components["schemas"]["Money"];
             /** @description Refuse a plan that is expected to cost more. */
             costCeiling?: components["schemas"]["Money"];
             /**
