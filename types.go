@@ -40,6 +40,7 @@ type Interruptible struct {
 type When struct {
 	NotBefore  time.Time `json:"notBefore,omitzero" doc:"Earliest start. Default: now."`
 	CompleteBy time.Time `json:"completeBy" doc:"The work is to be complete by then."`
+	Deny       []Span    `json:"deny,omitempty" maxItems:"366" doc:"Times in which the work may not run, in order and apart; told until seven days past completeBy, so that a refusal can name a later one."`
 }
 
 // Where names sites by patterns of their id or zone; * stands for any text.
@@ -54,6 +55,7 @@ type Objective struct {
 	MinSaving     float64 `json:"minSaving,omitempty" minimum:"0" maximum:"1" doc:"Do not delay for less than this share."`
 	CarbonCeiling float64 `json:"carbonCeilingGrams,omitempty" minimum:"0" maximum:"1e15" doc:"Refuse a plan that is expected to emit more."`
 	CostCeiling   *Money  `json:"costCeiling,omitempty" doc:"Refuse a plan that is expected to cost more."`
+	CarbonPrice   *Money  `json:"carbonPrice,omitempty" doc:"Internal price of a tonne of CO2-equivalent: the cost, and the carbon at this price, are added up and made small together."`
 }
 
 // Money is an amount of a currency.

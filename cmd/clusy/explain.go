@@ -116,6 +116,7 @@ var bindingMeans = map[string]string{
 	"none":        "nothing in the window is cleaner",
 	"complete-by": "something cleaner would end too late",
 	"capacity":    "something cleaner is taken by other work",
+	"denied":      "something cleaner is in a time that when.windows.deny takes out",
 	"min-saving":  "waiting would save less than minSaving",
 	"no-signal":   "no intensity is known: it runs by the policy onNoSignal",
 	"started":     "it runs, and rigid work is not moved",

@@ -246,6 +246,7 @@ var causeMeans = map[string]string{
 	"later":     "done later, no better",
 	"full":      "no room then",
 	"late":      "complete too late",
+	"denied":    "may not run then",
 	"down":      "site takes no work",
 	"unknown":   "intensity unknown",
 	"ceiling":   "over a ceiling",

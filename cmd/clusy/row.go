@@ -112,6 +112,7 @@ var waitsFor = map[string]string{
 	"none":        "the cleanest time in its window",
 	"complete-by": "the cleanest time to be done by then",
 	"capacity":    "cleaner times are taken",
+	"denied":      "cleaner times are denied to it",
 	"min-saving":  "waiting would save too little",
 	"no-signal":   "no intensity is known",
 	"started":     "runs",

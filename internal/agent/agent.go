@@ -193,7 +193,7 @@ func (a *Agent) untilDue() time.Duration {
 		if h.State != held && h.State != started {
 			continue
 		}
-		if next, ok := h.Schedule.next(now); ok {
+		if next, ok := h.next(now); ok {
 			wait = min(wait, time.Duration(float64(next.Sub(now))/a.Clock.Rate()))
 		}
 	}

@@ -353,6 +353,37 @@ func TestTimetable(t *testing.T) {
 	}
 }
 
+// What is denied closes every schedule: work is suspended over it, and what
+// cannot be suspended does not begin shortly before.
+func TestDeniedTimesCloseASchedule(t *testing.T) {
+	h := func(n float64) time.Time {
+		return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(n * float64(time.Hour)))
+	}
+	x := &hold{State: started, Schedule: timetable{Spans: []workload.Span{{Start: h(1), End: h(2)}}, Latest: h(9)}}
+	x.Shape.Duration = workload.Duration{Expected: time.Hour, P95: time.Hour}
+	x.Shape.When.Deny = []workload.Span{{Start: h(4), End: h(5)}, {Start: h(10), End: h(12)}}
+	look := func(allowed bool, state holdState, want map[float64]bool) {
+		t.Helper()
+		x.Shape.Interruptible.Allowed, x.State = allowed, state
+		for n, open := range want {
+			if got := x.open(h(n)); got != open {
+				t.Errorf("interruptible %v, %s, at hour %g it is open: %v, want %v", allowed, state, n, got, open)
+			}
+		}
+	}
+	look(true, started, map[float64]bool{0.5: false, 1: true, 3.9: true, 4: false, 4.9: false, 5: true, 9: true, 9.9: true, 10: false, 11: false, 12: true})
+	look(true, held, map[float64]bool{3.9: true, 4: false, 5: true})
+	look(false, held, map[float64]bool{2.9: true, 2.95: false, 4: false, 5: true, 8.9: true, 8.95: false, 12: true})
+	for from, want := range map[float64]float64{2: 4, 4: 5, 5: 9, 9: 10, 10: 12} {
+		if next, ok := x.next(h(from)); !ok || !next.Equal(h(want)) {
+			t.Errorf("after hour %g comes %v", from, next)
+		}
+	}
+	if _, ok := x.next(h(12)); ok {
+		t.Error("after all has come there is more")
+	}
+}
+
 // An agent with a journal of another kind does not guess.
 func TestJournalOfSomeoneElse(t *testing.T) {
 	b := newBench(t)

@@ -88,6 +88,33 @@ func (s timetable) next(now time.Time) (time.Time, bool) {
 	return at, !at.IsZero()
 }
 
+// open reports whether the work of h, if it is unfinished, is to run at now: by
+// its schedule, but never in a time that is denied to it. What cannot be
+// suspended does not begin either if it may run into one.
+func (h *hold) open(now time.Time) bool {
+	until := now
+	if !h.Shape.Interruptible.Allowed && h.State == held {
+		until = now.Add(h.Shape.Duration.Booked())
+	}
+	denied := slices.ContainsFunc(h.Shape.When.Deny, func(d workload.Span) bool {
+		return now.Before(d.End) && (!now.Before(d.Start) || d.Start.Before(until))
+	})
+	return h.Schedule.open(now) && !denied
+}
+
+// next returns the first instant after now at which open may change.
+func (h *hold) next(now time.Time) (time.Time, bool) {
+	at, ok := h.Schedule.next(now)
+	for _, d := range h.Shape.When.Deny {
+		for _, t := range []time.Time{d.Start, d.End} {
+			if t.After(now) && (!ok || t.Before(at)) {
+				at, ok = t, true
+			}
+		}
+	}
+	return at, ok
+}
+
 // note is one line of the journal: who this agent is, the highest epoch it has
 // obeyed, or a hold as it now is.
 type note struct {

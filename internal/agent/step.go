@@ -18,7 +18,7 @@ func (a *Agent) step(ctx context.Context, h *hold, now time.Time) error {
 		if h.Stop {
 			return a.settle(h, released, "")
 		}
-		if !h.Schedule.open(now) {
+		if !h.open(now) {
 			return nil
 		}
 		return a.start(ctx, h)
@@ -104,7 +104,7 @@ func (a *Agent) watch(ctx context.Context, h *hold, now time.Time) error {
 	case executor.Starting:
 		return nil
 	}
-	switch open := h.Schedule.open(now); {
+	switch open := h.open(now); {
 	case h.Stop:
 		grace := 10 * time.Second
 		if in, err := intent.Open(h.Sealed, a.Key, h.Shape); err == nil {

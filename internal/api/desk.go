@@ -14,6 +14,7 @@ import (
 	"clusy.io/clusy"
 	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/audit"
+	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/workload"
@@ -540,6 +541,13 @@ func (d *desk) catchUp(tx SystemTx, now time.Time) (bool, error) {
 		}
 		d.book.SetForecasts(f)
 	}
+	if sites || signals { // a zone may be new, and with it its prices
+		p, err := prices(tx, d.book.Sites(), now)
+		if err != nil {
+			return false, err
+		}
+		d.book.SetPrices(p)
+	}
 	for id := range touched {
 		if err := d.reread(tx, id); err != nil {
 			return false, err
@@ -554,6 +562,21 @@ func (d *desk) catchUp(tx SystemTx, now time.Time) (bool, error) {
 		d.measured = now
 	}
 	return d.book.Turn(now), nil
+}
+
+// prices returns what the market tells in the zones of sites.
+func prices(tx SystemTx, sites []plan.Site, now time.Time) (map[grid.Zone][]grid.Prices, error) {
+	out := map[grid.Zone][]grid.Prices{}
+	for _, zone := range plan.Zones(sites) {
+		ps, err := tx.Prices(zone, now)
+		if err != nil {
+			return nil, err
+		}
+		if len(ps) > 0 {
+			out[zone] = ps
+		}
+	}
+	return out, nil
 }
 
 // pageOfChanges is how many changes one read brings at most.

@@ -40,6 +40,12 @@ func (t memoryTx) World(now time.Time) (w plan.World, err error) {
 	w.Attempts, err4 = t.LiveAttempts("")
 	w.Placements, err5 = t.Placements()
 	w.Forecasts, err6 = t.LatestForecasts()
+	w.Prices = map[grid.Zone][]grid.Prices{}
+	for _, zone := range plan.Zones(w.Sites) {
+		var err7 error
+		w.Prices[zone], err7 = t.Prices(zone, now)
+		err6 = errors.Join(err6, err7)
+	}
 	return w, errors.Join(err, err2, err3, err4, err5, err6)
 }
 
@@ -471,5 +477,32 @@ func TestDeskTwins(t *testing.T) {
 	}
 	if n := kept(t, s); n != 3 {
 		t.Errorf("%d on record, want 3", n)
+	}
+}
+
+// The desk admits by the prices that were stored a moment ago.
+func TestDeskHearsOfPrices(t *testing.T) {
+	s, m, _ := newDesk(t, 4)
+	zone := storetest.Site("berlin").Zone
+	cheap := hours(1, 8)
+	cheap.Shape.Objective.Minimize = workload.MinimizeCost
+	if _, err := s.trySubmit("before", cheap); err != nil { // now there is a Book
+		t.Fatal(err)
+	}
+	p := storetest.Prices(zone, storetest.Noon, 20, 20, 20, 1, 20, 20, 20, 20, 20)
+	if err := m.System().Update(t.Context(), func(tx store.SystemTx) error {
+		e := storetest.Event("")
+		e.Kind = audit.SignalStored
+		_, err := tx.PutPrices([]grid.Prices{p}, e)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	e, err := s.trySubmit("after", cheap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at := e.place.Start(); !at.Equal(storetest.Noon.Add(3*time.Hour)) || e.place.Currency != "EUR" {
+		t.Errorf("placed at %s for %d %s", at, e.place.Cost, e.place.Currency)
 	}
 }

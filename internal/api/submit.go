@@ -82,6 +82,8 @@ func shapePointer(field string) string {
 	switch field {
 	case "":
 		return ""
+	case "when.windows.deny":
+		return "/when/deny"
 	case "objective.carbonCeiling":
 		return "/objective/carbonCeilingGrams"
 	case "shape.resources", "shape.resources.cpus":

@@ -47,8 +47,16 @@ func (t tx) World(now time.Time) (w plan.World, err error) {
 	if w.Placements, err = t.Placements(); err != nil {
 		return w, err
 	}
-	w.Forecasts, err = t.LatestForecasts()
-	return w, err
+	if w.Forecasts, err = t.LatestForecasts(); err != nil {
+		return w, err
+	}
+	w.Prices = map[grid.Zone][]grid.Prices{}
+	for _, zone := range plan.Zones(w.Sites) {
+		if w.Prices[zone], err = t.Prices(zone, now); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
 }
 
 // Proof returns a leaf of the log and the proof that it is in it.

@@ -21,7 +21,8 @@ import (
 //   - durations: whole seconds up, whole minutes up from ten minutes on (never
 //     less than 1 s);
 //   - power: whole watts up (never less than 1 W);
-//   - instants: whole seconds. They are promises, and are not moved;
+//   - instants: whole seconds. They are promises, and are not moved. Of the denied
+//     windows the times that they come to, without weekdays and time zone;
 //   - cores (thousandths) and memory (mebibytes) as they are: they are compared
 //     with what a site has, where a rounded-up demand would not fit;
 //   - ceilings, shares, counts and words of the policy as they are: the server
@@ -55,7 +56,7 @@ func shapeOf(in Intent) workload.Shape {
 		PowerSource:   in.Shape.PowerSource,
 		Demand:        workload.Resources{CPU: in.Shape.Resources.CPU, Memory: in.Shape.Resources.Memory, Power: power, Slots: 1},
 		Interruptible: i,
-		When:          workload.When{NotBefore: utc(in.When.NotBefore), CompleteBy: utc(in.When.CompleteBy)},
+		When:          inUTC(in.When),
 		Where:         workload.Where{Allow: copied(in.Where.Allow), Prefer: copied(in.Where.Prefer)},
 		Objective:     in.Objective,
 		Policy:        in.Policy,
@@ -90,7 +91,7 @@ func copied(s []string) []string { return append([]string(nil), s...) }
 // ShapeDigest names a Shape by its content: hex SHA-256 of its JSON with
 // instants in UTC. A shape that was stored and read again has the same digest.
 func ShapeDigest(s workload.Shape) string {
-	s.When = workload.When{NotBefore: utc(s.When.NotBefore), CompleteBy: utc(s.When.CompleteBy)}
+	s.When = inUTC(s.When)
 	b, err := json.Marshal(s)
 	if err != nil {
 		// Only a year past 9999 cannot be written. Such a shape is not ours,

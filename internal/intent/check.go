@@ -150,6 +150,12 @@ func (c *checker) when(w workload.When) {
 		c.must(x.t.IsZero() || x.t.Year() >= 1970 && x.t.UTC().Year() <= 9999 && x.t.Nanosecond() == 0,
 			fault{path: at("when", x.name), message: "is not a whole second of a year from 1970 to 9999", limit: "a whole second"})
 	}
+	deny := at("when", "windows", "deny")
+	c.must(len(w.Deny) <= workload.MaxDeny, fault{path: deny, message: fmt.Sprintf("are %d times", len(w.Deny)), limit: fmt.Sprintf("at most %d", workload.MaxDeny)})
+	for i, s := range w.Deny {
+		c.must(s.Start.Year() >= 1970 && s.End.UTC().Year() <= 9999 && s.Start.Nanosecond() == 0 && s.End.Nanosecond() == 0 && s.Start.Before(s.End) &&
+			(i == 0 || w.Deny[i-1].End.Before(s.Start)), fault{path: deny, message: "are not whole seconds, in order and apart", limit: "whole seconds, in order and apart"})
+	}
 }
 
 var patternForm = regexp.MustCompile(`^[A-Za-z0-9._/*-]{1,128}$`)
@@ -171,7 +177,9 @@ func (c *checker) objective(o workload.Objective) {
 	c.whole(at("objective", "minSaving"), int64(o.MinSaving), 0, 1000, "0% to 100%")
 	c.must(o.CarbonCeiling >= 0, fault{path: at("objective", "carbonCeiling"), message: "is below zero", limit: "more than 0"})
 	c.must(o.CostCeiling >= 0, fault{path: at("objective", "costCeiling"), message: "is below zero", limit: "more than 0"})
-	c.must((o.CostCeiling == 0) == (o.Currency == "") && (o.Currency == "" || currencyForm.MatchString(o.Currency)),
+	c.must(o.CarbonPrice >= 0 && o.CarbonPrice <= workload.MaxCarbonPrice, fault{path: at("objective", "carbonPrice"), message: "is not a price of a tonne of CO2 that we believe", limit: "more than 0, at most 100000 per tonne"})
+	c.must(o.CarbonPrice == 0 || o.Minimize != workload.MinimizeTime, fault{path: at("objective", "carbonPrice"), message: "means nothing to work that is to be done soonest", limit: "minimize: carbon, or cost"})
+	c.must((o.CostCeiling == 0 && o.CarbonPrice == 0) == (o.Currency == "") && (o.Currency == "" || currencyForm.MatchString(o.Currency)),
 		fault{path: at("objective", "costCeiling"), message: "must have a currency, and only then", limit: "40 EUR"})
 }
 

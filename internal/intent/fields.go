@@ -264,6 +264,7 @@ func (r *reader) when() (w workload.When) {
 		w.NotBefore, _ = r.instant(v, at("when", "notBefore"))
 		w.NotBefore = ceilSecond(w.NotBefore)
 	}
+	r.windows(n)
 	by, delay := r.get(n, at("when", "completeBy")), r.get(n, at("when", "maxDelay"))
 	if by != nil && delay != nil {
 		r.say(fault{path: at("when", "maxDelay"), place: n.child("maxDelay").at, message: "completeBy and maxDelay are both given; keep one of them", limit: "completeBy, or maxDelay"})

@@ -32,6 +32,7 @@ var fromShape = map[string]string{
 	"interruptible.overhead": "shape.interruptible.overhead", "interruptible.minRun": "shape.interruptible.minRun",
 	"interruptible.maxSuspensions": "shape.interruptible.maxSuspensions",
 	"objective.currency":           "objective.costCeiling",
+	"when.deny":                    "when.windows.deny",
 }
 
 // FromShape returns the JSON pointer into an intent file for a pointer into a

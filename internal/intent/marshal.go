@@ -32,7 +32,7 @@ type (
 // whatever file it came from. It is the plaintext of Seal and holds everything
 // in the clear: each call is a place to review.
 func Marshal(in Intent) ([]byte, error) {
-	in.When.NotBefore, in.When.CompleteBy = utc(in.When.NotBefore), utc(in.When.CompleteBy)
+	in.When = inUTC(in.When)
 	fs := check(in)
 	if in.When.CompleteBy.Before(in.When.NotBefore.Add(shapeOf(in).Duration.Booked())) {
 		fs = append(fs, fault{path: at("when", "completeBy"), message: "the work does not fit between notBefore and completeBy", infeasible: true})

@@ -23,7 +23,7 @@ var later = map[string]string{
 	"shape.interruptible.mode":         "the work is suspended in place; write interruptible: true",
 	"when.confidence":                  "19 of 20 runs are shorter than duration.p95",
 	"when.schedule":                    "submit one intent for each run",
-	"when.windows":                     "write notBefore and completeBy",
+	"when.windows.allow":               "deny the other times",
 	"where.residency":                  "list the zones in where.allow",
 	"where.egress":                     "data moves are not counted",
 	"objective.maxIntensity":           "write carbonCeiling",
@@ -43,6 +43,7 @@ var later = map[string]string{
 var elsewhere = map[string]string{
 	"deadline": "when.completeBy", "finishBy": "when.completeBy", "by": "when.completeBy", "until": "when.completeBy",
 	"begin": "when.notBefore", "startAfter": "when.notBefore", "earliest": "when.notBefore", "from": "when.notBefore",
+	"except": "when.windows.deny", "blackout": "when.windows.deny", "maintenance": "when.windows.deny",
 	"latestStart": "when.maxDelay", "maxSchedulingDelay": "when.maxDelay",
 	"watts": "shape.power", "kwh": "shape.energy", "runtime": "shape.duration.expected",
 	"maxDuration": "shape.duration.max", "timeout": "shape.duration.max", "activeDeadlineSeconds": "shape.duration.max",

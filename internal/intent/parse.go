@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"clusy.io/clusy/internal/workload"
 )
 
 // Parse reads an intent file, YAML or JSON, at the time now. A refused file
@@ -29,11 +31,21 @@ func Parse(src []byte, filename string, now time.Time) (Intent, error) {
 		r.judge(f)
 	}
 	r.window(&in)
+	r.deny(&in)
 	if len(r.faults) > 0 {
 		return Intent{}, newError(src, filename, root, r.faults)
 	}
-	in.When.NotBefore, in.When.CompleteBy = utc(in.When.NotBefore), utc(in.When.CompleteBy)
+	in.When = inUTC(in.When)
 	return in, nil
+}
+
+// inUTC returns w with every instant in UTC; it shares no memory with w.
+func inUTC(w workload.When) workload.When {
+	out := workload.When{NotBefore: utc(w.NotBefore), CompleteBy: utc(w.CompleteBy)}
+	for _, s := range w.Deny {
+		out.Deny = append(out.Deny, workload.Span{Start: utc(s.Start), End: utc(s.End)})
+	}
+	return out
 }
 
 func utc(t time.Time) time.Time {
@@ -53,6 +65,7 @@ type reader struct {
 	relative bool // completeBy was given as +10h
 	maxDelay time.Duration
 	delayed  bool // maxDelay was given
+	denials  []denial
 }
 
 // say records a fault.

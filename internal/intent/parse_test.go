@@ -43,6 +43,7 @@ shape:
 when:
   notBefore: 2026-11-30T18:00:00+01:00
   completeBy: 2026-12-01T07:00:00+01:00
+  windows: {deny: ["Mon-Fri 08:00-10:00 Europe/Berlin", "2026-11-30T20:00:00Z/2026-11-30T20:30:00Z"]}
 where:
   allow: [aws/eu-*, k8s/prod-eu, local]
   prefer: [k8s/prod-eu]
@@ -115,6 +116,7 @@ func TestEveryField(t *testing.T) {
 		When: workload.When{
 			NotBefore:  time.Date(2026, 11, 30, 17, 0, 0, 0, time.UTC),
 			CompleteBy: time.Date(2026, 12, 1, 6, 0, 0, 0, time.UTC),
+			Deny:       denied("8/8.5", "19/21", "43/45", "67/69", "91/93", "163/165"),
 		},
 		Where:     workload.Where{Allow: []string{"aws/eu-*", "k8s/prod-eu", "local"}, Prefer: []string{"k8s/prod-eu"}},
 		Objective: workload.Objective{Minimize: workload.MinimizeCost, MinSaving: 50, CarbonCeiling: 5 * grid.Kilogram, CostCeiling: 40_000_000, Currency: "EUR"},
@@ -184,7 +186,18 @@ func waysToWrite(t *testing.T) []way {
 			in.When.NotBefore = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 		}},
 		{"just enough", edit("+10h", "+6h36m"), func(in *Intent) { in.When.CompleteBy = noon.Add(6*time.Hour + 36*time.Minute) }},
+		{"denied", edit("{completeBy: +10h}", `{completeBy: +10h, windows: {deny: ["Mon-Fri 08:00-10:00 Europe/Berlin", "2026-11-30T13:00:00+01:00/+2h", "21:30-22:00 UTC"]}}`), func(in *Intent) {
+			in.When.Deny = denied("0/2", "9.5/10", "19/21", "33.5/34", "43/45", "57.5/58", "67/69", "81.5/82", "91/93", "105.5/106", "129.5/130", "153.5/154", "163/165", "177.5/178")
+		}},
+		{"nothing denied", edit("{completeBy: +10h}", `{completeBy: +10h, windows: {deny: []}}`), func(in *Intent) {}},
+		{"lines of windows", edit("{completeBy: +10h}", "\n  completeBy: +10h\n  windows:\n    deny:\n    - Sun 22:00-24:00 UTC\n    - Mon 00:00-08:00 UTC # joined"), func(in *Intent) { in.When.Deny = denied("154/164") }},
 		{"retries", six + "policy: {retries: 2}\n", func(in *Intent) { in.Policy.Retries = 2 }},
+		{"a price of carbon", six + "objective: {carbonPrice: 80.5 EUR/t}\n", func(in *Intent) {
+			in.Objective.CarbonPrice, in.Objective.Currency = 80_500_000, "EUR"
+		}},
+		{"a price of carbon with a ceiling", six + "objective: {minimize: cost, carbonPrice: 80 EUR/t, costCeiling: 2 EUR}\n", func(in *Intent) {
+			in.Objective = workload.Objective{Minimize: workload.MinimizeCost, CarbonPrice: 80_000_000, CostCeiling: 2_000_000, Currency: "EUR"}
+		}},
 		{"ceilings", six + "objective: {carbonCeiling: {total: 800g}, costCeiling: 40 EUR, minimize: time}\n", func(in *Intent) {
 			in.Objective = workload.Objective{Minimize: workload.MinimizeTime, CarbonCeiling: 800 * grid.Gram, CostCeiling: 40_000_000, Currency: "EUR"}
 		}},
@@ -242,6 +255,11 @@ func many(key string, n int) string {
 // What the goldens cannot hold: files made by repetition, and odd bytes.
 func TestRefused(t *testing.T) {
 	for _, c := range []struct{ name, src, says string }{
+		{"a price of carbon of nothing", six + "objective: {carbonPrice: 0 EUR/t}\n", "price of nothing"},
+		{"a price of carbon by no weight", six + "objective: {carbonPrice: 80 EUR}\n", "try: 80 EUR/t"},
+		{"a price of carbon beyond belief", six + "objective: {carbonPrice: 100001 EUR/t}\n", "at most 100000 per tonne"},
+		{"a price of carbon in another currency", six + "objective: {carbonPrice: 80 EUR/t, costCeiling: 3 SEK}\n", "cannot be compared"},
+		{"a price of carbon for the soonest", six + "objective: {carbonPrice: 80 EUR/t, minimize: time}\n", "done soonest"},
 		{"too large", six + strings.Repeat("#", MaxBytes), "too large"},
 		{"deep lists", "a: " + strings.Repeat("[", 2000), "nested too deeply"},
 		{"deep mappings", strings.Repeat("{a: ", 2000), "JSON"},

@@ -29,7 +29,7 @@ func (r *reader) objective() workload.Objective {
 	}
 	minimize := at("objective", "minimize")
 	if v := r.get(n, minimize); v != nil && v.kind == kindMapping {
-		r.say(fault{path: minimize, message: "weights and carbon prices are not in this version", limit: "one of carbon, cost, time", nearest: "carbon"})
+		r.say(fault{path: minimize, message: "weights are not in this version; a price of carbon stands in objective.carbonPrice", limit: "one of carbon, cost, time", nearest: "carbon"})
 	} else {
 		o.Minimize = choice(r, v, minimize, minimizes)
 	}
@@ -52,6 +52,24 @@ func (r *reader) objective() workload.Objective {
 			return m, err
 		}, nearMoney); ok {
 			r.above0(int64(o.CostCeiling), v, p, "leave it out for no ceiling")
+		}
+	}
+	if v, p := r.get(n, at("objective", "carbonPrice")), at("objective", "carbonPrice"); v != nil {
+		currency := ""
+		if _, ok := quantity(r, v, p, "money for a tonne of CO2: 80 EUR/t", func(s string) (m grid.Money, err error) {
+			m, currency, err = grid.ParseCarbonPrice(s)
+			o.CarbonPrice = m
+			return m, err
+		}, nearCarbonPrice); ok {
+			switch {
+			case o.CarbonPrice == 0:
+				r.say(fault{path: p, place: v.at, message: "is a price of nothing; leave it out for none", value: v.text, limit: "more than 0"})
+			case o.CostCeiling > 0 && o.Currency != currency:
+				r.say(fault{path: p, place: v.at, message: "is in another currency than costCeiling, and the two cannot be compared", value: v.text, limit: o.Currency})
+			case o.Minimize == workload.MinimizeTime:
+				r.say(fault{path: p, place: v.at, message: "means nothing to work that is to be done soonest", value: v.text, limit: "minimize: carbon, or cost"})
+			}
+			o.Currency = currency
 		}
 	}
 	return o

@@ -120,7 +120,9 @@ var (
 	carbonForm   = units("mgCO2e", "gCO2e", "kgCO2e", "tCO2e", "mg", "g", "kg", "t")
 	moneyForm    = form{"type": "string", "pattern": `^\s*` + someNumber + `\s*[A-Z]{3}\s*$`}
 	durationForm = form{"type": "string", "pattern": `^(` + someTime + `|` + someISO + `)$`}
-	instantForms = form{"type": "string", "pattern": `^(\+(` + someTime + `|` + someISO + `)|` + strings.Trim(instantForm.String(), "^$") + `)$`}
+	someInstant  = `(\+(` + someTime + `|` + someISO + `)|` + strings.Trim(instantForm.String(), "^$") + `)`
+	instantForms = form{"type": "string", "pattern": `^` + someInstant + `$`}
+	deniedForms  = `(` + denialForm.String() + `)|(^` + someInstant + `/` + someInstant + `$)`
 )
 
 // units is a number with one of some units.

@@ -63,6 +63,10 @@ var entries = []entry{
 	{name: "when.notBefore", form: instantForms, says: "Earliest start. Default: now.", examples: list("+2h", "2026-12-01T18:00:00+01:00")},
 	{name: "when.completeBy", form: instantForms, says: "The work is to be complete by then: a time from now, or an instant with its offset from UTC.", examples: list("+10h", "2026-12-01T07:00:00+01:00")},
 	{name: "when.maxDelay", form: durationForm, says: "How much later than now it may start, instead of completeBy.", examples: list("6h")},
+	{name: "when.windows", says: "Times within the window."},
+	{name: "when.windows.deny", form: form{"type": "array", "maxItems": maxDenials, "items": form{"type": "string", "pattern": deniedForms}},
+		says:     fmt.Sprintf("Times in which it may not run: weekdays, a time from and to, and a time zone; or two instants with / between them. At most %d times in all until a week past completeBy.", workload.MaxDeny),
+		examples: list([]any{"Mon-Fri 08:00-10:00 Europe/Berlin", "daily 22:00-06:00 +01:00", "2026-12-24T00:00:00Z/2026-12-27T00:00:00Z"})},
 
 	{name: "where", says: "The sites that may run it. Default: any."},
 	{name: "where.allow", form: patterns(1), says: "Ids of sites, or zones; * stands for any text.", examples: list([]any{"local", "DE-*"})},
@@ -76,6 +80,7 @@ var entries = []entry{
 	{name: "objective.carbonCeiling.total", form: carbonForm, says: "For the whole run.", examples: list("5kgCO2e"), needed: true},
 	{name: "objective.costCeiling", form: moneyForm, says: "Refuse a plan that is expected to cost more. Default: none.", examples: list("40 EUR")},
 	{name: "objective.costCeiling.total", form: moneyForm, says: "For the whole run.", examples: list("40 EUR"), needed: true},
+	{name: "objective.carbonPrice", form: form{"type": "string", "pattern": `^\s*` + someNumber + `\s*[A-Z]{3}\s*/t\s*$`}, says: "What a tonne of CO2 is worth to you: the cost, and the carbon at this price, are made small together.", examples: list("80 EUR/t")},
 
 	{name: "policy", says: "How the work is to be treated."},
 	{name: "policy.promise", form: words(promises), says: "once: no second start without evidence that the first one ended.", dflt: workload.Once},

@@ -209,6 +209,20 @@ func nearMoney(s string) string {
 	return near(strings.NewReplacer("€", "EUR", "$", "USD", "£", "GBP").Replace(s), " EUR", "EUR= EUR", "USD= USD", "GBP= GBP", "euro= EUR", "dollar= USD", "pound= GBP", "CHF= CHF")
 }
 
+// nearCarbonPrice reads 80 EUR, and 80 € per tonne, as 80 EUR/t.
+func nearCarbonPrice(s string) string {
+	for _, per := range []string{"/t", "/tCO2e", "/tCO2", "/tonne", "/ton", " per tonne", " per ton", " per t"} {
+		if amount, ok := strings.CutSuffix(s, per); ok {
+			s = amount
+			break
+		}
+	}
+	if m := nearMoney(s); m != "" {
+		return m + "/t"
+	}
+	return s + "/t"
+}
+
 // nearShare reads 5 as 5% and 0.05 as 5% too.
 func nearShare(s string) string {
 	f, ok := decimal(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(s), "%")))

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"clusy.io/clusy/internal/workload"
 )
 
 // closeLook is how many items a world may have for a refusal to be bettered by
@@ -85,7 +87,14 @@ func bettered(s Snapshot, it Item, r Refusal) *Refusal {
 	}
 	// until returns when the item would be complete by its booked time, if it
 	// were submitted with by.
+	last := s.Now.Add(farthest)
+	if len(it.Shape.When.Deny) > 0 {
+		last = it.Shape.When.CompleteBy.Add(workload.DenyAhead) // what is denied later is not known
+	}
 	until := func(by time.Time) (time.Time, bool) {
+		if by.After(last) {
+			return time.Time{}, false
+		}
 		try := it
 		try.Shape.When.CompleteBy = by
 		p, ok := admitted(s, try)
@@ -103,13 +112,13 @@ func bettered(s Snapshot, it Item, r Refusal) *Refusal {
 	if r.NearestCompleteBy.IsZero() || !ok {
 		// Nothing helps while others stay where they are. With all the time
 		// in the world they may move.
-		if end, ok = until(s.Now.Add(farthest)); !ok {
+		if end, ok = until(last); !ok {
 			r.NearestCompleteBy = time.Time{}
 			return sayNearest(&r)
 		}
 		r.NearestCompleteBy = wholeSecond(end.Add(min(max(s.Margin, 0), longest)))
 		if _, ok := until(r.NearestCompleteBy); !ok {
-			r.NearestCompleteBy = wholeSecond(s.Now.Add(farthest))
+			r.NearestCompleteBy = last.Round(0).UTC().Truncate(time.Second)
 		}
 	}
 	refused := it.Shape.When.CompleteBy

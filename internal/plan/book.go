@@ -24,6 +24,7 @@ type Book struct {
 	begins time.Time // what its loads are counted from
 	sites  []Site
 	series map[grid.Zone][]grid.Series
+	prices map[grid.Zone][]grid.Prices
 
 	frame *frame // of now, without tasks: its places have the loads
 	loads map[string]*load
@@ -64,7 +65,7 @@ const mostAway = 64
 // NewBook returns the Book of a world. The world's Now is rounded up to a whole
 // second: all that is admitted in one second is counted from its end.
 func NewBook(w World, r Rules) *Book {
-	b := &Book{rules: r, now: wholeSecond(w.Now), begins: wholeSecond(w.Now), series: w.Forecasts, sites: w.Sites,
+	b := &Book{rules: r, now: wholeSecond(w.Now), begins: wholeSecond(w.Now), series: w.Forecasts, prices: w.Prices, sites: w.Sites,
 		loads: map[string]*load{}, held: map[string]*holding{}}
 	attempts := map[string]*workload.Attempt{}
 	for i := range w.Attempts {
@@ -167,7 +168,18 @@ func (b *Book) SetSites(sites []Site) {
 // SetForecasts writes down what is expected now. Promises stay where they are;
 // one that its ceiling may no longer allow is looked at again.
 func (b *Book) SetForecasts(series map[grid.Zone][]grid.Series) {
-	b.series, b.settled = series, false
+	b.series = series
+	b.retold()
+}
+
+// SetPrices writes down what the market tells now, as SetForecasts does.
+func (b *Book) SetPrices(prices map[grid.Zone][]grid.Prices) {
+	b.prices = prices
+	b.retold()
+}
+
+func (b *Book) retold() {
+	b.settled = false
 	b.open()
 	for _, id := range slices.Sorted(maps.Keys(b.held)) {
 		if o := b.held[id].wl.Shape.Objective; o.CarbonCeiling > 0 || o.CostCeiling > 0 {
@@ -249,7 +261,7 @@ func (b *Book) Refuse(it Item) *Refusal {
 func (b *Book) snapshot(parent string) Snapshot {
 	s := Snapshot{Now: b.now, Parent: parent, Step: b.rules.Step, Horizon: b.rules.Horizon, Margin: b.rules.Margin, Sites: b.sites}
 	if b.frame != nil {
-		s.Outlook = b.frame.snap.Outlook
+		s.Outlook, s.Prices = b.frame.snap.Outlook, b.frame.snap.Prices
 	}
 	return s
 }
@@ -265,7 +277,7 @@ func (b *Book) reach(t *task) {
 // for every one that only a promise still names.
 func (b *Book) open() {
 	s := b.snapshot("")
-	s.Outlook = outlook(b.rules.PlansOn(), b.series, b.now)
+	s.Outlook, s.Prices = outlook(b.rules.PlansOn(), b.series, b.now), market(b.prices, b.now)
 	for id := range b.loads {
 		s.Items = append(s.Items, Item{Pinned: id})
 	}
@@ -374,7 +386,7 @@ func (b *Book) restless(t *task, runs []stretch) bool {
 		return false
 	}
 	c := b.frame.measure(t, t.own, runs)
-	return !t.affordable(b.frame.places[t.own], c.known, c.carbon, c.cost)
+	return !t.affordable(b.frame.places[t.own], c.known, c.carbon, c.priced, c.cost)
 }
 
 // settle keeps a place, beside its own, for each workload that cannot stay where

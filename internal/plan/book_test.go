@@ -43,7 +43,7 @@ func recorded(it Item, now time.Time) (workload.Workload, *workload.Attempt) {
 }
 
 func recordOf(s Snapshot) World {
-	w := World{Now: s.Now, Parent: s.Parent, Sites: s.Sites, Forecasts: map[grid.Zone][]grid.Series{}}
+	w := World{Now: s.Now, Parent: s.Parent, Sites: s.Sites, Prices: s.Prices, Forecasts: map[grid.Zone][]grid.Series{}}
 	for _, z := range s.Outlook.Zones() {
 		w.Forecasts[z] = s.Outlook.Of(z).Series()
 	}
@@ -179,6 +179,7 @@ func follow(b *Book, before, after Snapshot) error {
 	}
 	b.SetSites(after.Sites)
 	b.SetForecasts(recordOf(after).Forecasts)
+	b.SetPrices(after.Prices)
 	still := map[string]bool{}
 	old := map[string]Item{}
 	for _, it := range before.Items {

@@ -118,6 +118,9 @@ func (b *brute) offer(site string, spans []Span) {
 	if pl.Reserved.After(b.d.due(b.it)) {
 		return
 	}
+	if b.d.denied(b.it, pl) != "" {
+		return
+	}
 	st := b.d.sites[site]
 	for i, sp := range spans {
 		end := sp.End
@@ -180,11 +183,25 @@ func smallWorld(r *rand.Rand) (Snapshot, Item) {
 	it.Shape.Duration.Expected = time.Duration(1+r.IntN(60*4)) * s.Step / 60
 	it.Shape.Duration.P95 = it.Shape.Duration.Expected + time.Duration(r.IntN(2))*s.Step/4
 	it.Shape.Objective.MinSaving = 0
+	if often(r, 30) {
+		it.Shape.When.Deny = randomDeny(r, s)
+	}
 	if len(it.Shape.Where.Allow) == 1 {
 		it.Shape.Where.Allow = nil
 	}
 	if often(r, 60) {
 		it.Shape.When.CompleteBy = s.Now.Add(s.Horizon)
+	}
+	if s.Prices != nil && often(r, 25) {
+		it.Shape.Objective.Minimize, it.Shape.Interruptible.Allowed = workload.MinimizeCost, true
+	}
+	if s.Prices != nil && (it.Shape.Objective.CostCeiling > 0 || it.Shape.Objective.Minimize == workload.MinimizeCost) {
+		// Where prices change, the cheapest pauses that keep a ceiling of carbon
+		// are not found exactly.
+		it.Shape.Objective.CarbonCeiling = 0
+	}
+	if o := &it.Shape.Objective; o.CarbonPrice > 0 || s.Prices != nil && often(r, 20) {
+		*o = workload.Objective{Minimize: workload.MinimizeCarbon, CarbonPrice: grid.Money(1+r.IntN(900)) * 1_000_000, Currency: "EUR"}
 	}
 	switch r.IntN(5) {
 	case 0: // it runs
@@ -203,7 +220,7 @@ func smallWorld(r *rand.Rand) (Snapshot, Item) {
 // of all patterns, and it refuses only what no pattern can do.
 func TestSingleItemIsExact(t *testing.T) {
 	kinds := map[string]int{}
-	for seed := range uint64(5000) {
+	for seed := range uint64(6000) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		s, it := smallWorld(r)
 		if !it.Shape.Interruptible.Allowed && it.Running {
@@ -234,8 +251,14 @@ func TestSingleItemIsExact(t *testing.T) {
 		x.at = *best
 		pl := f.placement(x)
 		kinds[compareBest(t, seed, f, x, pl, b)]++
+		if len(x.denied) > 0 {
+			kinds["denied"]++
+			if len(pl.Spans) > 1 {
+				kinds["denied paused"]++
+			}
+		}
 	}
-	for _, k := range []string{"infeasible", "carbon", "carbon paused", "cost", "cost paused", "time", "time paused", "unknown"} {
+	for _, k := range []string{"infeasible", "carbon", "carbon paused", "cost", "cost paused", "cost over time", "cost paused over time", "time", "time paused", "unknown", "denied", "denied paused", "sum", "sum paused"} {
 		if kinds[k] < 20 {
 			t.Errorf("only %d worlds of kind %q: %v", kinds[k], k, kinds)
 		}
@@ -254,6 +277,28 @@ func compareBest(t *testing.T, seed uint64, f *frame, x *task, pl Placement, b *
 			finish = c.finish
 		}
 	}
+	if o := x.Shape.Objective; o.CarbonPrice > 0 && o.Minimize != workload.MinimizeTime {
+		total := func(c grid.Carbon, m grid.Money) float64 { return float64(m) + float64(c)*float64(o.CarbonPrice)/1e9 }
+		least, any := 0.0, false
+		for _, c := range b.found {
+			if v := total(c.carbon, c.cost); c.known && c.cur == o.Currency && (!any || v < least) {
+				least, any = v, true
+			}
+		}
+		if !any {
+			return "sum unknown"
+		}
+		if pl.Grade == "" || pl.Currency != o.Currency {
+			t.Errorf("seed %d: an unknown sum preferred to %g", seed, least)
+		}
+		// Each run's figures are rounded up, and each kilowatt-hour's price.
+		perMilligram := float64(o.CarbonPrice) / 1e9
+		slack := float64(len(pl.Spans)+6) * (2 + perMilligram) * (2 + float64(pl.Energy)/float64(grid.KilowattHour))
+		if got := total(pl.Carbon, pl.Cost); got > least+slack {
+			t.Errorf("seed %d: costs %g with its carbon, could cost %g: %v at %s", seed, got, least, pl.Spans, pl.Site)
+		}
+		return "sum" + kind
+	}
 	switch x.Shape.Objective.Minimize {
 	case workload.MinimizeTime:
 		if !pl.Finish().Equal(finish) {
@@ -268,8 +313,19 @@ func compareBest(t *testing.T, seed uint64, f *frame, x *task, pl Placement, b *
 				best = &b.found[i]
 			}
 		}
-		if best != nil && f.places[f.find(pl.Site)].Price > 0 && b.d.sites[best.site].Price > 0 && pl.Cost > best.cost+grid.Money(len(best.spans)+len(pl.Spans)) {
-			t.Errorf("seed %d: costs %d, could cost %d", seed, pl.Cost, best.cost)
+		// A price below zero that never changes is not chased by pausing.
+		chased := func(site string) bool {
+			p := f.places[f.find(site)]
+			return p.rates != nil || p.Price > 0
+		}
+		if best != nil && pl.Currency != cur {
+			t.Errorf("seed %d: an unknown cost preferred to %d", seed, best.cost)
+		}
+		if best != nil && pl.Currency == cur && f.places[f.find(best.site)].rates != nil {
+			kind += " over time"
+		}
+		if best != nil && chased(pl.Site) && chased(best.site) && pl.Cost > best.cost+grid.Money(len(best.spans)+len(pl.Spans)) {
+			t.Errorf("seed %d: costs %d, could cost %d: %v instead of %v at %s, of %+v", seed, pl.Cost, best.cost, pl.Spans, best.spans, best.site, x.Item)
 		}
 		return "cost" + kind
 	}

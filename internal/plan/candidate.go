@@ -22,7 +22,8 @@ type candidate struct {
 	energy   grid.Energy
 	carbon   grid.Carbon
 	grade    grid.Grade
-	cost     grid.Money // meaningful only if the site has a currency
+	cost     grid.Money // meaningful only if priced
+	priced   bool       // every price that it needs is known
 }
 
 func (c candidate) start() time.Duration  { return c.runs[0].from }
@@ -31,11 +32,17 @@ func (c candidate) finish() time.Duration { return c.runs[len(c.runs)-1].to }
 // measure works out the figures of running t at a site in runs.
 func (f *frame) measure(t *task, site int, runs []stretch) candidate {
 	p := f.places[site]
-	c := candidate{site: site, runs: runs, known: true}
+	c := candidate{site: site, runs: runs, known: true, priced: p.currency != ""}
 	c.reserved = c.finish() + t.tail
 	for _, r := range runs {
 		e := facility(t.power, r.to-r.from, p.pue)
 		c.energy += e
+		if p.rates != nil {
+			rate, ok := p.tariff.Mean(f.at(r.from), f.at(r.to))
+			if c.priced = c.priced && ok; c.priced {
+				c.cost += grid.Charged(e, rate)
+			}
+		}
 		mean, grade, ok := p.air.Mean(f.at(r.from), f.at(r.to))
 		if !ok {
 			c.known = false
@@ -47,8 +54,11 @@ func (f *frame) measure(t *task, site int, runs []stretch) candidate {
 	if !c.known {
 		c.carbon, c.grade = 0, ""
 	}
-	if p.Currency != "" {
-		c.cost = grid.Charged(c.energy, p.Price)
+	if flat, ok := p.tariff.Flat(); ok {
+		c.cost = grid.Charged(c.energy, flat)
+	}
+	if !c.priced {
+		c.cost = 0
 	}
 	return c
 }
@@ -69,14 +79,20 @@ func emitted(e grid.Energy, sum int64, d time.Duration) grid.Carbon {
 	return grid.Emitted(e, grid.Intensity((sum+ms-1)/ms))
 }
 
+// charged returns the price of e at the mean of sum over d. Prices may be below 0.
+func (c *curve) charged(e grid.Energy, sum int64, d time.Duration) grid.Money {
+	ms := max(d.Milliseconds(), 1)
+	return grid.Charged(e, grid.Rate((sum+ms-1)/ms-c.lift))
+}
+
 // affordable reports whether the figures are under the ceilings of t at p.
 // What is not known cannot be shown to be under a ceiling.
-func (t *task) affordable(p *place, known bool, carbon grid.Carbon, cost grid.Money) bool {
+func (t *task) affordable(p *place, known bool, carbon grid.Carbon, priced bool, cost grid.Money) bool {
 	o := t.Shape.Objective
 	if o.CarbonCeiling > 0 && (!known || carbon > o.CarbonCeiling) {
 		return false
 	}
-	return o.CostCeiling <= 0 || p.Currency != "" && p.Currency == o.Currency && cost <= o.CostCeiling
+	return o.CostCeiling <= 0 || priced && p.currency == o.Currency && cost <= o.CostCeiling
 }
 
 // currency is the one in which the costs of t are compared: its own, or that
@@ -86,7 +102,7 @@ func (f *frame) currency(t *task) string {
 		return c
 	}
 	for _, i := range t.sites {
-		if c := f.places[i].Currency; c != "" {
+		if c := f.places[i].currency; c != "" {
 			return c
 		}
 	}
@@ -98,12 +114,26 @@ func (f *frame) currency(t *task) string {
 // finish. The order of t.sites decides the rest.
 func (f *frame) compare(t *task, a, b candidate) int {
 	sooner := cmp.Compare(a.finish(), b.finish())
+	if t.adds() {
+		wa, oka := f.total(t, a)
+		wb, okb := f.total(t, b)
+		if oka != okb {
+			return first(oka)
+		}
+		if oka {
+			return cmp.Or(cmp.Compare(wa, wb), sooner)
+		}
+		if a.known != b.known {
+			return first(a.known)
+		}
+		return cmp.Or(cmp.Compare(a.carbon, b.carbon), sooner)
+	}
 	switch t.Shape.Objective.Minimize {
 	case workload.MinimizeTime:
 		return sooner
 	case workload.MinimizeCost:
 		cur := f.currency(t)
-		ka, kb := cur != "" && f.places[a.site].Currency == cur, cur != "" && f.places[b.site].Currency == cur
+		ka, kb := f.costs(a, cur), f.costs(b, cur)
 		if ka != kb {
 			return first(ka)
 		}
@@ -118,6 +148,11 @@ func (f *frame) compare(t *task, a, b candidate) int {
 	return cmp.Or(cmp.Compare(a.carbon, b.carbon), sooner)
 }
 
+// costs reports whether the cost of c is known in a currency.
+func (f *frame) costs(c candidate, currency string) bool {
+	return c.priced && currency != "" && f.places[c.site].currency == currency
+}
+
 func first(a bool) int {
 	if a {
 		return -1
@@ -128,7 +163,7 @@ func first(a bool) int {
 // cleans reports whether carbon is what t is to make small.
 func (t *task) cleans() bool {
 	m := t.Shape.Objective.Minimize
-	return m != workload.MinimizeCost && m != workload.MinimizeTime
+	return !t.adds() && m != workload.MinimizeCost && m != workload.MinimizeTime
 }
 
 // try is a run without a pause, from the start of a slot.
@@ -139,25 +174,36 @@ type try struct {
 	sum        int64 // of the intensity over it
 	known      bool
 	late, full bool
+	denied     bool // then it is full too
 	energy     grid.Energy
 	carbon     grid.Carbon // meaningful only if known
-	cost       grid.Money
+	cost       grid.Money  // meaningful only if priced, and worked out as carbon is
+	priced     bool
 	affordable bool
+	weight     int64 // of what is to be made small, over it
+	weighed    bool
 }
 
 // tries calls do with each run without a pause that t could make at a site,
 // by start; do must not keep what it is given. A run under way can be gone on
 // with; to begin it again in a later slot it must be suspended first, and pays
-// for the resume. Carbon is worked out if it is asked for or has a ceiling.
-func (f *frame) tries(t *task, site int, free []time.Duration, carbon bool, do func(*try)) {
+// for the resume. Carbon and cost are worked out if they are asked for or have a
+// ceiling; the weight is by w, if it is not nil.
+func (f *frame) tries(t *task, site int, free []time.Duration, figures bool, w *curve, do func(*try)) {
 	p := f.places[site]
 	head, end := cursor{p.curve, 0}, cursor{p.curve, 0}
-	carbon = carbon || t.Shape.Objective.CarbonCeiling > 0
+	carbon := figures || t.Shape.Objective.CarbonCeiling > 0
+	charge := p.rates != nil && (figures || t.Shape.Objective.CostCeiling > 0)
+	begin, stop := cursor{p.rates, 0}, cursor{p.rates, 0}
+	low, high := cursor{w, 0}, cursor{w, 0}
+	flat, isFlat := p.tariff.Flat()
 	var length time.Duration
 	var c try
 	run := func(d time.Duration) {
 		length, c.energy = d, facility(t.power, d, p.pue)
-		c.cost = grid.Charged(c.energy, p.Price)
+		if c.priced = isFlat; isFlat {
+			c.cost = grid.Charged(c.energy, flat)
+		}
 	}
 	run(t.left + t.lead)
 	for i := t.first; i < f.slots; i++ {
@@ -174,23 +220,40 @@ func (f *frame) tries(t *task, site int, free []time.Duration, carbon bool, do f
 		c.sum, c.known = s1-s0, g0 == g1
 		c.late = c.reserved > t.limit
 		c.full = free[i] < c.reserved
+		c.denied = t.open != nil && t.open[i] < c.reserved
 		if c.carbon = 0; c.known && carbon {
 			c.carbon = emitted(c.energy, c.sum, length)
 		}
-		c.affordable = t.affordable(p, c.known, c.carbon, c.cost)
+		if charge {
+			s0, g0 := begin.upTo(c.from)
+			s1, g1 := stop.upTo(c.to)
+			if c.cost, c.priced = 0, g0 == g1; c.priced {
+				c.cost = p.rates.charged(c.energy, s1-s0, length)
+			}
+		}
+		switch {
+		case w == p.curve:
+			c.weight, c.weighed = c.sum, c.known
+		case w != nil:
+			s0, g0 := low.upTo(c.from)
+			s1, g1 := high.upTo(c.to)
+			c.weight, c.weighed = s1-s0-w.lift*length.Milliseconds(), g0 == g1
+		}
+		c.affordable = t.affordable(p, c.known, c.carbon, c.priced, c.cost)
 		do(&c)
 	}
 }
 
-// freeAt returns the room that a site has for t from each slot on. While t is
+// freeAt returns the room that a site has for t from each slot on, until
+// something is denied to it. While t is
 // being placed and nothing else moves, it is worked out once.
 func (f *frame) freeAt(t *task, site int) []time.Duration {
 	p := f.places[site]
 	if t.free == nil {
-		return p.load.free(t.demand, p.room, f.off, f.slots, f.step)
+		return t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step))
 	}
 	if t.free[site] == nil {
-		t.free[site] = p.load.free(t.demand, p.room, f.off, f.slots, f.step)
+		t.free[site] = t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step))
 	}
 	return t.free[site]
 }

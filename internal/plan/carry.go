@@ -100,6 +100,9 @@ func (r *roll) move(it Item, pl Placement) error {
 	if err := d.placements(); err != nil {
 		return err
 	}
+	if detail := d.denied(it, pl); detail != "" {
+		return &Broken{it.ID, KeptDenied, detail}
+	}
 	if !r.stuck(it) {
 		if pl.Reserved.After(d.due(it)) && r.until(it.ID).Before(pl.Reserved) {
 			return &Broken{it.ID, KeptTime, "its booked time ends at " + pl.Reserved.Format(time.RFC3339)}

@@ -38,6 +38,7 @@ const (
 	KeptPauses    Kept = "pauses"    // only what may be suspended, not too often, not too soon
 	KeptReserve   Kept = "reserve"   // the booked time is kept, and Latest follows from it
 	KeptTime      Kept = "time"      // booked to be complete in time
+	KeptDenied    Kept = "denied"    // clear of the times that are denied to it
 	KeptCapacity  Kept = "capacity"  // no site is filled beyond what it has
 	KeptCeiling   Kept = "ceiling"   // of carbon and of cost
 	KeptFigures   Kept = "figures"   // energy, carbon and cost are what the signals say
@@ -378,7 +379,7 @@ func (d *doubt) reserve(it Item, pl Placement) (Kept, string) {
 	if waits(it) {
 		owed += within(it.Shape.Interruptible.Overhead)
 	}
-	if l := d.due(it).Add(-owed - beyond); !pl.Latest.Equal(l) {
+	if l := d.mustRun(it, owed, beyond); !pl.Latest.Equal(l) {
 		return KeptReserve, fmt.Sprintf("its latest safe start is %s instead of %s", pl.Latest, l)
 	}
 	if pl.Reserved.After(d.due(it)) && !promisedBefore(it) {

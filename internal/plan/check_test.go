@@ -213,6 +213,26 @@ func TestCheckObjects(t *testing.T) {
 			retime(*s, pl, "b", hours(7, 8))
 		}},
 
+		{KeptDenied, "new work", func(s *Snapshot, p *Plan) {
+			denyAt(s, p, "fresh", find(p, "fresh").Spans[0].Start.Add(-time.Hour), find(p, "fresh").Spans[0].Start.Add(time.Second))
+		}},
+		{KeptDenied, "only in the booked tail", func(s *Snapshot, p *Plan) {
+			at := find(p, "fresh").Finish()
+			denyAt(s, p, "fresh", at, at.Add(time.Hour))
+		}},
+		{KeptDenied, "a span of several", func(s *Snapshot, p *Plan) {
+			at := find(p, "pausing").Spans[1].Start
+			denyAt(s, p, "pausing", at, at.Add(time.Minute))
+		}},
+		{KeptDenied, "a promise without need", func(s *Snapshot, p *Plan) {
+			at := find(p, "held").Start()
+			denyAt(s, p, "held", at, at.Add(time.Minute))
+		}},
+		{KeptReserve, "a latest start that forgets what is denied", func(s *Snapshot, p *Plan) {
+			at := itemOfID(s, "fresh").Shape.When.CompleteBy
+			itemOfID(s, "fresh").Shape.When.Deny = []workload.Span{{Start: at.Add(-time.Hour), End: at}}
+		}},
+
 		{KeptCapacity, "new work on top", func(s *Snapshot, p *Plan) { s.Sites[0].Capacity.CPU = 2999 }},
 		{KeptCapacity, "memory", func(s *Snapshot, p *Plan) { s.Sites[0].Capacity.Memory = 99 }},
 		{KeptCapacity, "power", func(s *Snapshot, p *Plan) { s.Sites[0].Capacity.Power = 99 }},
@@ -294,6 +314,14 @@ func TestCheckObjects(t *testing.T) {
 	}
 }
 
+// denyAt denies a time to an item, with a latest safe start that takes it into
+// account.
+func denyAt(s *Snapshot, p *Plan, id string, from, to time.Time) {
+	it := itemOfID(s, id)
+	it.Shape.When.Deny = []workload.Span{{Start: from, End: to}}
+	find(p, id).Latest = Latest(*it, s.Margin, s.Step)
+}
+
 // clone copies a plan as a store would: by its JSON.
 func clone(t *testing.T, p Plan) Plan {
 	t.Helper()
@@ -344,7 +372,7 @@ func TestNameCoversContent(t *testing.T) {
 func TestCheckSharesNoCode(t *testing.T) {
 	fset := token.NewFileSet()
 	pkg := map[string]*ast.File{}
-	for _, pattern := range []string{"plan", "frame", "task", "load", "curve", "candidate", "pauses", "dynamic", "choose", "compute", "room", "outcome", "reasons", "text", "refuse", "admit", "diff", "where", "check", "checkcapacity", "checkroom", "checkfigures"} {
+	for _, pattern := range []string{"plan", "frame", "task", "load", "curve", "candidate", "pauses", "dynamic", "choose", "compute", "room", "outcome", "reasons", "text", "refuse", "admit", "diff", "where", "deny", "check", "checkdenied", "checkroll", "checkcapacity", "checkroom", "checkfigures"} {
 		f, err := parser.ParseFile(fset, pattern+".go", nil, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -88,7 +88,7 @@ func (d *doubt) certificate() error {
 // matterOfCarbon reports whether the certificate's sums are of a placement.
 func (d *doubt) matterOfCarbon(it Item, pl Placement) bool {
 	m := it.Shape.Objective.Minimize
-	return !it.Running && m != "cost" && m != "time" && pl.Grade != "" &&
+	return !it.Running && m != "cost" && m != "time" && it.Shape.Objective.CarbonPrice <= 0 && pl.Grade != "" &&
 		pl.Why.Binding != BindingMinSaving && pl.Why.Binding != BindingNoSignal && !pl.Reserved.After(d.due(it)) &&
 		(holder(it) == pl.Site || holder(it) == "" && d.open(it, pl.Site))
 }

@@ -13,12 +13,23 @@ func (d *doubt) reckon(it Item, site string, spans []Span) (e grid.Energy, c gri
 	pue := max(1000, min(st.PUE, 100_000))
 	power := max(0, min(it.Shape.Power, 1<<40))
 	known := true
+	tariff := grid.NewTariff(st.Price, st.Currency)
+	if _, here := d.sites[site]; here {
+		tariff = grid.NewTariff(st.Price, st.Currency, d.s.Prices[st.Zone]...)
+	}
+	flat, one := tariff.Flat()
+	currency = tariff.Currency()
 	for _, s := range spans {
 		from := later(s.Start, d.now)
 		it := grid.Drawn(power, s.End.Sub(from))
 		// it·pue/1000, rounded up, in two parts that cannot run over.
 		with := it/1000*grid.Energy(pue) + (it%1000*grid.Energy(pue)+999)/1000
 		e += with
+		if rate, ok := tariff.Mean(from, s.End); !ok {
+			currency = ""
+		} else if !one {
+			m += grid.Charged(with, rate)
+		}
 		mean, grade, ok := d.s.Outlook.Of(st.Zone).Mean(from, s.End)
 		if !ok {
 			known = false
@@ -30,10 +41,13 @@ func (d *doubt) reckon(it Item, site string, spans []Span) (e grid.Energy, c gri
 	if !known {
 		c, g = 0, ""
 	}
-	if st.Currency != "" {
-		m = grid.Charged(e, st.Price)
+	switch {
+	case currency == "":
+		m = 0
+	case one:
+		m = grid.Charged(e, flat)
 	}
-	return e, c, g, m, st.Currency
+	return e, c, g, m, currency
 }
 
 func (d *doubt) figures(it Item, pl Placement) (Kept, string) {

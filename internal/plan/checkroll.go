@@ -128,6 +128,9 @@ func (r *roll) doubt(s Snapshot, items []Item, p Plan) error {
 		if detail := d.overCeiling(it, pl); detail != "" {
 			return &Broken{it.ID, KeptCeiling, detail}
 		}
+		if detail := d.denied(it, pl); detail != "" {
+			return &Broken{it.ID, KeptDenied, detail}
+		}
 		if err := r.crowds(it, pl, has(d.where(pl.Site)), d.now); err != nil {
 			return err
 		}

@@ -42,6 +42,13 @@ func (d *doubt) excuses() error {
 		switch {
 		case d.crowd[pl.Workload]:
 			// capacity has looked at it already
+		case d.denied(it, pl) != "":
+			if !promisedBefore(it) {
+				return &Broken{pl.Workload, KeptDenied, d.denied(it, pl)}
+			}
+			if at := d.roomFor(it, wish{}); at != "" {
+				return &Broken{pl.Workload, KeptDenied, fmt.Sprintf("%s, and it could run %s", d.denied(it, pl), at)}
+			}
 		case away:
 			if at := d.roomFor(it, wish{}); at != "" {
 				return &Broken{pl.Workload, KeptSite, fmt.Sprintf("%s takes no work of it, and it could run %s", pl.Site, at)}
@@ -121,6 +128,9 @@ func (d *doubt) roomFor(it Item, w wish) string {
 			}
 			if w.inTime && booked.After(d.due(it)) {
 				break
+			}
+			if deniedBetween(it, from, booked) {
+				continue
 			}
 			if !underWay(it) && from.Before(it.Shape.When.NotBefore) || !fitsBeside(others, needs(it), has(d.where(id)), from, booked) {
 				continue

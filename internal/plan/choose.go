@@ -26,9 +26,9 @@ func (f *frame) choose(t *task, sites []int, w waiver) (*candidate, Binding) {
 	switch {
 	case o.best == nil:
 		return nil, ""
-	case t.cleans() && !o.best.known && t.Shape.Policy.OnNoSignal == workload.RunNow:
+	case t.looks() && !o.best.known && t.Shape.Policy.OnNoSignal == workload.RunNow:
 		return or(o.early, o.best), BindingNoSignal
-	case t.cleans() && !o.best.known:
+	case t.looks() && !o.best.known:
 		// An intensity may become known until the latest safe start; a later
 		// plan sees to that.
 		return or(o.last, o.best), BindingNoSignal
@@ -80,12 +80,16 @@ func (f *frame) notWorth(t *task, best, early candidate) bool {
 	if share == 0 || best.finish() <= early.finish() {
 		return false
 	}
-	switch t.Shape.Objective.Minimize {
-	case workload.MinimizeTime:
+	if was, ok := f.total(t, early); ok && t.adds() {
+		is, ok := f.total(t, best)
+		return ok && was > 0 && below(int64(was-is), int64(was), share)
+	}
+	switch m := t.Shape.Objective.Minimize; {
+	case m == workload.MinimizeTime:
 		return false
-	case workload.MinimizeCost:
+	case m == workload.MinimizeCost && !t.adds():
 		cur := f.currency(t)
-		if cur == "" || f.places[best.site].Currency != cur || f.places[early.site].Currency != cur || early.cost <= 0 {
+		if !f.costs(best, cur) || !f.costs(early, cur) || early.cost <= 0 {
 			return false
 		}
 		return below(int64(early.cost-best.cost), int64(early.cost), share)
@@ -103,7 +107,8 @@ func (f *frame) offered(t *task, site int, w waiver) offer {
 	free := f.freeAt(t, site)
 	var o offer
 	var best, early, last try // none yet if it ends at 0
-	f.tries(t, site, free, false, func(c *try) {
+	scale := f.scale(t, site)
+	f.tries(t, site, free, false, scale, func(c *try) {
 		if c.full || c.late && !w.late || !c.affordable && !w.ceilings {
 			return
 		}
@@ -111,7 +116,7 @@ func (f *frame) offered(t *task, site int, w waiver) offer {
 			early = *c
 		}
 		last = *c
-		if c.known && (best.to == 0 || c.sum < best.sum) {
+		if c.weighed && (best.to == 0 || c.weight < best.weight) {
 			best = *c
 		}
 	})
@@ -123,7 +128,7 @@ func (f *frame) offered(t *task, site int, w waiver) offer {
 		return &m
 	}
 	o.early, o.last = single(early), single(last)
-	if t.cleans() {
+	if scale != nil {
 		o.best = single(best)
 	} else {
 		o.best = o.early
@@ -144,15 +149,26 @@ func (f *frame) offerPauses(t *task, site int, free []time.Duration, w waiver, o
 		return
 	}
 	ok := func(c candidate) bool {
-		return w.ceilings || t.affordable(f.places[site], c.known, c.carbon, c.cost)
+		return w.ceilings || t.affordable(f.places[site], c.known, c.carbon, c.priced, c.cost)
 	}
+	p, scale := f.places[site], f.scale(t, site)
 	capped := t.Shape.Objective.CarbonCeiling > 0 && !w.ceilings
-	// The cleanest is enough: if it breaks the ceiling, all do.
-	clean := func(pauses int) *candidate {
-		fr := f.paused(t, f.carbonWeights(site), free, pauses, t.limit)
-		if slot, found := fr.best(); found {
-			if c := f.measure(t, site, fr.trace(slot)); ok(c) {
-				return &c
+	// The lightest is enough: if it breaks its ceiling, all do. A ceiling of
+	// another thing may leave only the lightest by that.
+	scales := []*curve{scale}
+	if dear := p.rates; dear != nil && dear != scale && t.Shape.Objective.CostCeiling > 0 && !w.ceilings {
+		scales = append(scales, dear)
+	}
+	if capped && p.curve != scale {
+		scales = append(scales, p.curve)
+	}
+	lightest := func(pauses int) *candidate {
+		for _, by := range scales {
+			fr := f.paused(t, f.weigh(by), free, pauses, t.limit)
+			if slot, found := fr.best(); found {
+				if c := f.measure(t, site, fr.trace(slot)); ok(c) {
+					return &c
+				}
 			}
 		}
 		return nil
@@ -160,8 +176,11 @@ func (f *frame) offerPauses(t *task, site int, free []time.Duration, w waiver, o
 	// The soonest under a ceiling: each finish has its own cleanest way.
 	soonest := func(pauses int) *candidate {
 		wts := f.noWeights()
-		if capped {
+		switch {
+		case capped:
 			wts = f.carbonWeights(site)
+		case p.rates != nil && t.Shape.Objective.CostCeiling > 0 && !w.ceilings:
+			wts = f.weigh(p.rates)
 		}
 		fr := f.paused(t, wts, free, pauses, t.limit)
 		for slot, v := range fr.least {
@@ -177,20 +196,21 @@ func (f *frame) offerPauses(t *task, site int, free []time.Duration, w waiver, o
 	if o.early == nil {
 		o.early = soonest(pauses)
 	}
-	switch t.Shape.Objective.Minimize {
-	case workload.MinimizeTime:
+	switch m := t.Shape.Objective.Minimize; {
+	case m == workload.MinimizeTime:
 		o.best = soonest(pauses)
-	case workload.MinimizeCost:
-		// Fewer resumes are cheaper, if resuming costs anything.
+	case m == workload.MinimizeCost && scale == nil:
+		// Fewer resumes are cheaper, if resuming costs anything: no run without
+		// one is given up.
 		n, most := 0, min(pauses, maxPauses)
 		if t.overhead() == 0 {
-			n, most = pauses, pauses
+			n, most, o.best = pauses, pauses, nil
 		}
-		for o.best = nil; n <= most && o.best == nil; n++ {
+		for ; n <= most && o.best == nil; n++ {
 			o.best = soonest(n)
 		}
 	default:
-		if c := clean(pauses); c != nil && (o.best == nil || f.compare(t, *c, *o.best) < 0) {
+		if c := lightest(pauses); c != nil && (o.best == nil || f.compare(t, *c, *o.best) < 0) {
 			o.best = c
 		}
 	}
@@ -199,24 +219,46 @@ func (f *frame) offerPauses(t *task, site int, free []time.Duration, w waiver, o
 	}
 }
 
+// scale is the curve by which what t is to make small is weighed at a site; nil
+// if all times weigh the same there.
+func (f *frame) scale(t *task, site int) *curve {
+	if p := f.places[site]; t.adds() {
+		if p.currency != f.currency(t) {
+			return p.curve
+		}
+		return f.sum(p, t.Shape.Objective.CarbonPrice)
+	}
+	switch t.Shape.Objective.Minimize {
+	case workload.MinimizeTime:
+		return nil
+	case workload.MinimizeCost:
+		if p := f.places[site]; p.currency == f.currency(t) {
+			return p.rates
+		}
+		return nil
+	}
+	return f.places[site].curve
+}
+
 // payable returns how many pauses t can make at a site without breaking its
 // ceiling of cost by the overheads alone; -1 if not even one run is in it.
 func (f *frame) payable(t *task, site int, w waiver) int {
 	p, o := f.places[site], t.overhead()
-	if w.ceilings || t.Shape.Objective.CostCeiling <= 0 || p.Price <= 0 {
+	price, flat := p.tariff.Flat()
+	if w.ceilings || t.Shape.Objective.CostCeiling <= 0 || flat && price <= 0 || p.rates != nil {
 		return t.pauses
 	}
 	cost := func(n int) grid.Money {
-		return grid.Charged(facility(t.power, t.left+t.lead+time.Duration(n)*o, p.pue), p.Price)
+		return grid.Charged(facility(t.power, t.left+t.lead+time.Duration(n)*o, p.pue), price)
 	}
-	if !t.affordable(p, true, 0, cost(0)) {
+	if !t.affordable(p, true, 0, flat, cost(0)) {
 		return -1
 	}
 	if o == 0 {
 		return t.pauses
 	}
 	n := 0
-	for n < min(t.pauses, maxPauses) && t.affordable(p, true, 0, cost(n+1)) {
+	for n < min(t.pauses, maxPauses) && t.affordable(p, true, 0, flat, cost(n+1)) {
 		n++
 	}
 	return n

@@ -30,6 +30,7 @@ const (
 	dear         // above a ceiling
 	late         // complete too late
 	stuck        // at a site that takes no work, as no other has room
+	barred       // in a time that is denied to it
 	crowded      // its site has no room for it
 )
 
@@ -147,11 +148,13 @@ func (f *frame) flawOf(t *task, c candidate) flaw {
 		}
 	}
 	switch {
+	case t.barred(c.runs):
+		return barred
 	case !slices.Contains(t.sites, c.site):
 		return stuck
 	case c.reserved > t.limit:
 		return late
-	case !t.affordable(p, c.known, c.carbon, c.cost):
+	case !t.affordable(p, c.known, c.carbon, c.priced, c.cost):
 		return dear
 	}
 	return sound
@@ -194,7 +197,7 @@ func (f *frame) settle(t *task) {
 		}
 		from := time.Duration(0)
 		if !t.Running {
-			from = max(f.from(t.Shape.When.NotBefore), 0)
+			from = t.past(max(f.from(t.Shape.When.NotBefore), 0), t.left+t.lead+t.tail)
 		}
 		c = f.measure(t, site, []stretch{{from, from + t.left + t.lead}})
 	}
@@ -231,8 +234,8 @@ func (f *frame) better(ts []*task) {
 				continue
 			}
 			t.near = c != nil && t.promised && f.gainful(t, was, *c)
-			if c != nil && same(*c, was) {
-				by = now
+			if c != nil && (same(*c, was) || now == BindingMinSaving) {
+				by = now // in the second case what it has is better than not to wait
 			}
 			f.put(t, was, by)
 		}
@@ -246,6 +249,9 @@ func same(a, b candidate) bool { return a.site == b.site && slices.Equal(a.runs,
 
 // gainful reports whether b is better than a in what t is to minimize.
 func (f *frame) gainful(t *task, a, b candidate) bool {
+	if t.adds() {
+		return f.compare(t, b, a) < 0 && (b.cost != a.cost || b.carbon != a.carbon || b.known != a.known || b.priced != a.priced)
+	}
 	switch t.Shape.Objective.Minimize {
 	case workload.MinimizeTime:
 		return b.finish() < a.finish()
@@ -263,12 +269,18 @@ func (f *frame) gains(t *task, a, b candidate) bool {
 	if !t.promised {
 		return true
 	}
+	if was, ok := f.total(t, a); ok && t.adds() {
+		is, ok := f.total(t, b)
+		return ok && was-is >= leastMoney && !below(int64(was-is), int64(max(was, -was)), leastShare)
+	} else if _, known := f.total(t, b); known && t.adds() {
+		return true
+	}
 	switch t.Shape.Objective.Minimize {
 	case workload.MinimizeTime:
 		return a.finish()-b.finish() >= f.step
 	case workload.MinimizeCost:
 		gain := a.cost - b.cost
-		return f.places[a.site].Currency == f.places[b.site].Currency && f.places[a.site].Currency != "" &&
+		return f.costs(a, f.places[b.site].currency) && b.priced &&
 			gain >= leastMoney && !below(int64(gain), int64(max(a.cost, -a.cost)), leastShare)
 	}
 	if !a.known {
@@ -361,7 +373,7 @@ func (f *frame) carriedRuns(t *task) ([]stretch, bool) {
 	if !t.Running && f.from(t.Shape.When.NotBefore) > runs[0].from {
 		return nil, false
 	}
-	return runs, f.lawful(t, runs)
+	return runs, f.lawful(t, runs) && !t.barred(runs)
 }
 
 // stops returns how many suspensions runs mean from now on.

@@ -7,27 +7,39 @@ import (
 	"clusy.io/clusy/internal/grid"
 )
 
-// curve is a zone's intensity summed up over time, so that the sum over any
-// stretch is one subtraction. Sums are milligrams per kilowatt-hour times
-// milliseconds: whole numbers, hence exact, and far from overflow.
+// curve is a zone's intensity, or a place's price, summed up over time, so that
+// the sum over any stretch is one subtraction. Sums are milligrams per
+// kilowatt-hour, or millionths of a currency, times milliseconds: whole numbers,
+// hence exact, and far from overflow.
 type curve struct {
 	at    []time.Duration // piece i begins here
 	value []int64         // and has this intensity, -1 if it is not known
 	sum   []int64         // all before it
 	gap   []time.Duration // unknown time before it
+	// lift is added to all values, so that none is below 0 where prices are:
+	// sums of equal lengths compare as they are.
+	lift int64
 }
 
 func newCurve(o grid.Outlook, now time.Time, length time.Duration) *curve {
-	c := &curve{}
+	return drawCurve(0, now, length, o.Until, func(t time.Time) (int64, bool) {
+		r, ok := o.At(t)
+		return int64(r.Value), ok
+	})
+}
+
+// drawCurve draws a curve of what holds at each time, from now on. It lifts
+// values by lift.
+func drawCurve(lift int64, now time.Time, length time.Duration, until func(t, limit time.Time) time.Time, at func(time.Time) (int64, bool)) *curve {
+	c := &curve{lift: lift}
 	var sum int64
 	var gap time.Duration
 	end := now.Add(length)
 	for t := now; t.Before(end); {
-		r, ok := o.At(t)
-		next := o.Until(t, end)
-		v := int64(-1)
-		if ok {
-			v = int64(r.Value)
+		v, ok := at(t)
+		next := until(t, end)
+		if v += lift; !ok {
+			v = -1
 		}
 		if n := len(c.at); n == 0 || c.value[n-1] != v {
 			c.at, c.value = append(c.at, t.Sub(now)), append(c.value, v)
@@ -44,6 +56,31 @@ func newCurve(o grid.Outlook, now time.Time, length time.Duration) *curve {
 	c.at, c.value = append(c.at, length), append(c.value, -1)
 	c.sum, c.gap = append(c.sum, sum), append(c.gap, gap)
 	return c
+}
+
+// priceCurve draws what electricity costs at a place; nil if one price holds
+// all the time, or none is known.
+func priceCurve(t grid.Tariff, now time.Time, length time.Duration) *curve {
+	if _, flat := t.Flat(); flat || t.Currency() == "" {
+		return nil
+	}
+	// Sums must stay far from overflow, whatever the prices are.
+	most := min(int64(grid.MaxRate), none/8/max(length.Milliseconds(), 1))
+	at := func(x time.Time) (int64, bool) {
+		r, ok := t.At(x)
+		return min(max(int64(r), -most), most), ok
+	}
+	return drawCurve(lowest(now, length, t.Until, at), now, length, t.Until, at)
+}
+
+// lowest returns how far below 0 a curve goes.
+func lowest(now time.Time, length time.Duration, until func(t, limit time.Time) time.Time, at func(time.Time) (int64, bool)) (lift int64) {
+	for t, end := now, now.Add(length); t.Before(end); t = until(t, end) {
+		if v, ok := at(t); ok {
+			lift = max(lift, -v)
+		}
+	}
+	return lift
 }
 
 // cursor reads a curve at times that never fall.

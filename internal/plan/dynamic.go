@@ -197,7 +197,9 @@ func (tb *table) finish(r, i int) (v int64, length int) {
 	if v >= none {
 		return none, 0
 	}
-	return v + tb.part[r][i], length
+	// More pauses are more work, and lifted by more.
+	work := tb.f.slot(tb.need[r]-1) + tb.rest[r]
+	return v + tb.part[r][i] - tb.w.lift*work.Milliseconds(), length
 }
 
 // trace returns the slots of the lightest way to end in slot end after r pauses.

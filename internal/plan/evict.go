@@ -61,8 +61,8 @@ func (f *frame) wishes(t *task) (out []candidate) {
 			}
 		}
 		var best []try
-		f.tries(t, site, f.freeAt(t, site), true, func(c *try) {
-			if c.known && !c.full && !c.late && c.affordable && c.carbon < t.at.carbon {
+		f.tries(t, site, f.freeAt(t, site), true, nil, func(c *try) {
+			if c.known && !c.full && !c.denied && !c.late && c.affordable && c.carbon < t.at.carbon {
 				best = append(best, *c)
 			}
 		})

@@ -44,6 +44,12 @@ type place struct {
 	load  *load
 	air   grid.Outlook
 	curve *curve
+
+	tariff   grid.Tariff
+	currency string // of the tariff
+	rates    *curve // of its prices; nil if it has one price, or none
+	// sums are its prices with those of the carbon, by the price of a tonne.
+	sums map[grid.Money]*curve
 }
 
 func newFrame(s Snapshot) *frame {
@@ -86,6 +92,8 @@ func (f *frame) draw(most time.Duration) {
 			curves[p.Zone] = newCurve(p.air, f.now, f.slot(f.slots+1)+most)
 		}
 		p.curve = curves[p.Zone]
+		p.sums = nil
+		p.rates = priceCurve(p.tariff, f.now, f.slot(f.slots+1)+most)
 	}
 }
 
@@ -108,8 +116,13 @@ func (f *frame) addPlaces() {
 	slices.SortStableFunc(sites, func(a, b Site) int { return cmp.Compare(a.ID, b.ID) })
 	sites = slices.CompactFunc(sites, func(a, b Site) bool { return a.ID == b.ID })
 	for _, s := range sites {
-		f.places = append(f.places, &place{Site: s, gone: !known[s.ID], load: &load{}, pue: min(max(s.PUE, 1000), mostPUE),
-			room: capacity(s.Capacity), air: f.snap.Outlook.Of(s.Zone)})
+		p := &place{Site: s, gone: !known[s.ID], load: &load{}, pue: min(max(s.PUE, 1000), mostPUE),
+			room: capacity(s.Capacity), air: f.snap.Outlook.Of(s.Zone), tariff: grid.NewTariff(s.Price, s.Currency)}
+		if known[s.ID] {
+			p.tariff = grid.NewTariff(s.Price, s.Currency, f.snap.Prices[s.Zone]...)
+		}
+		p.currency = p.tariff.Currency()
+		f.places = append(f.places, p)
 	}
 }
 

@@ -43,7 +43,12 @@ func FuzzHostile(f *testing.F) {
 
 func spoil(r *rand.Rand, s *Snapshot) {
 	n := pick(r, math.MinInt64, -1, 0, 1, math.MaxInt64-1, math.MaxInt64, 1<<46, 1<<53)
-	switch r.IntN(12) {
+	switch r.IntN(13) {
+	case 12:
+		z := s.Sites[0].Zone
+		s.Prices = map[grid.Zone][]grid.Prices{z: {
+			{Zone: z, Currency: "EUR", Start: pick(r, time.Time{}, midnight, midnight.AddDate(5000, 0, 0)), Step: time.Duration(n), Values: []grid.Rate{grid.Rate(n), grid.UnknownRate}},
+			{Zone: z, Currency: pick(r, "", "EUR"), Start: midnight, Step: time.Hour, Values: []grid.Rate{grid.Rate(n), -grid.MaxRate, grid.MaxRate, grid.Rate(n)}}}}
 	case 0:
 		s.Step = time.Duration(pick(r, n, int(time.Minute), int(50*time.Hour)))
 	case 1:
@@ -75,7 +80,11 @@ func spoilItem(r *rand.Rand, it *Item) {
 	n := pick(r, math.MinInt64, -1, 0, 1, math.MaxInt64-1, math.MaxInt64, 1<<46, 1<<53)
 	d := time.Duration(n)
 	far := pick(r, time.Time{}, midnight.AddDate(-4000, 0, 0), midnight.AddDate(5000, 0, 0), midnight)
-	switch r.IntN(16) {
+	switch r.IntN(18) {
+	case 16:
+		it.Shape.When.Deny = []workload.Span{{Start: far, End: midnight.Add(time.Hour)}, {Start: midnight.Add(4 * time.Hour), End: midnight.Add(2 * time.Hour)}, {Start: midnight, End: midnight.Add(time.Duration(r.IntN(9)) * time.Hour)}, {}}
+	case 17:
+		it.Shape.When.Deny = []workload.Span{{Start: midnight.Add(2 * time.Hour), End: pick(r, far, midnight.AddDate(7000, 0, 0))}, {Start: midnight.Add(time.Hour), End: midnight.Add(90 * time.Minute)}}
 	case 0:
 		it.Shape.Duration = workload.Duration{Expected: d, P95: d, Max: d}
 	case 1:
@@ -94,6 +103,7 @@ func spoilItem(r *rand.Rand, it *Item) {
 		it.Shape.When.NotBefore = pick(r, time.Time{}, midnight.AddDate(-4000, 0, 0), midnight.AddDate(40, 0, 0))
 	case 8:
 		it.Shape.Objective.MinSaving, it.Shape.Objective.CarbonCeiling, it.Shape.Objective.CostCeiling = n, grid.Carbon(n), grid.Money(n)
+		it.Shape.Objective.CarbonPrice, it.Shape.Objective.Currency = grid.Money(n), "EUR"
 	case 9:
 		it.Done = d
 	case 10:

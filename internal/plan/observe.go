@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"clusy.io/clusy/internal/grid"
@@ -16,6 +17,7 @@ type World struct {
 	Attempts   []workload.Attempt  // the newest attempt of each that has one
 	Placements []Placement
 	Forecasts  map[grid.Zone][]grid.Series // the most trusted first
+	Prices     map[grid.Zone][]grid.Prices // of the market, in the zones of the sites
 }
 
 // Rules are the settings of a plan that are not facts of the world.
@@ -39,7 +41,7 @@ func (r Rules) PlansOn() grid.Basis {
 func Observe(w World, r Rules) Snapshot {
 	s := Snapshot{
 		Now: w.Now, Parent: w.Parent, Step: r.Step, Horizon: r.Horizon, Margin: r.Margin,
-		Sites: w.Sites, Outlook: outlook(r.PlansOn(), w.Forecasts, w.Now),
+		Sites: w.Sites, Outlook: outlook(r.PlansOn(), w.Forecasts, w.Now), Prices: market(w.Prices, w.Now),
 	}
 	attempts := map[string]*workload.Attempt{}
 	for i := range w.Attempts {
@@ -66,6 +68,30 @@ func outlook(basis grid.Basis, forecasts map[grid.Zone][]grid.Series, now time.T
 		}
 	}
 	return grid.BelieveAll(basis, told)
+}
+
+// market is what electricity is known to cost, without what was issued after
+// now and what has ended by then.
+func market(prices map[grid.Zone][]grid.Prices, now time.Time) map[grid.Zone][]grid.Prices {
+	told := map[grid.Zone][]grid.Prices{}
+	for zone, ps := range prices {
+		for _, p := range ps {
+			if !p.Issued.After(now) && p.End().After(now) {
+				told[zone] = append(told[zone], p)
+			}
+		}
+	}
+	return told
+}
+
+// Zones returns the zones in which sites are, sorted.
+func Zones(sites []Site) []grid.Zone {
+	var zones []grid.Zone
+	for _, s := range sites {
+		zones = append(zones, s.Zone)
+	}
+	slices.Sort(zones)
+	return slices.Compact(zones)
 }
 
 // itemOf is a workload as the planner sees it, with its live attempt and its

@@ -31,7 +31,10 @@ func (f *frame) plan(reuse bool) Plan {
 func (f *frame) placement(t *task) Placement {
 	c, site := t.at, f.places[t.at.site]
 	pl := Placement{Workload: t.ID, Site: site.ID, Reserved: f.at(c.reserved), Latest: Latest(t.Item, f.snap.Margin, f.step),
-		Energy: c.energy, Carbon: c.carbon, Grade: c.grade, Cost: c.cost, Currency: site.Currency}
+		Energy: c.energy, Carbon: c.carbon, Grade: c.grade, Cost: c.cost}
+	if c.priced {
+		pl.Currency = site.currency
+	}
 	for i, r := range c.runs {
 		s := Span{f.at(r.from), f.at(r.to)}
 		if i == 0 && t.Running && r.from == 0 {

@@ -24,13 +24,16 @@ type weights struct {
 	slot  []int64
 	known []bool
 	part  func(d time.Duration) ([]int64, []bool)
+	lift  int64 // by which each millisecond is heavier than it should be
 }
 
 // carbonWeights weighs a slot by its intensity at a site.
-func (f *frame) carbonWeights(site int) weights {
-	c := f.places[site].curve
+func (f *frame) carbonWeights(site int) weights { return f.weigh(f.places[site].curve) }
+
+// weigh weighs a slot by a curve.
+func (f *frame) weigh(c *curve) weights {
 	w, known := c.each(f.slots, f.step, f.step)
-	return weights{w, known, func(d time.Duration) ([]int64, []bool) { return c.each(f.slots, f.step, d) }}
+	return weights{w, known, func(d time.Duration) ([]int64, []bool) { return c.each(f.slots, f.step, d) }, c.lift}
 }
 
 // noWeights weighs nothing, so that only the finish counts.
@@ -40,7 +43,7 @@ func (f *frame) noWeights() weights {
 		known[i] = true
 	}
 	none := make([]int64, f.slots)
-	return weights{none, known, func(time.Duration) ([]int64, []bool) { return none, known }}
+	return weights{none, known, func(time.Duration) ([]int64, []bool) { return none, known }, 0}
 }
 
 // frontier is the least weight of paused work by the slot in which it ends.

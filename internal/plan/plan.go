@@ -22,7 +22,10 @@ type Snapshot struct {
 	Margin  time.Duration
 	Sites   []Site
 	Outlook grid.Outlooks
-	Items   []Item
+	// Prices are those of the market, by zone. What a site pays is its tariff:
+	// the market's price, and its own where the market has told none.
+	Prices map[grid.Zone][]grid.Prices
+	Items  []Item
 }
 
 // Site is a place that can run workloads.
@@ -31,7 +34,7 @@ type Site struct {
 	Zone     grid.Zone
 	Capacity workload.Resources
 	PUE      int64     // thousandths: facility energy per IT energy, ≥ 1000
-	Price    grid.Rate // of electricity; meaningful only with a Currency
+	Price    grid.Rate // of electricity, where the market tells none; meaningful only with a Currency
 	Currency string    // "" if the price is not known
 	Down     bool      // takes no new work
 }
@@ -86,13 +89,14 @@ type Placement struct {
 	// what the booked duration adds to the expected one.
 	Reserved time.Time `json:"reserved"`
 	// Latest is the latest safe start of all that remains: from then on the
-	// work must run without a pause to be complete in time.
+	// work must run without a pause to be complete in time, but for the times
+	// that are denied to it.
 	Latest time.Time   `json:"latest"`
 	Energy grid.Energy `json:"energy"` // of the facility, expected, for what remains
 	Carbon grid.Carbon `json:"carbon"` // expected, for what remains
 	Grade  grid.Grade  `json:"grade"`  // the worst of the values used; "" if none is known
 	Cost   grid.Money  `json:"cost"`   // of electricity; meaningful only with a Currency
-	// Currency is "" if the price at the site is not known: unknown is not 0.
+	// Currency is "" if a price is not known all the time: unknown is not 0.
 	Currency string  `json:"currency,omitempty"`
 	Why      Reasons `json:"why"`
 }
@@ -123,6 +127,7 @@ const (
 	BindingNone       Binding = "none"        // nothing in the window is cleaner
 	BindingCompleteBy Binding = "complete-by" // something cleaner ends too late
 	BindingCapacity   Binding = "capacity"    // something cleaner is taken
+	BindingDenied     Binding = "denied"      // something cleaner is in a time that is denied to it
 	BindingMinSaving  Binding = "min-saving"  // waiting would save too little
 	BindingNoSignal   Binding = "no-signal"   // no intensity is known: run by the policy
 	BindingStarted    Binding = "started"     // it runs and cannot be stopped
@@ -139,6 +144,7 @@ const (
 	CauseLater    Cause = "later"     // it is done later and no better
 	CauseFull     Cause = "full"      // its site has no capacity left then
 	CauseLate     Cause = "late"      // it would be complete too late
+	CauseDenied   Cause = "denied"    // it may not run then
 	CauseDown     Cause = "down"      // its site takes no work
 	CauseUnknown  Cause = "unknown"   // no intensity is known there
 	CauseCeiling  Cause = "ceiling"   // it breaks a ceiling of carbon or cost

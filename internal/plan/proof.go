@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"clusy.io/clusy/internal/grid"
@@ -25,6 +27,7 @@ type Proof struct {
 	Items   []Item        `json:"items"`
 	Basis   grid.Basis    `json:"basis"`
 	Series  []grid.Series `json:"series"` // of each zone, the most trusted first
+	Prices  []grid.Prices `json:"prices,omitempty"`
 	Plan    Plan          `json:"plan"`
 }
 
@@ -45,6 +48,9 @@ func NewProof(s Snapshot, p Plan) Proof {
 	for _, z := range s.Outlook.Zones() {
 		pr.Series = append(pr.Series, s.Outlook.Of(z).Series()...)
 	}
+	for _, z := range slices.Sorted(maps.Keys(s.Prices)) {
+		pr.Prices = append(pr.Prices, s.Prices[z]...)
+	}
 	return pr
 }
 
@@ -54,7 +60,14 @@ func (pr Proof) Snapshot() Snapshot {
 	for _, s := range pr.Series {
 		zones[s.Zone] = append(zones[s.Zone], s)
 	}
-	return Snapshot{Now: pr.Now, Parent: pr.Parent, Step: pr.Step, Horizon: pr.Horizon, Margin: pr.Margin,
+	var prices map[grid.Zone][]grid.Prices
+	for _, p := range pr.Prices {
+		if prices == nil {
+			prices = map[grid.Zone][]grid.Prices{}
+		}
+		prices[p.Zone] = append(prices[p.Zone], p)
+	}
+	return Snapshot{Prices: prices, Now: pr.Now, Parent: pr.Parent, Step: pr.Step, Horizon: pr.Horizon, Margin: pr.Margin,
 		Sites: pr.Sites, Items: pr.Items, Outlook: grid.BelieveAll(pr.Basis, zones)}
 }
 

@@ -21,10 +21,11 @@ type seen struct {
 	site                    int32
 	cause                   uint8 // in causesInOrder; 0 if it is what was chosen
 	known, full, affordable bool
+	denied, priced          bool // cost is meaningful only if priced
 }
 
 // causesInOrder numbers the causes.
-var causesInOrder = [...]Cause{"", CauseDirtier, CauseDearer, CauseLater, CauseFull, CauseLate, CauseDown, CauseUnknown, CauseCeiling, CauseNotWorth}
+var causesInOrder = [...]Cause{"", CauseDirtier, CauseDearer, CauseLater, CauseFull, CauseLate, CauseDown, CauseUnknown, CauseCeiling, CauseNotWorth, CauseDenied}
 
 // number is called for each of thousands of tries.
 func number(c Cause) uint8 {
@@ -47,6 +48,8 @@ func number(c Cause) uint8 {
 		return 8
 	case CauseNotWorth:
 		return 9
+	case CauseDenied:
+		return 10
 	}
 	return 0
 }
@@ -111,8 +114,8 @@ func (f *frame) survey(t *task, c candidate) (all []seen, found bool) {
 	}
 	all = f.seen[:0]
 	for _, site := range sites {
-		f.tries(t, site, f.freeAt(t, site), true, func(x *try) {
-			s := seen{x.from, x.to, x.carbon, x.cost, int32(site), 0, x.known, x.full, x.affordable}
+		f.tries(t, site, f.freeAt(t, site), true, nil, func(x *try) {
+			s := seen{x.from, x.to, x.carbon, x.cost, int32(site), 0, x.known, x.full, x.affordable, x.denied, x.priced}
 			if site == c.site && len(c.runs) == 1 && c.runs[0] == (stretch{x.from, x.to}) {
 				found = true
 			} else {
@@ -133,21 +136,39 @@ func (f *frame) cause(t *task, c candidate, s *try, site int) Cause {
 		return CauseDown
 	case s.late:
 		return CauseLate
+	case s.denied:
+		return CauseDenied
 	case s.full:
 		return CauseFull
 	case !s.affordable:
 		return CauseCeiling
 	}
-	return f.lostBy(t, c, site, s.to, s.known, s.carbon, s.cost)
+	return f.lostBy(t, c, site, s.to, s.known, s.carbon, s.priced, s.cost)
 }
 
 // lost says what a candidate that was possible lost by.
 func (f *frame) lost(t *task, c, s candidate) Cause {
-	return f.lostBy(t, c, s.site, s.finish(), s.known, s.carbon, s.cost)
+	return f.lostBy(t, c, s.site, s.finish(), s.known, s.carbon, s.priced, s.cost)
 }
 
-func (f *frame) lostBy(t *task, c candidate, site int, finish time.Duration, known bool, carbon grid.Carbon, cost grid.Money) Cause {
+func (f *frame) lostBy(t *task, c candidate, site int, finish time.Duration, known bool, carbon grid.Carbon, priced bool, cost grid.Money) Cause {
 	later := finish >= c.finish()
+	if mine, ok := f.total(t, c); ok {
+		switch its, ok := f.added(t, site, known, carbon, priced, cost); {
+		case !ok:
+			return CauseUnknown
+		case its > mine:
+			return CauseDearer
+		case its < mine || !later:
+			return CauseNotWorth
+		}
+		return CauseLater
+	} else if _, ok := f.added(t, site, known, carbon, priced, cost); ok {
+		return CauseNotWorth
+	}
+	if t.adds() { // the cost is not known: the carbon decides
+		return lostByCarbon(c, later, known, carbon)
+	}
 	switch t.Shape.Objective.Minimize {
 	case workload.MinimizeTime:
 		if later {
@@ -156,16 +177,20 @@ func (f *frame) lostBy(t *task, c candidate, site int, finish time.Duration, kno
 		return CauseNotWorth
 	case workload.MinimizeCost:
 		cur := f.currency(t)
-		switch mine, its := f.places[c.site].Currency, f.places[site].Currency; {
-		case cur != "" && mine == cur && its != cur:
+		switch mine, its := f.costs(c, cur), priced && cur != "" && f.places[site].currency == cur; {
+		case mine && !its:
 			return CauseUnknown
-		case cur != "" && mine == cur && cost > c.cost:
+		case mine && cost > c.cost:
 			return CauseDearer
-		case cur != "" && mine == cur && cost < c.cost || !later:
+		case mine && cost < c.cost || !later:
 			return CauseNotWorth
 		}
 		return CauseLater
 	}
+	return lostByCarbon(c, later, known, carbon)
+}
+
+func lostByCarbon(c candidate, later, known bool, carbon grid.Carbon) Cause {
 	switch {
 	case c.known && !known:
 		return CauseUnknown
@@ -188,7 +213,7 @@ func (f *frame) alternative(t *task, a, c candidate) *Alternative {
 	if a.known && c.known {
 		out.DCarbon = a.carbon - c.carbon
 	}
-	if cur := f.places[a.site].Currency; cur != "" && cur == f.places[c.site].Currency {
+	if a.priced && f.costs(c, f.places[a.site].currency) {
 		d := a.cost - c.cost
 		out.DCost = &d
 	}
@@ -241,14 +266,27 @@ func near(siteA int, a time.Duration, siteB int, b, apart time.Duration) bool {
 
 // rivals orders tries by the objective.
 func (f *frame) rivals(t *task, a, b *seen) int {
-	if t.cleans() {
+	if t.adds() {
+		wa, oka := f.added(t, int(a.site), a.known, a.carbon, a.priced, a.cost)
+		wb, okb := f.added(t, int(b.site), b.known, b.carbon, b.priced, b.cost)
+		if oka != okb {
+			return first(oka)
+		}
+		if oka {
+			return cmp.Or(cmp.Compare(wa, wb), cmp.Compare(a.to, b.to))
+		}
+	}
+	if t.looks() {
 		if a.known != b.known {
 			return first(a.known)
 		}
 		return cmp.Or(cmp.Compare(a.carbon, b.carbon), cmp.Compare(a.to, b.to))
 	}
 	if t.Shape.Objective.Minimize == workload.MinimizeCost {
-		if c := cmp.Compare(a.cost, b.cost); c != 0 && f.places[a.site].Currency == f.places[b.site].Currency {
+		if a.priced != b.priced {
+			return first(a.priced)
+		}
+		if c := cmp.Compare(a.cost, b.cost); c != 0 && f.places[a.site].currency == f.places[b.site].currency {
 			return c
 		}
 	}
@@ -260,12 +298,14 @@ func (f *frame) binding(t *task, c candidate, all []seen) Binding {
 	switch {
 	case t.fixed():
 		return BindingStarted
+	case t.flaw == barred:
+		return BindingDenied
 	case t.flaw > dear:
 		if slices.ContainsFunc(all, func(s seen) bool { return s.cause == noFull }) || t.flaw > late {
 			return BindingCapacity
 		}
 		return BindingCompleteBy
-	case t.cleans() && !c.known:
+	case t.looks() && !c.known:
 		return BindingNoSignal
 	case t.by == BindingMinSaving:
 		return BindingMinSaving
@@ -273,7 +313,7 @@ func (f *frame) binding(t *task, c candidate, all []seen) Binding {
 		return BindingHysteresis
 	}
 	// What is cleaner, and was lost by what.
-	var objective, full, late bool
+	var objective, full, late, denied bool
 	for i := range all {
 		s := &all[i]
 		if !s.known || c.known && s.carbon >= c.carbon {
@@ -284,6 +324,8 @@ func (f *frame) binding(t *task, c candidate, all []seen) Binding {
 			objective = true
 		case CauseFull:
 			full = full || s.affordable || t.Shape.Objective.CostCeiling <= 0
+		case CauseDenied:
+			denied = denied || s.affordable
 		case CauseLate:
 			late = late || !s.full && s.affordable
 		}
@@ -293,6 +335,9 @@ func (f *frame) binding(t *task, c candidate, all []seen) Binding {
 	}
 	if full || f.pausesBetter(t, c, true) {
 		return BindingCapacity
+	}
+	if denied {
+		return BindingDenied
 	}
 	if late || f.pausesBetter(t, c, false) {
 		return BindingCompleteBy
@@ -321,7 +366,7 @@ func (f *frame) pausesBetter(t *task, c candidate, empty bool) bool {
 		} else if t.limit >= f.slot(until)+t.tail {
 			continue
 		}
-		fr := f.paused(t, f.carbonWeights(site), l.free(t.demand, p.room, off, f.slots, f.step), pauses, limit)
+		fr := f.paused(t, f.carbonWeights(site), t.clear(l.free(t.demand, p.room, off, f.slots, f.step)), pauses, limit)
 		if slot, ok := fr.best(); ok && f.measure(t, site, fr.trace(slot)).carbon < c.carbon {
 			return true
 		}

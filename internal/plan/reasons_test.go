@@ -70,6 +70,8 @@ func (a again) judge(site string, from, to time.Time) one {
 		o.cause = CauseDown
 	case to.Add(beyond).After(a.d.due(a.it)):
 		o.cause = CauseLate
+	case deniedBetween(a.it, from, to.Add(beyond)):
+		o.cause = CauseDenied
 	case !fitsBeside(others, needs(a.it), has(a.d.sites[site]), from, to.Add(beyond)):
 		o.cause = CauseFull
 	case a.d.overCeiling(a.it, pl) != "":
@@ -111,7 +113,7 @@ func TestReasonsAreTrue(t *testing.T) {
 			}
 		}
 	}
-	for _, b := range []Binding{BindingNone, BindingCompleteBy, BindingCapacity, BindingMinSaving, BindingNoSignal, BindingStarted, BindingObjective, BindingHysteresis} {
+	for _, b := range []Binding{BindingNone, BindingCompleteBy, BindingCapacity, BindingDenied, BindingMinSaving, BindingNoSignal, BindingStarted, BindingObjective, BindingHysteresis} {
 		if bindings[b] < 3 {
 			t.Errorf("%s was seen %d times only", b, bindings[b])
 		}
@@ -176,7 +178,7 @@ func (a again) wrong() string {
 	if considered != w.Considered {
 		return "Considered"
 	}
-	for _, c := range []Cause{CauseDown, CauseLate, CauseFull, CauseCeiling} {
+	for _, c := range []Cause{CauseDown, CauseLate, CauseDenied, CauseFull, CauseCeiling} {
 		if w.Fell[c] != fell[c] {
 			return "the number of " + string(c)
 		}
@@ -197,7 +199,7 @@ func (a again) wrong() string {
 			return "the carbon of an alternative"
 		case o.cause != "" && o.cause != r.Cause:
 			return "the cause of an alternative"
-		case r.Cause == CauseDirtier && !(o.Known && o.Carbon > a.pl.Carbon), r.Cause == CauseDearer && o.cost <= a.pl.Cost,
+		case r.Cause == CauseDirtier && !(o.Known && o.Carbon > a.pl.Carbon), r.Cause == CauseDearer && a.total(o.Carbon, o.cost) <= a.total(a.pl.Carbon, a.pl.Cost),
 			r.Cause == CauseUnknown && a.cleans() && o.Known, r.Cause == CauseNotWorth && a.cleans() && a.pl.Grade != "" && o.Carbon > a.pl.Carbon:
 			return "the reason of an alternative"
 		case r.DCost != nil && *r.DCost != o.cost-a.pl.Cost, (r.DCost != nil) != (o.cur != "" && o.cur == a.pl.Currency):
@@ -228,7 +230,12 @@ func (a again) wrong() string {
 
 func (a again) cleans() bool {
 	m := a.it.Shape.Objective.Minimize
-	return m != workload.MinimizeCost && m != workload.MinimizeTime
+	return a.it.Shape.Objective.CarbonPrice == 0 && m != workload.MinimizeCost && m != workload.MinimizeTime
+}
+
+// total is the cost with the carbon at its price.
+func (a again) total(c grid.Carbon, m grid.Money) float64 {
+	return float64(m) + float64(c)*float64(a.it.Shape.Objective.CarbonPrice)/1e9
 }
 
 func (a again) anyEqual(all []one) bool {
@@ -256,7 +263,14 @@ func (a again) bindingWrong(all []one) string {
 		if rigid && !cleaner(CauseLate) && !late {
 			return "complete-by, and nothing later is cleaner"
 		}
+	case BindingDenied:
+		if !cleaner(CauseDenied) && a.d.denied(a.it, a.pl) == "" {
+			return "denied, and nothing that is denied is cleaner"
+		}
 	case BindingNone:
+		if cleaner(CauseDenied) && a.it.Shape.Objective.CostCeiling == 0 && a.it.Shape.Objective.CarbonCeiling == 0 {
+			return "none, and something cleaner is denied"
+		}
 		// An alternative that is late and has no room then, or would break a
 		// ceiling then, is not what completeBy keeps it from.
 		if cleaner(CauseFull) && a.it.Shape.Objective.CostCeiling == 0 && a.it.Shape.Objective.CarbonCeiling == 0 {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/workload"
 )
 
 // refuse says why t has no place, given all that is placed: every constraint
@@ -30,6 +31,9 @@ func (f *frame) refuse(t *task) Refusal {
 	if short := earliest + t.lead + t.left + t.tail - t.limit; short > 0 {
 		add("when.completeBy", span(short), "", "The window is too short: %s are booked for the work, and %s kept free at the end.",
 			span(t.lead+t.left+t.tail), span(max(f.snap.Margin, 0)))
+	}
+	if len(r.Failed) == 0 {
+		f.refuseDenied(t, add)
 	}
 	f.refuseCeilings(t, add)
 	if len(r.Failed) == 0 {
@@ -151,26 +155,31 @@ type floor struct {
 func (f *frame) least(t *task, limit time.Duration) (l floor) {
 	for _, site := range t.sites {
 		p := f.places[site]
-		see := func(known bool, carbon grid.Carbon, cost grid.Money) {
+		see := func(known bool, carbon grid.Carbon, priced bool, cost grid.Money) {
 			l.any = true
 			if known && (!l.known || carbon < l.carbon) {
 				l.carbon, l.known = carbon, true
 			}
-			if p.Currency != "" && p.Currency == t.Shape.Objective.Currency && (!l.priced || cost < l.cost) {
+			if priced && p.currency == t.Shape.Objective.Currency && (!l.priced || cost < l.cost) {
 				l.cost, l.priced = cost, true
 			}
 		}
-		empty := (&load{}).free(amounts{}, p.room, 0, f.slots, f.step)
-		f.tries(t, site, empty, true, func(x *try) {
+		empty := t.clear((&load{}).free(amounts{}, p.room, 0, f.slots, f.step))
+		f.tries(t, site, empty, true, nil, func(x *try) {
 			if x.reserved <= limit {
-				see(x.known, x.carbon, x.cost)
+				see(x.known, x.carbon, x.priced, x.cost)
 			}
 		})
 		if t.Shape.Interruptible.Allowed {
-			fr := f.paused(t, f.carbonWeights(site), empty, t.pauses, limit)
-			if slot, ok := fr.best(); ok {
-				c := f.measure(t, site, fr.trace(slot))
-				see(c.known, c.carbon, c.cost)
+			for _, by := range []*curve{p.curve, p.rates} {
+				if by == nil {
+					continue
+				}
+				fr := f.paused(t, f.weigh(by), empty, t.pauses, limit)
+				if slot, ok := fr.best(); ok {
+					c := f.measure(t, site, fr.trace(slot))
+					see(c.known, c.carbon, c.priced, c.cost)
+				}
 			}
 		}
 	}
@@ -202,10 +211,14 @@ func room(d time.Duration) string {
 }
 
 // nearest returns the earliest completeBy with which t would find a place,
-// given all that is placed; zero if none would do.
+// given all that is placed; zero if none would do, or only one of which it is
+// not known what would be denied.
 func (f *frame) nearest(t *task) time.Time {
 	free := *t
 	free.limit = forever
+	if len(t.Shape.When.Deny) > 0 {
+		free.limit = t.limit + workload.DenyAhead
+	}
 	c := f.offers(&free, free.sites, waiver{}).early
 	if free.Shape.Interruptible.Allowed {
 		// Work that pauses may be booked earlier than any run without one.

@@ -37,7 +37,7 @@ func (f *frame) steer() (step time.Duration, prices []Price) {
 			f.take(t)
 		}
 	}
-	m := f.market(moving)
+	m := f.exchange(moving)
 	// 2. Prices.
 	s := fleet.Solve(m.in, fleet.Options{})
 	prices = m.prices(s.Prices)
@@ -97,8 +97,8 @@ func (f *frame) restore(ts []*task, was []stay) {
 	}
 }
 
-// market is the movable part of a frame as an instance of package fleet.
-type market struct {
+// exchange is the movable part of a frame as an instance of package fleet.
+type exchange struct {
 	*frame
 	in     *fleet.Instance
 	step   time.Duration // of its slots
@@ -107,9 +107,9 @@ type market struct {
 	ways   [][]int       // the place of each way, by job
 }
 
-// market makes the instance of ts, none of which is placed.
-func (f *frame) market(ts []*task) *market {
-	m := &market{frame: f, tasks: ts}
+// exchange makes the instance of ts, none of which is placed.
+func (f *frame) exchange(ts []*task) *exchange {
+	m := &exchange{frame: f, tasks: ts}
 	n := (f.slots + priceSlots - 1) / priceSlots
 	m.step = f.step * time.Duration(n)
 	slots := (f.slots + n - 1) / n
@@ -142,7 +142,7 @@ func (f *frame) market(ts []*task) *market {
 
 // furnish lists what is scarce, and the room there is of it: in each slot the
 // least that is left at any time of it.
-func (m *market) furnish(slots int) {
+func (m *exchange) furnish(slots int) {
 	for r := range things {
 		scarce := slices.ContainsFunc(m.places, func(p *place) bool { return p.room[r] != workload.Unlimited }) &&
 			slices.ContainsFunc(m.tasks, func(t *task) bool { return t.demand[r] > 0 })
@@ -172,7 +172,7 @@ func (m *market) furnish(slots int) {
 // job is a task on the grid of slots: with its booked time rounded up to whole
 // slots, and its energy spread over them. Rules of pausing are left to the
 // frame; prices are as if pauses were free.
-func (m *market) job(t *task) fleet.Job {
+func (m *exchange) job(t *task) fleet.Job {
 	booked := t.left + t.lead + t.tail
 	need := max(int32((booked+m.step-1)/m.step), 1)
 	j := fleet.Job{
@@ -182,6 +182,7 @@ func (m *market) job(t *task) fleet.Job {
 	if t.Shape.Interruptible.Allowed {
 		j.Kind = fleet.Interruptible
 	}
+	j.Denied = m.keepOut(t.denied)
 	use := make([]float64, len(m.things))
 	for i, r := range m.things {
 		use[i] = float64(t.demand[r])
@@ -203,8 +204,32 @@ func (m *market) job(t *task) fleet.Job {
 	return j
 }
 
+// keepOut lists the slots that touch what is denied, and returns its number; 0
+// if nothing is.
+func (m *exchange) keepOut(denied []stretch) int32 {
+	var spans []fleet.Span
+	slots := time.Duration(len(m.in.Hours))
+	for _, d := range denied {
+		from, to := max(d.from, 0)/m.step, min((d.to+m.step-1)/m.step, slots)
+		if n := len(spans); n > 0 && int32(from) <= spans[n-1].To {
+			spans[n-1].To = max(spans[n-1].To, int32(to))
+			continue
+		}
+		if from < to {
+			spans = append(spans, fleet.Span{From: int32(from), To: int32(to)})
+		}
+	}
+	if len(spans) == 0 {
+		return 0
+	}
+	if n := len(m.in.Denied); n == 0 || !slices.Equal(m.in.Denied[n-1], spans) {
+		m.in.Denied = append(m.in.Denied, spans)
+	}
+	return int32(len(m.in.Denied))
+}
+
 // prices puts prices into the words of a certificate.
-func (m *market) prices(p fleet.Prices) (out []Price) {
+func (m *exchange) prices(p fleet.Prices) (out []Price) {
 	slots := len(m.in.Hours)
 	for i, site := range m.places {
 		for k, r := range m.things {
@@ -223,7 +248,7 @@ func (m *market) prices(p fleet.Prices) (out []Price) {
 // resettle places the tasks of m anew: as the solution says where it can be
 // said exactly, and else at the best place at its prices. It returns false if
 // one that had a place, or a promise, found none.
-func (f *frame) resettle(m *market, s *fleet.Solution) bool {
+func (f *frame) resettle(m *exchange, s *fleet.Solution) bool {
 	var others []*task
 	for j, t := range m.tasks {
 		runs := m.runs(j, s.Of(j))
@@ -247,7 +272,7 @@ func (f *frame) resettle(m *market, s *fleet.Solution) bool {
 
 // runs returns the runs of job j in time; nil if a pause has a rule, or if it
 // has no place.
-func (m *market) runs(j int, runs []fleet.Run) (out []stretch) {
+func (m *exchange) runs(j int, runs []fleet.Run) (out []stretch) {
 	t := m.tasks[j]
 	in := t.Shape.Interruptible
 	if len(runs) == 0 || t.Shape.Objective.MinSaving > 0 || in.Allowed && (in.Overhead > 0 || in.MinRun > 0 || t.pauses != anyPauses) {

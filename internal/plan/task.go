@@ -35,6 +35,11 @@ type task struct {
 	near   bool    // something better was found, and is too little to move for
 	by     Binding // what decided when it was placed
 
+	// What is denied to it, and how long it may run from each slot on until it
+	// is denied; nil if nothing is.
+	denied []stretch
+	open   []time.Duration
+
 	// free is what freeAt has worked out, by site; nil: nothing is kept.
 	free [][]time.Duration
 }
@@ -79,6 +84,11 @@ func (f *frame) newTask(it Item) *task {
 		t.first = max(f.slotsIn(max(f.from(sh.When.NotBefore), 0)), 0)
 	}
 	t.sites = f.sitesFor(t)
+	if len(sh.When.Deny) > 0 {
+		if t.denied = f.denied(it); len(t.denied) > 0 {
+			t.open = f.opens(t.denied)
+		}
+	}
 	return t
 }
 
@@ -98,14 +108,19 @@ func remaining(it Item, step time.Duration) (left, tail time.Duration) {
 
 // Latest returns the latest safe start of all that remains of it, without a
 // pause: completeBy − margin − booked − done, and one overhead if it is
-// suspended now. A step of planning is what overrun work is given.
+// suspended now. A step of planning is what overrun work is given. What is
+// denied to it may need a pause, and always an earlier start: latestBeside.
 func Latest(it Item, margin, step time.Duration) time.Time {
 	left, tail := remaining(it, step)
 	in := it.Shape.Interruptible
 	if in.Allowed && !it.Running && (it.Done > 0 || it.Suspensions > 0) {
 		left += min(max(in.Overhead, 0), longest)
 	}
-	return sane(it.Shape.When.CompleteBy).Add(-min(max(margin, 0), longest) - left - tail)
+	by := sane(it.Shape.When.CompleteBy).Add(-min(max(margin, 0), longest))
+	if len(it.Shape.When.Deny) > 0 {
+		return latestBeside(it, by, left, tail)
+	}
+	return by.Add(-left - tail)
 }
 
 // sane cuts a time to what can be written: between 1970 and the year 9000.
@@ -128,7 +143,15 @@ func (t *task) minRun() time.Duration { return min(max(t.Shape.Interruptible.Min
 func (t *task) ran(f *frame) time.Duration { return max(-f.from(t.RunSince), 0) }
 
 // slack returns when it must start at the latest, counted from now.
-func (t *task) slack() time.Duration { return t.limit - t.tail - t.left - t.lead }
+func (t *task) slack() time.Duration {
+	last := t.limit - t.tail
+	for i := len(t.denied) - 1; i >= 0; i-- { // it cannot end in what is denied
+		if d := t.denied[i]; d.from < last+t.tail && last < d.to {
+			last = d.from - t.tail
+		}
+	}
+	return last - t.left - t.lead
+}
 
 // fixed reports whether its time is not for us to choose.
 func (t *task) fixed() bool { return t.Running && !t.Shape.Interruptible.Allowed }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/workload"
 )
 
 // text says in one sentence what was decided and what it rests on.
@@ -19,12 +20,16 @@ func (f *frame) text(t *task, c candidate, now *candidate, by Binding) string {
 	switch {
 	case by == BindingStarted && t.at.reserved > t.limit:
 		return fmt.Sprintf("Runs at %s and cannot be stopped; it will be complete too late.", here)
+	case by == BindingStarted && t.flaw == barred:
+		return fmt.Sprintf("Runs at %s and cannot be stopped, though the time is denied to it.", here)
 	case by == BindingStarted:
 		return fmt.Sprintf("Runs at %s and cannot be stopped.", here)
 	case t.flaw == late:
 		return fmt.Sprintf("Cannot be complete in time any more: runs as soon as there is room at %s.", here)
 	case t.flaw == stuck:
 		return fmt.Sprintf("Stays at %s, which takes no work now: no other site that it may use has room.", p.ID)
+	case t.flaw == barred:
+		return fmt.Sprintf("Is at %s in a time that is denied to it: no other way is left.", p.ID)
 	case t.flaw == crowded:
 		return fmt.Sprintf("Is due at %s, which has too little room for it.", p.ID)
 	case by == BindingNoSignal && c.start() <= 0:
@@ -60,6 +65,7 @@ func (f *frame) waits(t *task, c candidate, now *candidate, by Binding, mean gri
 	if by == BindingObjective {
 		reason = "; it is to " + goal(t)
 	}
+	reason += f.price(t, c, now)
 	if now == nil || !now.known || same(*now, c) {
 		return b.String() + reason + "."
 	}
@@ -76,12 +82,26 @@ func (f *frame) waits(t *task, c candidate, now *candidate, by Binding, mean gri
 	return b.String() + reason + "."
 }
 
+// price says what waiting saves of the cost, for work that is to cost little.
+func (f *frame) price(t *task, c candidate, now *candidate) string {
+	if !t.adds() && t.Shape.Objective.Minimize != workload.MinimizeCost || now == nil || same(*now, c) || !c.priced || !f.costs(*now, f.places[c.site].currency) || c.cost == now.cost {
+		return ""
+	}
+	cur := f.places[c.site].currency
+	if t.adds() && c.known && now.known {
+		return fmt.Sprintf("; it costs %s and emits %s instead of %s and %s", money(c.cost, cur), c.carbon, money(now.cost, cur), now.carbon)
+	}
+	return fmt.Sprintf("; it costs %s instead of %s", money(c.cost, cur), money(now.cost, cur))
+}
+
 func because(by Binding) string {
 	switch by {
 	case BindingCapacity:
 		return "; what is cleaner is taken"
 	case BindingCompleteBy:
 		return "; what is cleaner ends too late"
+	case BindingDenied:
+		return "; what is cleaner is denied by when.windows.deny"
 	case BindingHysteresis:
 		return "; what is better now is too little to move for"
 	}
@@ -103,6 +123,9 @@ func amount(i grid.Intensity) string {
 }
 
 func goal(t *task) string {
+	if o := t.Shape.Objective; t.adds() {
+		return fmt.Sprintf("make cost and carbon small together, at %s a tonne", money(o.CarbonPrice, o.Currency))
+	}
 	if t.Shape.Objective.Minimize == "cost" {
 		return "cost least"
 	}

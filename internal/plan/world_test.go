@@ -33,6 +33,9 @@ func randomSnapshot(r *rand.Rand) Snapshot {
 		s.Sites = append(s.Sites, st)
 	}
 	s.Outlook = randomOutlook(r, s.Now, s.Horizon)
+	if often(r, 40) {
+		s.Prices = market(randomPrices(r, s.Now, s.Horizon), s.Now)
+	}
 	for i := range r.IntN(9) {
 		s.Items = append(s.Items, randomItem(r, s, fmt.Sprintf("w%02d", i)))
 	}
@@ -80,6 +83,29 @@ func randomOutlook(r *rand.Rand, now time.Time, horizon time.Duration) grid.Outl
 	return grid.BelieveAll(grid.AverageLifecycle, out)
 }
 
+// randomPrices is what a market tells: for some time, in one currency or
+// another, now and then below zero.
+func randomPrices(r *rand.Rand, now time.Time, horizon time.Duration) map[grid.Zone][]grid.Prices {
+	out := map[grid.Zone][]grid.Prices{}
+	for _, z := range zones {
+		for range r.IntN(3) {
+			step := pick(r, 15*time.Minute, time.Hour)
+			p := grid.Prices{Provider: "m", Zone: z, Issued: now.Add(-time.Duration(r.IntN(600)) * time.Minute), Currency: pick(r, "EUR", "EUR", "EUR", "SEK"),
+				Start: now.Truncate(step).Add(-time.Duration(r.IntN(3)) * step), Step: step}
+			gaps := pick(r, 0, 0, 20)
+			for range 1 + r.IntN(int(horizon/step)+3) {
+				v := grid.Rate(r.IntN(12)*40_000 - 80_000)
+				if often(r, gaps) {
+					v = grid.UnknownRate
+				}
+				p.Values = append(p.Values, v)
+			}
+			out[z] = append(out[z], p)
+		}
+	}
+	return out
+}
+
 func randomItem(r *rand.Rand, s Snapshot, id string) Item {
 	expected := time.Duration(1+r.IntN(60*int(s.Horizon/s.Step)/4)) * s.Step / 60
 	if often(r, 40) {
@@ -118,13 +144,30 @@ func randomItem(r *rand.Rand, s Snapshot, id string) Item {
 	case 3:
 		sh.Where.Allow = []string{"nowhere"}
 	}
+	if often(r, 20) {
+		sh.When.Deny = randomDeny(r, s)
+	}
 	if often(r, 12) {
 		sh.Objective.CarbonCeiling = grid.Carbon(1+r.IntN(800)) * grid.Gram
 	}
 	if often(r, 12) {
 		sh.Objective.CostCeiling, sh.Objective.Currency = grid.Money(r.IntN(2_000_000)), "EUR"
 	}
+	if often(r, 12) && sh.Objective.Minimize != workload.MinimizeTime {
+		sh.Objective.CarbonPrice, sh.Objective.Currency = grid.Money(1+r.IntN(2000))*1_000_000, "EUR"
+	}
 	return Item{ID: id, Tenant: "t", Shape: sh}
+}
+
+// randomDeny is some times that are denied, in order and apart.
+func randomDeny(r *rand.Rand, s Snapshot) (deny []workload.Span) {
+	at := s.Now.Add(time.Duration(r.IntN(600)-120) * s.Step / 60)
+	for range 1 + r.IntN(4) {
+		end := at.Add(time.Duration(1+r.IntN(180)) * s.Step / 60)
+		deny = append(deny, workload.Span{Start: at, End: end})
+		at = end.Add(time.Duration(1+r.IntN(600)) * s.Step / 60)
+	}
+	return deny
 }
 
 // live lets the world of a plan go on until a later moment: work runs as it
@@ -148,7 +191,11 @@ func live(r *rand.Rand, s Snapshot, p Plan, d time.Duration) Snapshot {
 	}
 	if often(r, 40) {
 		next.Outlook = randomOutlook(r, next.Now, s.Horizon)
+		if s.Prices != nil {
+			next.Prices = randomPrices(r, next.Now, s.Horizon)
+		}
 	}
+	next.Prices = market(next.Prices, next.Now)
 	next.Sites = slices.Clone(s.Sites)
 	for i := range next.Sites {
 		if often(r, 15) {

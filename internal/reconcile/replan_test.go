@@ -39,6 +39,12 @@ func (t memTx) World(now time.Time) (w plan.World, err error) {
 	w.Attempts, err4 = t.LiveAttempts("")
 	w.Placements, err5 = t.Placements()
 	w.Forecasts, err6 = t.LatestForecasts()
+	w.Prices = map[grid.Zone][]grid.Prices{}
+	for _, zone := range plan.Zones(w.Sites) {
+		var err7 error
+		w.Prices[zone], err7 = t.Prices(zone, now)
+		err6 = errors.Join(err6, err7)
+	}
 	return w, errors.Join(err, err2, err3, err4, err5, err6)
 }
 

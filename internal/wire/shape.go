@@ -23,7 +23,7 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 			Allowed: s.Interruptible.Allowed, Overhead: Seconds(s.Interruptible.Overhead),
 			MinRun: Seconds(s.Interruptible.MinRun), MaxSuspensions: s.Interruptible.MaxSuspensions,
 		},
-		When:  workload.When{NotBefore: instant(s.When.NotBefore), CompleteBy: instant(s.When.CompleteBy)},
+		When:  workload.When{NotBefore: instant(s.When.NotBefore), CompleteBy: instant(s.When.CompleteBy), Deny: denyIn(s.When.Deny)},
 		Where: workload.Where{Allow: s.Where.Allow, Prefer: s.Where.Prefer},
 		Objective: workload.Objective{
 			Minimize:      workload.Minimize(or(s.Objective.Minimize, string(workload.MinimizeCarbon))),
@@ -48,6 +48,13 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 	if m := s.Objective.CostCeiling; m != nil {
 		out.Objective.CostCeiling, out.Objective.Currency = moneyIn(*m)
 	}
+	if m := s.Objective.CarbonPrice; m != nil {
+		price, currency := moneyIn(*m)
+		if out.Objective.CostCeiling > 0 && currency != out.Objective.Currency {
+			currency = "" // two currencies cannot be added: the shape is refused
+		}
+		out.Objective.CarbonPrice, out.Objective.Currency = price, currency
+	}
 	return out
 }
 
@@ -63,7 +70,7 @@ func ShapeOut(s workload.Shape) clusy.Shape {
 			Allowed: s.Interruptible.Allowed, Overhead: s.Interruptible.Overhead.Seconds(),
 			MinRun: s.Interruptible.MinRun.Seconds(), MaxSuspensions: s.Interruptible.MaxSuspensions,
 		},
-		When:  clusy.When{NotBefore: s.When.NotBefore, CompleteBy: s.When.CompleteBy},
+		When:  clusy.When{NotBefore: s.When.NotBefore, CompleteBy: s.When.CompleteBy, Deny: denyOut(s.When.Deny)},
 		Where: clusy.Where{Allow: s.Where.Allow, Prefer: s.Where.Prefer},
 		Objective: clusy.Objective{
 			Minimize: string(s.Objective.Minimize), MinSaving: float64(s.Objective.MinSaving) / 1000,
@@ -76,6 +83,23 @@ func ShapeOut(s workload.Shape) clusy.Shape {
 	}
 	if s.Objective.CostCeiling > 0 {
 		out.Objective.CostCeiling = MoneyOut(s.Objective.CostCeiling, s.Objective.Currency)
+	}
+	if s.Objective.CarbonPrice > 0 {
+		out.Objective.CarbonPrice = MoneyOut(s.Objective.CarbonPrice, s.Objective.Currency)
+	}
+	return out
+}
+
+func denyIn(spans []clusy.Span) (out []workload.Span) {
+	for _, s := range spans {
+		out = append(out, workload.Span{Start: instant(s.Start), End: instant(s.End)})
+	}
+	return out
+}
+
+func denyOut(spans []workload.Span) (out []clusy.Span) {
+	for _, s := range spans {
+		out = append(out, clusy.Span(s))
 	}
 	return out
 }

@@ -57,8 +57,16 @@ func shapes() *rapid.Generator[workload.Shape] {
 		if rapid.Bool().Draw(t, "notBefore") {
 			s.When.NotBefore = t0.Add(seconds("notBefore", 0))
 		}
+		for at := t0; len(s.When.Deny) < 4 && rapid.Bool().Draw(t, "deny"); {
+			d := workload.Span{Start: at.Add(seconds("from", 1))}
+			d.End = d.Start.Add(seconds("to", 1))
+			s.When.Deny, at = append(s.When.Deny, d), d.End
+		}
 		if rapid.Bool().Draw(t, "cost") {
 			s.Objective.CostCeiling, s.Objective.Currency = grid.Money(rapid.Int64Range(1, 1e12).Draw(t, "money")), "EUR"
+		}
+		if rapid.Bool().Draw(t, "carbonPrice") {
+			s.Objective.CarbonPrice, s.Objective.Currency = grid.Money(rapid.Int64Range(1, 1e11).Draw(t, "per tonne")), "EUR"
 		}
 		return s
 	})

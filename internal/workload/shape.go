@@ -76,7 +76,18 @@ type Interruptible struct {
 type When struct {
 	NotBefore  time.Time `json:"notBefore,omitzero"` // zero: at once
 	CompleteBy time.Time `json:"completeBy"`
+	// Deny are the times in which the work may not run: in order, apart from
+	// each other, and known until DenyAhead past CompleteBy.
+	Deny []Span `json:"deny,omitempty"`
 }
+
+const (
+	// MaxDeny is how many times may be denied: one for each day of a year.
+	MaxDeny = 366
+	// DenyAhead is how far past completeBy the denied times are told, so that a
+	// refusal can name a later completeBy that would do. Past it nobody knows.
+	DenyAhead = 7 * 24 * time.Hour
+)
 
 // Where says which sites may run the work. A pattern is a site's id or its
 // zone, in which * stands for any run of characters.
@@ -101,8 +112,16 @@ type Objective struct {
 	MinSaving     int         `json:"minSaving"` // thousandths: do not delay for less
 	CarbonCeiling grid.Carbon `json:"carbonCeiling,omitempty"`
 	CostCeiling   grid.Money  `json:"costCeiling,omitempty"`
-	Currency      string      `json:"currency,omitempty"`
+	// CarbonPrice is what a tonne of CO2-equivalent is worth to the owner. With
+	// it, whether carbon or cost is named, the two are added up: what is made
+	// small is the cost and the carbon at this price.
+	CarbonPrice grid.Money `json:"carbonPrice,omitempty"`
+	Currency    string     `json:"currency,omitempty"` // of both
 }
+
+// MaxCarbonPrice is the highest price of carbon that is believed: 100,000 units
+// of currency per tonne.
+const MaxCarbonPrice grid.Money = 100_000_000_000
 
 // Policy is how the work is to be treated.
 type Policy struct {

@@ -109,6 +109,24 @@ func TestValidate(t *testing.T) {
 		{"a pattern with a space", "/where/prefer/0", func(s *Shape) { s.Where.Prefer = []string{"a b"} }},
 		{"a pattern with a line feed", "/where/allow/0", func(s *Shape) { s.Where.Allow = []string{"a\nb"} }},
 		{"a pattern that is too long", "/where/allow/0", func(s *Shape) { s.Where.Allow = []string{strings.Repeat("a", MaxPattern+1)} }},
+		{"a denied time without length", "/when/deny/0", func(s *Shape) { s.When.Deny = []Span{{noon, noon}} }},
+		{"denied times out of order", "/when/deny/1", func(s *Shape) {
+			s.When.Deny = []Span{{noon.Add(2 * time.Hour), noon.Add(3 * time.Hour)}, {noon, noon.Add(time.Hour)}}
+		}},
+		{"denied times that touch", "/when/deny/2", func(s *Shape) {
+			s.When.Deny = []Span{{longAgo, longAgo.Add(time.Hour)}, {noon, noon.Add(time.Hour)}, {noon.Add(time.Hour), noon.Add(2 * time.Hour)}}
+		}},
+		{"too many denied times", "/when/deny", func(s *Shape) {
+			for i := range MaxDeny + 1 {
+				s.When.Deny = append(s.When.Deny, Span{noon.Add(time.Duration(2*i) * time.Hour), noon.Add(time.Duration(2*i+1) * time.Hour)})
+			}
+		}},
+		{"a price of carbon below zero", "/objective/carbonPrice/amount", func(s *Shape) { s.Objective.CarbonPrice, s.Objective.Currency = -1, "EUR" }},
+		{"a price of carbon beyond belief", "/objective/carbonPrice/amount", func(s *Shape) { s.Objective.CarbonPrice, s.Objective.Currency = MaxCarbonPrice+1, "EUR" }},
+		{"a price of carbon without a currency", "/objective/carbonPrice/currency", func(s *Shape) { s.Objective.CarbonPrice = 1 }},
+		{"a price of carbon for the soonest", "/objective/carbonPrice", func(s *Shape) {
+			s.Objective = Objective{Minimize: MinimizeTime, CarbonPrice: 1, Currency: "EUR"}
+		}},
 		{"a cost without a currency", "/objective/costCeiling/currency", func(s *Shape) { s.Objective.CostCeiling = 1 }},
 	} {
 		s := good()
@@ -128,6 +146,9 @@ func TestValidate(t *testing.T) {
 	s.Where.Allow = []string{strings.Repeat("a", MaxPattern)}
 	s.Duration = Duration{MaxDuration, MaxDuration, MaxDuration}
 	s.When.CompleteBy = noon.Add(MaxWindow)
+	for i := range MaxDeny {
+		s.When.Deny = append(s.When.Deny, Span{noon.Add(time.Duration(2*i) * time.Hour), noon.Add(time.Duration(2*i+1) * time.Hour)})
+	}
 	if vs := s.Validate(noon); len(vs) > 0 {
 		t.Errorf("at its limits: %+v", vs)
 	}

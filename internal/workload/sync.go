@@ -48,8 +48,8 @@ const (
 
 // Span is a time [Start, End) in which an attempt is to run.
 type Span struct {
-	Start time.Time
-	End   time.Time
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
 }
 
 // Schedule is when an attempt is to run. The last span is open at its end.

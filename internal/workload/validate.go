@@ -51,6 +51,21 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 		bad("/when/completeBy", w.CompleteBy.Format(time.RFC3339), "≥ start + expected duration", start.Add(d.Booked()).Format(time.RFC3339),
 			"the window of %s is shorter than the work of %s", w.CompleteBy.Sub(start).Round(time.Second), d.Expected)
 	}
+	if len(w.Deny) > MaxDeny {
+		bad("/when/deny", fmt.Sprintf("%d times", len(w.Deny)), fmt.Sprintf("at most %d", MaxDeny), "", "too many times are denied: join those that touch")
+	}
+	for n, x := range w.Deny {
+		pointer := fmt.Sprintf("/when/deny/%d", n)
+		switch {
+		case !x.Start.Before(x.End):
+			bad(pointer, x.Start.Format(time.RFC3339)+" to "+x.End.Format(time.RFC3339), "start before end", "", "a denied time ends before it begins")
+		case n > 0 && !w.Deny[n-1].End.Before(x.Start):
+			bad(pointer, x.Start.Format(time.RFC3339), "after "+w.Deny[n-1].End.Format(time.RFC3339), "", "denied times must be in order and apart: join those that touch")
+		default:
+			continue
+		}
+		break // one is enough to find the mistake by
+	}
 	i := s.Interruptible
 	if !i.Allowed && (i.Overhead != 0 || i.MinRun != 0 || i.MaxSuspensions != 0) {
 		bad("/interruptible/allowed", "false", "", "true", "overhead, minRun and maxSuspensions need allowed: true")
@@ -64,6 +79,15 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 				bad(fmt.Sprintf("%s/%d", list, n), "", fmt.Sprintf("1 to %d characters without spaces", MaxPattern), "", "not a pattern of a site or zone")
 			}
 		}
+	}
+	switch o := s.Objective; {
+	case o.CarbonPrice == 0:
+	case o.CarbonPrice < 0 || o.CarbonPrice > MaxCarbonPrice:
+		bad("/objective/carbonPrice/amount", fmt.Sprintf("%g", float64(o.CarbonPrice)/1e6), "0 to 100000 per tonne", "", "not a price of a tonne of CO2")
+	case o.Currency == "":
+		bad("/objective/carbonPrice/currency", "", "", "EUR", "a price of carbon needs a currency")
+	case o.Minimize == MinimizeTime:
+		bad("/objective/carbonPrice", "", "minimize carbon or cost", "", "a price of carbon means nothing to work that is to be done soonest")
 	}
 	if s.Objective.CostCeiling > 0 && s.Objective.Currency == "" {
 		bad("/objective/costCeiling/currency", "", "", "EUR", "a cost ceiling needs a currency")

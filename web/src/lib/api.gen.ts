@@ -976,6 +976,8 @@ export interface components {
              * @description Refuse a plan that is expected to emit more.
              */
             carbonCeilingGrams?: number;
+            /** @description Internal price of a tonne of CO2-equivalent: the cost, and the carbon at this price, are added up and made small together. */
+            carbonPrice?: components["schemas"]["Money"];
             /** @description Refuse a plan that is expected to cost more. */
             costCeiling?: components["schemas"]["Money"];
             /**
@@ -1667,6 +1669,8 @@ export interface components {
              * @description The work is to be complete by then.
              */
             completeBy: string;
+            /** @description Times in which the work may not run, in order and apart; told until seven days past completeBy, so that a refusal can name a later one. */
+            deny?: components["schemas"]["Span"][] | null;
             /**
              * Format: date-time
              * @description Earliest start. Default: now.
