@@ -21,7 +21,7 @@ func backtestCommand() *cobra.Command {
 		Use:   "backtest",
 		Short: "Try on the past what Clusy does about the future",
 	}
-	cmd.AddCommand(backtestForecastCommand())
+	cmd.AddCommand(backtestForecastCommand(), backtestJobsCommand())
 	return cmd
 }
 
