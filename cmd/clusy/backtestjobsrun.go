@@ -374,7 +374,4 @@ func worseCause(w *jobsWorld, r *jobsResult, i int) string {
 }
 
 // clairvoyant plans all jobs at once, knowing all.
-func clairvoyant(in *fleet.Instance) fleet.Solution {
-	prices := fleet.Prices{make([]float64, in.Cells())}
-	return fleet.Solution{Bound: fleet.Bound(in, prices), Prices: prices}
-}
+func clairvoyant(in *fleet.Instance) fleet.Solution { return fleet.Solve(in, fleet.Options{}) }
