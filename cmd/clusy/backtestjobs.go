@@ -98,7 +98,7 @@ type jobsFlags struct {
 	hardware                string
 	pue                     float64
 	sample                  int
-	equal                   bool
+	equal, spare            bool
 }
 
 func (f *jobsFlags) add(cmd *cobra.Command) {
@@ -124,6 +124,7 @@ func (f *jobsFlags) add(cmd *cobra.Command) {
 	fl.Float64Var(&f.pue, "pue", 1, "energy of the whole facility for each unit of its machines'")
 	fl.IntVar(&f.sample, "sample", 1, "replay one job in so many")
 	fl.BoolVar(&f.equal, "equal-delay", true, "plan with less slack too, to compare at equal mean delay; takes three times as long")
+	fl.BoolVar(&f.spare, "spare", false, "book a tenth more time than each job takes, as for jobs whose length is not known")
 	for _, name := range []string{"trace", "marginal", "provider"} {
 		_ = cmd.MarkFlagFilename(name, "csv")
 	}

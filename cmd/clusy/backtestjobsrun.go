@@ -20,6 +20,7 @@ type jobsResult struct {
 	Format     string          `json:"format"`
 	From       time.Time       `json:"from"`
 	To         time.Time       `json:"to"`
+	Begins     time.Time       `json:"traceBegins"`
 	MovedDays  *float64        `json:"movedDays"` // null: the trace has no dates
 	Jobs       int             `json:"jobs"`
 	SampleOne  int             `json:"oneJobIn"`
@@ -35,6 +36,7 @@ type jobsResult struct {
 	Bound      *boundFigures   `json:"clairvoyantBound"`
 	Worse      jobsWorse       `json:"worseThanRunNow"`
 	Plans      int             `json:"plansComputedAndChecked"`
+	EqualDelay bool            `json:"equalDelay"` // whether it was planned with less slack too
 	clusy, now *replay.Outcome
 }
 
@@ -140,7 +142,7 @@ func (b *jobsBacktest) run(ctx context.Context) (*jobsResult, error) {
 	work := []func() error{}
 	for i, share := range shares {
 		work = append(work, func() error {
-			o, err := w.Plan(replay.Planning{Share: share, Passed: func(slot int) error { return report(i, slot) }})
+			o, err := w.Plan(replay.Planning{Share: share, Spare: b.flags.spare, Passed: func(slot int) error { return report(i, slot) }})
 			if err == nil {
 				err = w.Verify(&o)
 			}
@@ -215,11 +217,15 @@ func (b *jobsBacktest) ticker(ctx context.Context, plans int) func(plan, slot in
 func (b *jobsBacktest) result(others, ours []replay.Outcome, offline *fleet.Solution) *jobsResult {
 	w := &b.world
 	f := b.flags
-	r := &jobsResult{File: b.file, Format: b.trace.format, From: b.from, To: b.to, Jobs: len(w.Jobs), SampleOne: f.sample,
+	lengths := "known beforehand"
+	if f.spare {
+		lengths = "known beforehand; clusy books a tenth more"
+	}
+	r := &jobsResult{File: b.file, Format: b.trace.format, From: b.from, To: b.to, Begins: b.begins(), Jobs: len(w.Jobs), SampleOne: f.sample,
 		CPUHours: round1(w.cpuH), EnergyKWh: round1(w.energy), Use: math.Round(1000*w.use) / 1000, LeftOut: b.trace.left.byCount(), Notes: b.trace.notes,
-		Assumed: jobsAssumed{Slot: f.slot.String(), Slack: b.slack.String(), WattsPerCPU: math.Round(1000*b.wattsCPU) / 1000, PowerFrom: b.powerFrom, PUE: f.pue, Lengths: "known beforehand"},
-		Signal:  jobsSignal{Source: b.source, Basis: w.Basis.String(), Forecast: "built-in, made each hour of what was known then", Marginal: f.marginal, Unknown: w.unknown},
-		clusy:   &ours[0],
+		Assumed:    jobsAssumed{Slot: f.slot.String(), Slack: b.slack.String(), WattsPerCPU: math.Round(1000*b.wattsCPU) / 1000, PowerFrom: b.powerFrom, PUE: f.pue, Lengths: lengths},
+		Signal:     jobsSignal{Source: b.source, Basis: w.Basis.String(), Forecast: "built-in, made each hour of what was known then", Marginal: f.marginal, Unknown: w.unknown},
+		EqualDelay: f.equal, clusy: &ours[0],
 	}
 	if len(f.providers) > 0 {
 		r.Signal.Forecast = "as issued by the provider, blended with the built-in one each hour"
@@ -261,6 +267,14 @@ func (b *jobsBacktest) result(others, ours []replay.Outcome, offline *fleet.Solu
 	}
 	b.worse(r)
 	return r
+}
+
+// begins is when the trace begins, once it is moved.
+func (b *jobsBacktest) begins() time.Time {
+	if b.trace.dated {
+		return b.trace.jobs[0].arrive.Add(b.moved)
+	}
+	return dateless.Add(b.moved)
 }
 
 func round1(v float64) float64 { return math.Round(10*v) / 10 }

@@ -26,7 +26,7 @@ func (r *jobsResult) show(w io.Writer) error {
 	}
 	switch {
 	case r.MovedDays == nil:
-		say("", "the trace has no dates: it begins on that day")
+		say("", "the trace has no dates: its hour 0 is %s", r.Begins.Format("2006-01-02 15:04"))
 	case *r.MovedDays != 0:
 		say("", "moved by %.0f days, in whole weeks, to where the grid is known", *r.MovedDays)
 	}
@@ -39,7 +39,7 @@ func (r *jobsResult) show(w io.Writer) error {
 	say("assumed", "slack where the trace does not say: %s", r.Assumed.Slack)
 	say("", "%d of the jobs may be suspended, %d may run at any site", r.Assumed.Interruptible, r.Assumed.Movable)
 	say("", "%.3g W for a busy cpu (%s), PUE %.3g", r.Assumed.WattsPerCPU, r.Assumed.PowerFrom, r.Assumed.PUE)
-	say("", "lengths are known beforehand; slots of %s", span(mustSpan(r.Assumed.Slot)))
+	say("", "lengths: %s; slots of %s", r.Assumed.Lengths, span(mustSpan(r.Assumed.Slot)))
 	for _, l := range r.LeftOut {
 		say("left out", "%d: %s (first: %s)", l.Count, l.Why, l.First)
 	}
@@ -54,7 +54,11 @@ func (r *jobsResult) show(w io.Writer) error {
 	if marginal {
 		head = append(head, "MARGINAL")
 	}
-	rows := [][]string{append(head, "LATE", "REFUSED", "MEAN DELAY", "MOVED", "PAUSES", "CLUSY AT THAT DELAY")}
+	head = append(head, "LATE", "REFUSED", "MEAN DELAY", "MOVED", "PAUSES")
+	if r.EqualDelay {
+		head = append(head, "CLUSY AT THAT DELAY")
+	}
+	rows := [][]string{head}
 	for _, p := range r.Policies {
 		row := []string{p.Policy, grams(p.Grams), one(p.Saving)}
 		if marginal {
@@ -68,7 +72,11 @@ func (r *jobsResult) show(w io.Writer) error {
 		if p.Policy == replay.Planner {
 			refused = fmt.Sprint(p.Refused)
 		}
-		rows = append(rows, append(row, fmt.Sprint(p.Late), refused, fmt.Sprintf("%.1f h", p.DelayH), fmt.Sprint(p.Moved), fmt.Sprint(p.Paused), at))
+		row = append(row, fmt.Sprint(p.Late), refused, fmt.Sprintf("%.1f h", p.DelayH), fmt.Sprint(p.Moved), fmt.Sprint(p.Paused))
+		if r.EqualDelay {
+			row = append(row, at)
+		}
+		rows = append(rows, row)
 	}
 	if b := r.Bound; b != nil {
 		rows = append(rows, []string{"no plan can", grams(b.Grams), one(b.Saving)})

@@ -218,7 +218,13 @@ func (b *jobsBacktest) fit() {
 		case f.util > 0:
 			*size = int64(math.Ceil(used / float64(slots) / f.util / float64(len(w.Sites))))
 		default:
+			// What runs at most if nothing waits; and room for what may come there.
 			*size = replay.Peak(w.Jobs, s)
+			for i := range w.Jobs {
+				if j := &w.Jobs[i]; slices.Contains(j.Sites, s) {
+					*size = max(*size, j.CPU)
+				}
+			}
 		}
 		all += float64(w.Sites[s].CPU)
 	}

@@ -199,7 +199,7 @@ func (c *cells) has(name string) bool { _, ok := c.column[name]; return ok }
 
 // text returns a cell; "" if there is none.
 func (c *cells) text(name string) string {
-	if i, ok := c.column[name]; ok && i < len(c.row) {
+	if i, ok := c.column[strings.ToLower(name)]; ok && i < len(c.row) {
 		return strings.TrimSpace(c.row[i])
 	}
 	return ""

@@ -17,9 +17,12 @@ const Planner = "clusy"
 // Planning is how the production planner is replayed.
 type Planning struct {
 	// Down tells which sites are dead in a slot; nil: none ever is. What ran at a
-	// site that dies is lost: work that may pause goes on from where it was
-	// suspended last, and other work begins again.
+	// site that dies is lost, and begins again.
 	Down func(site, slot int) bool
+	// Spare lets the planner book a tenth more than a job takes, as it does in
+	// production for want of knowing. By itself the length is what is booked: all
+	// that a job is held against knows it too.
+	Spare bool
 	// Share is how much of its slack a job is planned with, 0 to 1; 0 counts as 1.
 	// It trades saving for delay: what is late is told by the job's own Due.
 	Share float64
@@ -84,13 +87,15 @@ func (r *rolling) at(slot int) time.Time { return r.w.Start.Add(time.Duration(sl
 func (r *rolling) guest(i int) *guest {
 	j := &r.w.Jobs[i]
 	length := time.Duration(j.Length) * r.w.Slot
-	due := j.Due
+	due, known := j.Due, length*10/11 // its booked time is the length
+	if r.o.Spare {
+		known = length
+	}
 	if s := r.o.Share; s > 0 && s < 1 {
 		due -= int(math.Floor((1 - s) * float64(j.Slack())))
 	}
 	it := plan.Item{ID: fmt.Sprintf("%08d", i), Tenant: "backtest", Shape: workload.Shape{
-		// The length is known here. What is booked beyond it is the planner's own rule.
-		Duration:      workload.Duration{Expected: length, P95: length, Max: 2 * length},
+		Duration:      workload.Duration{Expected: length, P95: known, Max: 2 * length},
 		Power:         j.Power,
 		Demand:        workload.Resources{CPU: j.CPU, Slots: 1},
 		Interruptible: workload.Interruptible{Allowed: j.Pauses},
@@ -158,10 +163,8 @@ func (r *rolling) strike(t int) {
 				continue
 			}
 			g.hit = true
-			g.item.Pinned, g.item.Running = "", false
-			if !g.Pauses {
-				g.done, g.item.Done = 0, 0
-			}
+			g.item.Pinned, g.item.Running, g.item.Suspensions = "", false, 0
+			g.done, g.item.Done = 0, 0
 			r.out.Placed[g.index] = Placed{Site: s, Runs: nil}
 		}
 	}
