@@ -150,6 +150,14 @@ func (b *jobsBacktest) run(ctx context.Context) (*jobsResult, error) {
 			return err
 		})
 	}
+	last := len(policies)
+	others = append(others, replay.Outcome{})
+	work = append(work, func() (err error) {
+		if others[last], err = w.PlanExpecting(func(int) error { return ctx.Err() }); err != nil {
+			return err
+		}
+		return w.Verify(&others[last])
+	})
 	for i, p := range policies {
 		work = append(work, func() error {
 			if err := ctx.Err(); err != nil {
@@ -282,7 +290,7 @@ func round1(v float64) float64 { return math.Round(10*v) / 10 }
 func (b *jobsBacktest) policies(others, ours []replay.Outcome) (out []policyFigures) {
 	w := &b.world
 	marginal := b.marginalAt()
-	all := append(slices.Clone(others), ours[0])
+	all := slices.Insert(slices.Clone(others), len(others)-1, ours[0]) // and what it may become last
 	var now, nowMarginal float64
 	for i := range all {
 		if all[i].Policy == replay.RunNow {
@@ -305,7 +313,7 @@ func (b *jobsBacktest) policies(others, ours []replay.Outcome) (out []policyFigu
 				p.Marginal = shareOf(nowMarginal-m, nowMarginal)
 			}
 		}
-		if s.Policy != replay.Planner && s.Policy != replay.RunNow && b.flags.equal {
+		if s.Policy != replay.Planner && s.Policy != replay.Expecting && s.Policy != replay.RunNow && b.flags.equal {
 			for _, l := range less {
 				if saved := shareOf(now-l.Grams, now); l.Delay <= s.Delay+1e-9 && saved != nil && (p.AtDelay == nil || *saved > *p.AtDelay) {
 					p.AtDelay = saved

@@ -65,11 +65,11 @@ func (r *jobsResult) show(w io.Writer) error {
 			row = append(row, one(p.Marginal))
 		}
 		at := one(p.AtDelay)
-		if p.Policy == replay.Planner || p.Policy == replay.RunNow {
+		if p.Policy == replay.Planner || p.Policy == replay.Expecting || p.Policy == replay.RunNow {
 			at = "–"
 		}
 		refused := "–"
-		if p.Policy == replay.Planner {
+		if p.Policy == replay.Planner || p.Policy == replay.Expecting {
 			refused = fmt.Sprint(p.Refused)
 		}
 		row = append(row, fmt.Sprint(p.Late), refused, fmt.Sprintf("%.1f h", p.DelayH), fmt.Sprint(p.Moved), fmt.Sprint(p.Paused))
@@ -164,7 +164,7 @@ func (b *jobsBacktest) figure(r *jobsResult) figure.Figure {
 	delay := figure.Scale{Name: "Mean delay", Unit: "h"}
 	for _, p := range r.Policies {
 		look := figure.Compared
-		if p.Policy == replay.Planner {
+		if p.Policy == replay.Planner || p.Policy == replay.Expecting {
 			look = figure.Done
 		}
 		carbon.Amounts = append(carbon.Amounts, figure.Amount{Label: p.Policy, Value: p.Grams / 1000, Look: look})

@@ -8,7 +8,8 @@ import (
 
 // Offline returns the instance of all jobs of w at once, with what was measured:
 // what a clairvoyant would plan. Costs are grams. Due is by when each must be
-// complete, as was promised; first and last are the slots that it looks at.
+// complete, as was promised; one more due than there are jobs lets it look that
+// much farther.
 func (w *World) Offline(due []int) *fleet.Instance {
 	slots := 0
 	for _, d := range due {

@@ -197,6 +197,16 @@ func TestOutcomes(t *testing.T) {
 		if s := w.Sum(&o, w.Measured); s.Late != 0 || o.Plans == 0 {
 			t.Errorf("seed %d: %d of the admitted are late", seed, s.Late)
 		}
+		e, err := w.PlanExpecting(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Verify(&e); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+		if s := w.Sum(&e, w.Measured); s.Late != 0 {
+			t.Errorf("seed %d: expecting, %d of the admitted are late", seed, s.Late)
+		}
 		in := w.Offline(o.Due)
 		if err := in.Validate(); err != nil {
 			t.Errorf("seed %d: %v", seed, err)

@@ -380,8 +380,8 @@ func addSlot(runs []fleet.Run, s int32, way int16) []fleet.Run {
 // replan plans all that is open and can still be planned anew, beside what may
 // be expected, and takes the plan if everyone keeps a place in it.
 func (h *house) replan(t int) {
-	// 1. A window of the world from t on. What runs and cannot be stopped, and who
-	// has no place in time, is not asked.
+	// 1. A window of the world from t on. What runs and cannot be stopped is not
+	// asked, nor who cannot be in time any more.
 	until := t + h.ahead
 	sub := &fleet.Instance{Hours: make([]float64, h.ahead), Sites: h.in.Sites, Things: h.in.Things}
 	for i := range sub.Hours {
@@ -389,7 +389,7 @@ func (h *house) replan(t int) {
 	}
 	var asked []*guest
 	for _, g := range h.open {
-		if len(g.runs) == 0 || h.late(g) || g.begun && h.in.Jobs[g.job].Kind == fleet.Rigid {
+		if g.begun && h.in.Jobs[g.job].Kind == fleet.Rigid || int32(t)+g.left > h.out.Due[g.job] {
 			continue
 		}
 		if int(h.out.Due[g.job]) <= until {
@@ -439,9 +439,11 @@ func (h *house) replan(t int) {
 // take makes a plan the one in force, or leaves all as it is.
 func (h *house) take(asked []*guest, s *fleet.Solution, t int) {
 	before := make([][]fleet.Run, len(asked))
+	had := map[*guest]bool{} // a place in time
 	var without []*guest
 	for i, g := range asked {
 		before[i] = g.runs
+		had[g] = len(g.runs) > 0 && !h.late(g)
 		g.runs = nil
 		for _, r := range s.Of(i) {
 			if g.begun {
@@ -459,7 +461,13 @@ func (h *house) take(asked []*guest, s *fleet.Solution, t int) {
 	})
 	ok := true
 	for _, g := range without {
-		ok = ok && h.settle(g, t, h.out.Due[g.job])
+		switch {
+		case h.settle(g, t, h.out.Due[g.job]):
+		case had[g]:
+			ok = false
+		default: // it had no place in time before
+			h.settle(g, t, int32(h.in.Slots()))
+		}
 	}
 	if !ok {
 		h.out.Kept++
@@ -470,7 +478,7 @@ func (h *house) take(asked []*guest, s *fleet.Solution, t int) {
 		}
 	}
 	for _, g := range asked {
-		if !g.begun {
+		if !g.begun && len(g.runs) > 0 {
 			g.way = g.runs[0].Way
 		}
 	}
