@@ -80,6 +80,8 @@ type guest struct {
 	item  plan.Item
 	done  int  // slots of work behind it
 	hit   bool // a site died under it
+
+	refused bool // once at least
 }
 
 func (r *rolling) at(slot int) time.Time { return r.w.Start.Add(time.Duration(slot) * r.w.Slot) }
@@ -159,10 +161,13 @@ func (r *rolling) strike(t int) {
 			continue
 		}
 		for _, g := range r.open {
-			if g.item.Pinned != r.w.Sites[s].ID {
+			begun := g.item.Pinned == r.w.Sites[s].ID
+			if begun || g.item.Placement != nil && g.item.Placement.Site == r.w.Sites[s].ID {
+				g.hit = true // it has lost its place at least
+			}
+			if !begun {
 				continue
 			}
-			g.hit = true
 			g.item.Pinned, g.item.Running, g.item.Suspensions = "", false, 0
 			g.done, g.item.Done = 0, 0
 			r.out.Placed[g.index] = Placed{Site: s, Runs: nil}
@@ -230,7 +235,18 @@ func (r *rolling) agree(s plan.Snapshot, f plan.Refusal, t int) error {
 			s.Items = append(s.Items, o.item)
 		}
 	}
-	r.out.Refused++
+	if !g.refused {
+		r.out.Refused++
+		g.refused = true
+	}
+	if !slices.ContainsFunc(g.Sites, func(s int) bool { return !r.dead[s] }) {
+		// Nothing can be offered until a site comes back. It asks again, for as much
+		// time from then on as it needs.
+		by := t + 2 + g.Length + g.Length/4
+		r.out.Due[g.index] = max(r.out.Due[g.index], by)
+		g.item.Shape.When.CompleteBy = r.at(r.out.Due[g.index])
+		return nil
+	}
 	for try := 1; try <= mostTries; try++ {
 		by := f.NearestCompleteBy
 		if by.IsZero() {

@@ -50,6 +50,7 @@ type Outcome struct {
 	Late     int           // of those promised, later than that, and no site died under them
 	Broken   int           // late as a site died under them, or kept the room that those needed
 	Hit      int           // had their place at a site that died
+	Hopeless int           // of them, those that could not be in time anywhere from then on
 	Plans    int           // that were made
 	Kept     int           // of them, those not taken, as someone would have lost his place
 	Due      []int32       // by when each was promised
@@ -188,6 +189,9 @@ func (h *house) strike(t int) {
 			g.runs = nil
 			if !g.hit {
 				h.out.Hit++
+				if int32(t)+job.Ways[0].Need > h.out.Due[g.job] {
+					h.out.Hopeless++
+				}
 			}
 			g.hit, g.begun, g.left = true, false, job.Ways[0].Need
 			h.out.Runs[g.job] = nil
