@@ -10,7 +10,7 @@ import (
 
 // A second node does less than the first: it is worth it in the clean hour alone.
 func TestCarbonScaler(t *testing.T) {
-	levels := []fleet.Level{{Rate: 1, KW: 1}, {Rate: 1.8, KW: 2}, {Rate: 2.3, KW: 3}}
+	levels := []fleet.Level{{Rate: 1, KW: 1}, {Rate: 1.8, KW: 2}, {Rate: 2.4, KW: 3}}
 	for _, c := range []struct {
 		work float64
 		cost []float64
@@ -19,7 +19,7 @@ func TestCarbonScaler(t *testing.T) {
 	}{
 		{1, []float64{300, 100, 200}, []int{0, 1, 0}, true},
 		{1.8, []float64{300, 100, 200}, []int{0, 2, 0}, true}, // 0.8/100 before 1/200
-		{2.3, []float64{300, 100, 200}, []int{0, 3, 0}, true}, // 0.5/100 ties 1/200, and is earlier
+		{2.4, []float64{300, 100, 200}, []int{0, 3, 0}, true}, // 0.6/100 before 1/200
 		{4, []float64{300, 100, 200}, []int{0, 3, 2}, true},   // then 1/200, then 0.8/200 before 1/300
 		{9, []float64{300, 100, 200}, []int{3, 3, 3}, false},  // more than there is
 		{2, []float64{math.NaN(), 100, 200}, []int{0, 3, 0}, true},
