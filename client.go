@@ -86,6 +86,25 @@ func (c *Client) Plan(ctx context.Context, s Shape) (DryRun, error) {
 	return d, c.do(ctx, "POST", "/v1/plans", nil, s, &d)
 }
 
+// Quotes returns what more time would save a workload.
+func (c *Client) Quotes(ctx context.Context, id string) ([]Quote, error) {
+	var q Quotes
+	return q.Quotes, c.do(ctx, "GET", "/v1/workloads/"+url.PathEscape(id)+"/quotes", nil, nil, &q)
+}
+
+// Certificates returns how far the newest plans are from the best possible,
+// the newest first.
+func (c *Client) Certificates(ctx context.Context) (Page[Certificate], error) {
+	var p Page[Certificate]
+	return p, c.do(ctx, "GET", "/v1/plans", nil, nil, &p)
+}
+
+// PlanProof returns all that a plan was decided on.
+func (c *Client) PlanProof(ctx context.Context, plan string) (PlanProof, error) {
+	var p PlanProof
+	return p, c.do(ctx, "GET", "/v1/plans/"+url.PathEscape(plan)+"/proof", nil, nil, &p)
+}
+
 // Workload returns one workload.
 func (c *Client) Workload(ctx context.Context, id string) (Workload, error) {
 	var w Workload

@@ -56,7 +56,7 @@ var alsoPure = map[string]bool{"merkle": true, "problem": true, "figure": true}
 
 // pure lists what the core may take from the standard library.
 var pure = set(
-	"bytes", "cmp", "container/heap", "crypto/sha256", "embed", "encoding", "encoding/base64", "encoding/binary",
+	"bytes", "cmp", "compress/flate", "container/heap", "crypto/sha256", "embed", "encoding", "encoding/base64", "encoding/binary",
 	"encoding/hex", "encoding/json", "errors", "fmt", "hash", "io", "iter", "maps", "math", "math/bits",
 	"math/rand/v2", "slices", "sort", "strconv", "strings", "time", "unicode", "unicode/utf8",
 )

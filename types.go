@@ -196,6 +196,40 @@ type DryRun struct {
 	Failed    []Failed   `json:"failed,omitempty"`
 	Nearest   time.Time  `json:"nearestCompleteBy,omitzero"`
 	Outlook   []Outlook  `json:"outlook,omitempty" doc:"Intensity over the window, one entry for each zone considered."`
+	Quotes    []Quote    `json:"quotes,omitempty" doc:"What a later completeBy would save."`
+}
+
+// Quote says what a later completeBy would be worth.
+type Quote struct {
+	More   float64   `json:"moreSeconds" doc:"How much later completeBy would be."`
+	Site   string    `json:"site"`
+	Start  time.Time `json:"start"`
+	Finish time.Time `json:"finish"`
+	Carbon float64   `json:"carbonGrams" doc:"What it would be expected to emit."`
+	Saves  float64   `json:"savesGrams" doc:"How much less that is than without; 0 if more time is worth nothing."`
+}
+
+// Quotes is what more time would be worth to a workload.
+type Quotes struct {
+	Quotes []Quote `json:"quotes" doc:"None for what runs or has ended, for what is not there to be clean, and where no intensity is known."`
+}
+
+// Certificate says how far a plan was from the best possible.
+type Certificate struct {
+	Plan   string    `json:"plan"`
+	At     time.Time `json:"at"`
+	Items  int       `json:"items" doc:"Workloads that the sums are of."`
+	Given  int       `json:"given" doc:"Workloads whose time or site is not a matter of carbon: they run, are to be quick or cheap, or nothing is known of them."`
+	Carbon float64   `json:"carbonGrams" doc:"What the plan is expected to emit."`
+	Bound  float64   `json:"boundGrams" doc:"No plan can be expected to emit less."`
+	Gap    *float64  `json:"gap,omitempty" doc:"By how much the plan is above the bound at most, as a share of what it emits; absent if it emits nothing."`
+	Digest string    `json:"digest" doc:"SHA-256 of all that it was decided on; the log has it too."`
+}
+
+// PlanProof is all that a plan was decided on, as the server keeps it.
+type PlanProof struct {
+	Certificate
+	Body []byte `json:"body" doc:"JSON, compressed (DEFLATE), base64. clusy plan verify opens it, and doubts the plan with nothing else."`
 }
 
 // Failed is one constraint that cannot be kept.

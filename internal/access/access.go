@@ -25,6 +25,8 @@ const (
 	WorkloadRead   Permission = "workload.read"
 	WorkloadCancel Permission = "workload.cancel"
 	PlanDryRun     Permission = "plan.dry-run"
+	PlanRead       Permission = "plan.read"  // how far plans are from the best possible
+	PlanProve      Permission = "plan.prove" // all that a plan was decided on
 	SignalRead     Permission = "signal.read"
 	SiteRead       Permission = "site.read"
 	SiteSync       Permission = "site.sync" // an agent's: take work for its site and report on it
@@ -49,12 +51,12 @@ const (
 var Roles = map[Role][]Permission{
 	Viewer:   see,
 	Operator: slices.Concat(see, act),
-	Admin:    slices.Concat(see, act, []Permission{AuditRead, LedgerRestate}),
+	Admin:    slices.Concat(see, act, []Permission{AuditRead, LedgerRestate, PlanProve}),
 	Agent:    {SiteSync},
 }
 
 var (
-	see = []Permission{StatusRead, WorkloadRead, SignalRead, SiteRead, LedgerRead, EventRead, SessionRead, SessionLink, MetricsRead}
+	see = []Permission{StatusRead, WorkloadRead, PlanRead, SignalRead, SiteRead, LedgerRead, EventRead, SessionRead, SessionLink, MetricsRead}
 	act = []Permission{PlanDryRun, WorkloadSubmit, WorkloadCancel}
 )
 

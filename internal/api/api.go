@@ -78,6 +78,10 @@ type SystemTx interface {
 	// time: the newest issued by then. If there was none: problem.NotFound.
 	ForecastAt(zone grid.Zone, basis grid.Basis, at time.Time) (grid.Series, error)
 	Prices(zone grid.Zone, since time.Time) ([]grid.Prices, error)
+	// PlanProof returns all that a plan was decided on, PlanProofs what one
+	// sees of the newest ones, the newest first.
+	PlanProof(plan string) (plan.Packed, error)
+	PlanProofs(most int) ([]plan.ProofHead, error)
 	LogSize() (int64, error)
 	Checkpoint() (string, error)
 	Proof(index int64) (leaf []byte, proof string, err error)

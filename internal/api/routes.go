@@ -31,6 +31,11 @@ var Routes = []Route{
 	door("GET", "/v1/workloads/{id}/events", access.WorkloadRead, "workloads", "What is on record of it, oldest first", (*Server).events),
 	door("POST", "/v1/plans", access.PlanDryRun, "workloads", "What would become of a shape: changes nothing", (*Server).dryRun),
 
+	door("GET", "/v1/workloads/{id}/quotes", access.WorkloadRead, "workloads", "What more time would save it", (*Server).quotes),
+
+	door("GET", "/v1/plans", access.PlanRead, "plans", "How far the newest plans are from the best possible, newest first", (*Server).plans),
+	door("GET", "/v1/plans/{plan}/proof", access.PlanProve, "plans", "All that a plan was decided on, to be doubted offline", (*Server).planProof),
+
 	door("GET", "/v1/zones", access.SignalRead, "signals", "Grid zones, with what is known of each", (*Server).zones),
 	door("GET", "/v1/outlooks", access.SignalRead, "signals", "The carbon intensity of every zone with a signal, over time", (*Server).outlooks),
 	door("GET", "/v1/zones/{zone}/intensity", access.SignalRead, "signals", "A zone's carbon intensity over time", (*Server).intensity),

@@ -144,7 +144,8 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 			return err
 		}
 		const id = "wl_dry-run"
-		next, refused := plan.Admit(plan.Observe(world, s.Rules), plan.Item{ID: id, Tenant: caller.Tenant, Shape: shape})
+		snap, item := plan.Observe(world, s.Rules), plan.Item{ID: id, Tenant: caller.Tenant, Shape: shape}
+		next, refused := plan.Admit(snap, item)
 		if refused != nil {
 			out = wire.RefusalOut(*refused)
 		}
@@ -153,6 +154,10 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 				pl := wire.PlacementOut(p)
 				out.Feasible, out.Placement = true, &pl
 			}
+		}
+		if out.Feasible {
+			snap.Items = append(snap.Items, item)
+			out.Quotes = wire.QuotesOut(plan.Quotes(snap, next, id))
 		}
 		for _, zone := range zonesOf(world.Sites, shape.Where) {
 			o, err := outlook(sys, s.Rules.PlansOn(), world.Forecasts, zone, now.Truncate(time.Hour), shape.When.CompleteBy, now)

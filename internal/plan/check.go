@@ -42,6 +42,7 @@ const (
 	KeptCeiling   Kept = "ceiling"   // of carbon and of cost
 	KeptFigures   Kept = "figures"   // energy, carbon and cost are what the signals say
 	KeptReasons   Kept = "reasons"   // the reasons agree with the placement
+	KeptBound     Kept = "bound"     // the certificate follows from its prices
 )
 
 // doubt is a plan under suspicion. It shares no code with Compute: what both
@@ -74,7 +75,7 @@ func Check(s Snapshot, p Plan) error {
 			d.sites[st.ID] = st
 		}
 	}
-	for _, step := range []func() error{d.whole, d.eachOnce, d.placements, d.capacity, d.excuses} {
+	for _, step := range []func() error{d.whole, d.eachOnce, d.placements, d.capacity, d.excuses, d.certificate} {
 		if err := step(); err != nil {
 			return err
 		}

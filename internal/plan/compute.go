@@ -57,7 +57,14 @@ func Compute(s Snapshot) Plan {
 	f.keep()
 	f.placeNew()
 	f.mend()
-	return f.plan(false)
+	step, prices := f.steer()
+	f.mend() // what is flawed may have found room by it
+	p := f.plan(false)
+	if c, err := Certify(s, p, step, prices); err == nil {
+		p.Certificate = &c
+		p.ID = NewID(p)
+	}
+	return p
 }
 
 // keep gives every promised item a place: its own one if that still stands,

@@ -128,6 +128,15 @@ func (f *frame) find(id string) int {
 	return i
 }
 
+// task returns the item called id, nil if there is none.
+func (f *frame) task(id string) *task {
+	i, ok := slices.BinarySearchFunc(f.tasks, id, func(t *task, id string) int { return cmp.Compare(t.ID, id) })
+	if !ok {
+		return nil
+	}
+	return f.tasks[i]
+}
+
 // slot returns the start of slot i, counted from now.
 func (f *frame) slot(i int) time.Duration { return time.Duration(i) * f.step }
 

@@ -248,3 +248,23 @@ func (l *load) free(need, room amounts, from time.Duration, slots int, step time
 	}
 	return out
 }
+
+// pieces calls do with each piece of [a, b) and what is taken in it.
+func (l *load) pieces(a, b time.Duration, do func(from, to time.Duration, use amounts)) {
+	from, use := a, amounts{} // nothing is taken before the first piece
+	for i := l.find(a); i < len(l.parts); i++ {
+		p := &l.parts[i]
+		for k, at := range p.at {
+			if at >= b {
+				do(from, b, use)
+				return
+			}
+			if at > from {
+				do(from, at, use)
+				from = at
+			}
+			use = p.use[k].and(p.plus)
+		}
+	}
+	do(from, b, use)
+}

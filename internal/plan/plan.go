@@ -60,6 +60,9 @@ type Plan struct {
 	At         time.Time
 	Placements []Placement // by workload id
 	Unplaced   []Refusal   // by workload id
+	// Certificate says how far it is from the best possible; nil if it was not
+	// made as a whole, but added to the one before.
+	Certificate *Certificate `json:",omitempty"`
 }
 
 // Span is a time [Start, End) in which a workload is to run.

@@ -94,7 +94,7 @@ func BenchmarkReplan(b *testing.B) {
 					return err
 				}
 				d.next.Placements = d.changed
-				return l.put(tx, d.next, noon)
+				return l.put(tx, d.next, nil, noon)
 			})
 		})
 	}

@@ -37,6 +37,8 @@ type Tx interface {
 	World(now time.Time) (plan.World, error)
 	Workload(id string) (workload.Workload, error)
 	SetPlan(parent, id string, at time.Time, e audit.Event) error
+	// PutPlanProof keeps what a plan was decided on.
+	PutPlanProof(p plan.Packed) error
 	// Changes returns what has been put on record from an index on, the oldest
 	// first, at most pageOfChanges of it; LastChange the newest of it.
 	Changes(from int64) ([]audit.Change, error)

@@ -64,6 +64,7 @@ type decision struct {
 	looked  planned
 	snap    plan.Snapshot
 	next    plan.Plan
+	proof   *plan.Packed // of next, until it is on record; nil if there is none
 	changed []plan.Placement
 	// moved says that the plan as a whole no longer holds: another one is in
 	// force, a site has changed, or something has happened to what it moves.
@@ -108,6 +109,12 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 		}
 		return err
 	}
+
+	packed, err := plan.NewProof(d.snap, d.next).Pack()
+	if err != nil {
+		return fmt.Errorf("pack the proof: %w", err)
+	}
+	d.proof = &packed
 
 	// 4. Commit. If we crash before this, nothing has happened. If we crash
 	// after it, the next step starts from the new plan: nothing to repair.
@@ -172,6 +179,7 @@ func (l *Loop) commit(ctx context.Context, d decision) (left int, err error) {
 			return left, err
 		}
 		left += len(rest)
+		d.proof = nil // it is kept with the first part
 	}
 	return left, nil
 }
@@ -193,7 +201,7 @@ func (l *Loop) commitPart(tx Tx, d decision) (left []plan.Placement, err error) 
 	if len(next.Placements) == 0 {
 		return left, nil
 	}
-	return left, l.put(tx, next, d.world.Now)
+	return left, l.put(tx, next, d.proof, d.world.Now)
 }
 
 // catchUp returns a decision with its world as it is by now, at the cost of what
@@ -292,12 +300,18 @@ func (l *Loop) reread(tx Tx, d decision, touched map[string]bool) (decision, err
 	return d, nil
 }
 
-// put brings a plan into force, and with it the placements that it changes.
-func (l *Loop) put(tx Tx, p plan.Plan, now time.Time) error {
-	err := tx.SetPlan(p.Parent, p.ID, now, audit.Event{
-		At: now, Actor: actor, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(len(p.Placements))},
-	})
-	if err != nil {
+// put brings a plan into force, and with it the placements that it changes; and
+// keeps the proof of what was decided, whose digest and bound go on record.
+func (l *Loop) put(tx Tx, p plan.Plan, proof *plan.Packed, now time.Time) error {
+	e := audit.Event{At: now, Actor: actor, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(len(p.Placements))}}
+	if proof != nil {
+		maps.Copy(e.Detail, map[string]string{"decided": proof.Plan, "proof": proof.Digest,
+			"carbonMg": fmt.Sprint(int64(proof.Carbon)), "boundMg": fmt.Sprint(int64(proof.Bound))})
+		if err := tx.PutPlanProof(*proof); err != nil {
+			return err
+		}
+	}
+	if err := tx.SetPlan(p.Parent, p.ID, now, e); err != nil {
 		return err
 	}
 	for _, pl := range p.Placements {
@@ -330,8 +344,12 @@ func (l *Loop) replanInside(ctx context.Context, now time.Time) error {
 		if broken := plan.Check(d.snap, d.next); broken != nil {
 			return l.refuse(tx, d, broken)
 		}
+		packed, err := plan.NewProof(d.snap, d.next).Pack()
+		if err != nil {
+			return err
+		}
 		d.next.Placements = d.changed
-		return l.put(tx, d.next, now)
+		return l.put(tx, d.next, &packed, now)
 	})
 	if err != nil {
 		return fmt.Errorf("plan inside: %w", err)

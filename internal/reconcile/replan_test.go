@@ -424,3 +424,49 @@ func TestReplanHands(t *testing.T) {
 		t.Errorf("%d have a place, %d of them at once; want %d and %d", len(p), now, plan.MostAtOnce+50, plan.MostAtOnce)
 	}
 }
+
+// What a plan was decided on is kept with it, and its digest is on record: who
+// opens it can doubt the plan again.
+func TestProofOfAPlan(t *testing.T) {
+	db := newMemory(t)
+	l, m := newLoop(t, db, 1, 1)
+	update(t, m, func(tx store.SystemTx) error {
+		var errs []error
+		for i := range 4 {
+			errs = append(errs, enter(tx, "", hours(fmt.Sprintf("w%d", i), 2, 20), nil))
+		}
+		_, _, err := tx.PutSignal(store.Forecast, storetest.Series("DE", noon, 400, 300, 200, 100, 100, 100, 200, 300, 400, 400, 400), storetest.Event(""))
+		return errors.Join(append(errs, err)...)
+	})
+	if err := l.Step(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
+	err := db.System().View(t.Context(), func(tx store.SystemTx) error {
+		heads, err := tx.PlanProofs(9)
+		if err != nil || len(heads) != 1 {
+			return fmt.Errorf("%d proofs: %w", len(heads), err)
+		}
+		packed, err := tx.PlanProof(heads[0].Plan)
+		if err != nil {
+			return err
+		}
+		proof, err := plan.Unpack(packed)
+		if err != nil {
+			return err
+		}
+		if len(proof.Items) != 4 || len(proof.Plan.Placements) != 4 {
+			t.Errorf("the proof is of %d items and %d placements", len(proof.Items), len(proof.Plan.Placements))
+		}
+		changes, err := tx.Changes(0)
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(changes, func(c store.Change) bool { return c.Kind == audit.PlanCommitted }) {
+			t.Error("no plan is on record")
+		}
+		return proof.Verify()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -87,6 +87,43 @@ func (r *rows) SetPlan(_ context.Context, p db.SetPlanParams) (int64, error) {
 	return 1, nil
 }
 
+func (r *rows) InsertProof(_ context.Context, p db.InsertProofParams) error {
+	if r.proven.has(key{a: p.Plan}) {
+		return unique
+	}
+	r.proven.put(key{a: p.Plan}, p.At)
+	r.proofs.put(key{n: p.At, b: p.Plan}, db.Proof(p))
+	return nil
+}
+
+func (r *rows) DropProofs(_ context.Context, keep int32) (n int64, err error) {
+	var old []key
+	for k := range r.proofs.all() {
+		old = append(old, k)
+	}
+	for _, k := range old[:max(len(old)-int(keep), 0)] {
+		r.proofs.remove(k)
+		r.proven.remove(key{a: k.b})
+		n++
+	}
+	return n, nil
+}
+
+func (r *rows) Proof(_ context.Context, id string) (db.Proof, error) {
+	at, _ := r.proven.get(key{a: id})
+	return one(r.proofs.get(key{n: at, b: id}))
+}
+
+func (r *rows) Proofs(_ context.Context, most int32) (out []db.ProofsRow, err error) {
+	for _, p := range r.proofs.before(key{n: math.MaxInt64}) {
+		if len(out) == int(most) {
+			break
+		}
+		out = append(out, db.ProofsRow{Plan: p.Plan, At: p.At, Digest: p.Digest, Items: p.Items, Given: p.Given, Carbon: p.Carbon, Bound: p.Bound})
+	}
+	return out, nil
+}
+
 func (r *rows) InsertLedgerEntry(_ context.Context, p db.InsertLedgerEntryParams) error {
 	if w, ok := r.workloads.get(key{a: p.Workload}); !ok || w.Tenant != p.Tenant || !r.leaves.has(key{n: p.Idx}) {
 		return foreign

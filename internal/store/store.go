@@ -183,6 +183,14 @@ type SystemTx interface {
 	// parent is not in force.
 	SetPlan(parent, id string, at time.Time, e audit.Event) error
 
+	// PutPlanProof keeps what a plan was decided on; its digest belongs on the
+	// record of the plan. The newest 48 are kept.
+	PutPlanProof(p plan.Packed) error
+	// PlanProof returns the proof of a plan, PlanProofs the heads of the newest ones,
+	// the newest first.
+	PlanProof(plan string) (plan.Packed, error)
+	PlanProofs(most int) ([]plan.ProofHead, error)
+
 	// Changes returns what has been put on record from an index on, in the
 	// order of the log, at most MaxPage of them; in an Update also what that
 	// Update has put there so far, and the ones that it commits together with.

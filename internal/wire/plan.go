@@ -69,6 +69,25 @@ func alternativeOut(a plan.Alternative, currency string) clusy.Alternative {
 	return out
 }
 
+// QuotesOut writes what more time would be worth.
+func QuotesOut(qs []plan.Quote) []clusy.Quote {
+	out := make([]clusy.Quote, len(qs))
+	for i, q := range qs {
+		out[i] = clusy.Quote{More: q.More.Seconds(), Site: q.Site, Start: q.Start, Finish: q.Finish, Carbon: Grams(q.Carbon), Saves: Grams(q.Saves)}
+	}
+	return out
+}
+
+// CertificateOut writes how far a plan is from the best possible.
+func CertificateOut(h plan.ProofHead) clusy.Certificate {
+	out := clusy.Certificate{Plan: h.Plan, At: h.At, Items: h.Items, Given: h.Given, Carbon: Grams(h.Carbon), Bound: Grams(h.Bound), Digest: h.Digest}
+	if h.Carbon > 0 {
+		gap := float64(h.Carbon-h.Bound) / float64(h.Carbon)
+		out.Gap = &gap
+	}
+	return out
+}
+
 // RefusalOut writes the reasons for which a shape has no place.
 func RefusalOut(r plan.Refusal) clusy.DryRun {
 	out := clusy.DryRun{Nearest: r.NearestCompleteBy}

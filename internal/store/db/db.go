@@ -45,6 +45,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.deletePlacementStmt, err = db.PrepareContext(ctx, deletePlacement); err != nil {
 		return nil, fmt.Errorf("error preparing query DeletePlacement: %w", err)
 	}
+	if q.dropProofsStmt, err = db.PrepareContext(ctx, dropProofs); err != nil {
+		return nil, fmt.Errorf("error preparing query DropProofs: %w", err)
+	}
 	if q.dropSignalStmt, err = db.PrepareContext(ctx, dropSignal); err != nil {
 		return nil, fmt.Errorf("error preparing query DropSignal: %w", err)
 	}
@@ -80,6 +83,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.insertLoghashStmt, err = db.PrepareContext(ctx, insertLoghash); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertLoghash: %w", err)
+	}
+	if q.insertProofStmt, err = db.PrepareContext(ctx, insertProof); err != nil {
+		return nil, fmt.Errorf("error preparing query InsertProof: %w", err)
 	}
 	if q.insertSignalStmt, err = db.PrepareContext(ctx, insertSignal); err != nil {
 		return nil, fmt.Errorf("error preparing query InsertSignal: %w", err)
@@ -152,6 +158,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.progressAttemptStmt, err = db.PrepareContext(ctx, progressAttempt); err != nil {
 		return nil, fmt.Errorf("error preparing query ProgressAttempt: %w", err)
+	}
+	if q.proofStmt, err = db.PrepareContext(ctx, proof); err != nil {
+		return nil, fmt.Errorf("error preparing query Proof: %w", err)
+	}
+	if q.proofsStmt, err = db.PrepareContext(ctx, proofs); err != nil {
+		return nil, fmt.Errorf("error preparing query Proofs: %w", err)
 	}
 	if q.pruneNewestStmt, err = db.PrepareContext(ctx, pruneNewest); err != nil {
 		return nil, fmt.Errorf("error preparing query PruneNewest: %w", err)
@@ -337,6 +349,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing deletePlacementStmt: %w", cerr)
 		}
 	}
+	if q.dropProofsStmt != nil {
+		if cerr := q.dropProofsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropProofsStmt: %w", cerr)
+		}
+	}
 	if q.dropSignalStmt != nil {
 		if cerr := q.dropSignalStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing dropSignalStmt: %w", cerr)
@@ -395,6 +412,11 @@ func (q *Queries) Close() error {
 	if q.insertLoghashStmt != nil {
 		if cerr := q.insertLoghashStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing insertLoghashStmt: %w", cerr)
+		}
+	}
+	if q.insertProofStmt != nil {
+		if cerr := q.insertProofStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing insertProofStmt: %w", cerr)
 		}
 	}
 	if q.insertSignalStmt != nil {
@@ -515,6 +537,16 @@ func (q *Queries) Close() error {
 	if q.progressAttemptStmt != nil {
 		if cerr := q.progressAttemptStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing progressAttemptStmt: %w", cerr)
+		}
+	}
+	if q.proofStmt != nil {
+		if cerr := q.proofStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing proofStmt: %w", cerr)
+		}
+	}
+	if q.proofsStmt != nil {
+		if cerr := q.proofsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing proofsStmt: %w", cerr)
 		}
 	}
 	if q.pruneNewestStmt != nil {
@@ -803,6 +835,7 @@ type Queries struct {
 	countWorkloadsStmt           *sql.Stmt
 	decisionsStmt                *sql.Stmt
 	deletePlacementStmt          *sql.Stmt
+	dropProofsStmt               *sql.Stmt
 	dropSignalStmt               *sql.Stmt
 	endTokenStmt                 *sql.Stmt
 	eventsStmt                   *sql.Stmt
@@ -815,6 +848,7 @@ type Queries struct {
 	insertLedgerEntryStmt        *sql.Stmt
 	insertLegalStmt              *sql.Stmt
 	insertLoghashStmt            *sql.Stmt
+	insertProofStmt              *sql.Stmt
 	insertSignalStmt             *sql.Stmt
 	insertTokenStmt              *sql.Stmt
 	insertTransitionStmt         *sql.Stmt
@@ -839,6 +873,8 @@ type Queries struct {
 	placementsBetweenStmt        *sql.Stmt
 	planInForceStmt              *sql.Stmt
 	progressAttemptStmt          *sql.Stmt
+	proofStmt                    *sql.Stmt
+	proofsStmt                   *sql.Stmt
 	pruneNewestStmt              *sql.Stmt
 	pruneSignalsStmt             *sql.Stmt
 	putIdempotencyStmt           *sql.Stmt
@@ -900,6 +936,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		countWorkloadsStmt:           q.countWorkloadsStmt,
 		decisionsStmt:                q.decisionsStmt,
 		deletePlacementStmt:          q.deletePlacementStmt,
+		dropProofsStmt:               q.dropProofsStmt,
 		dropSignalStmt:               q.dropSignalStmt,
 		endTokenStmt:                 q.endTokenStmt,
 		eventsStmt:                   q.eventsStmt,
@@ -912,6 +949,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		insertLedgerEntryStmt:        q.insertLedgerEntryStmt,
 		insertLegalStmt:              q.insertLegalStmt,
 		insertLoghashStmt:            q.insertLoghashStmt,
+		insertProofStmt:              q.insertProofStmt,
 		insertSignalStmt:             q.insertSignalStmt,
 		insertTokenStmt:              q.insertTokenStmt,
 		insertTransitionStmt:         q.insertTransitionStmt,
@@ -936,6 +974,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		placementsBetweenStmt:        q.placementsBetweenStmt,
 		planInForceStmt:              q.planInForceStmt,
 		progressAttemptStmt:          q.progressAttemptStmt,
+		proofStmt:                    q.proofStmt,
+		proofsStmt:                   q.proofsStmt,
 		pruneNewestStmt:              q.pruneNewestStmt,
 		pruneSignalsStmt:             q.pruneSignalsStmt,
 		putIdempotencyStmt:           q.putIdempotencyStmt,

@@ -97,6 +97,17 @@ type Meter struct {
 	Settled  sql.NullInt64
 }
 
+type Proof struct {
+	Plan   string
+	At     int64
+	Digest string
+	Items  int64
+	Given  int64
+	Carbon int64
+	Bound  int64
+	Body   []byte
+}
+
 type Signal struct {
 	Ref      string
 	Kind     string

@@ -16,6 +16,7 @@ type Querier interface {
 	CountWorkloads(ctx context.Context, tenant string) ([]CountWorkloadsRow, error)
 	Decisions(ctx context.Context, arg DecisionsParams) ([]Decision, error)
 	DeletePlacement(ctx context.Context, arg DeletePlacementParams) error
+	DropProofs(ctx context.Context, keep int32) (int64, error)
 	DropSignal(ctx context.Context, ref string) error
 	EndToken(ctx context.Context, arg EndTokenParams) (int64, error)
 	Events(ctx context.Context, arg EventsParams) ([]EventsRow, error)
@@ -28,6 +29,7 @@ type Querier interface {
 	InsertLedgerEntry(ctx context.Context, arg InsertLedgerEntryParams) error
 	InsertLegal(ctx context.Context, arg InsertLegalParams) error
 	InsertLoghash(ctx context.Context, arg InsertLoghashParams) error
+	InsertProof(ctx context.Context, arg InsertProofParams) error
 	InsertSignal(ctx context.Context, arg InsertSignalParams) error
 	InsertToken(ctx context.Context, arg InsertTokenParams) error
 	InsertTransition(ctx context.Context, arg InsertTransitionParams) error
@@ -54,6 +56,8 @@ type Querier interface {
 	PlacementsBetween(ctx context.Context, arg PlacementsBetweenParams) ([]PlacementsBetweenRow, error)
 	PlanInForce(ctx context.Context) (PlanInForceRow, error)
 	ProgressAttempt(ctx context.Context, arg ProgressAttemptParams) (int64, error)
+	Proof(ctx context.Context, plan string) (Proof, error)
+	Proofs(ctx context.Context, most int32) ([]ProofsRow, error)
 	PruneNewest(ctx context.Context, before int64) error
 	PruneSignals(ctx context.Context, arg PruneSignalsParams) (int64, error)
 	PutIdempotency(ctx context.Context, arg PutIdempotencyParams) error

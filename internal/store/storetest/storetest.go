@@ -52,6 +52,7 @@ func Test(t *testing.T, open func(t *testing.T) store.DB) {
 		{"Events", events},
 		{"Placements", placements},
 		{"PlanInForce", planInForce},
+		{"Proofs", proofs},
 		{"Sites", sites},
 		{"Signals", signals},
 		{"SignalsTogether", signalsTogether},

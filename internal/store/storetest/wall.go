@@ -243,9 +243,10 @@ func changes(t *testing.T, d store.DB) map[string]change {
 		"AppendEntry":     {1, func(tx store.SystemTx) error { _, err := of(tx).AppendEntry(entry); return err }},
 		"PutMeter":        {0, func(tx store.SystemTx) error { return of(tx).PutMeter(meter) }},
 
-		"SetPlan": {1, func(tx store.SystemTx) error { return tx.SetPlan("", "plan1", Noon, Event("")) }},
-		"PutSite": {1, func(tx store.SystemTx) error { return tx.PutSite(Site("paris"), Event("")) }},
-		"SeeSite": {0, func(tx store.SystemTx) error { return tx.SeeSite("berlin", Noon, 1) }},
+		"SetPlan":  {1, func(tx store.SystemTx) error { return tx.SetPlan("", "plan1", Noon, Event("")) }},
+		"PutPlanProof": {0, func(tx store.SystemTx) error { return tx.PutPlanProof(Proof("plan1", Noon)) }},
+		"PutSite":  {1, func(tx store.SystemTx) error { return tx.PutSite(Site("paris"), Event("")) }},
+		"SeeSite":  {0, func(tx store.SystemTx) error { return tx.SeeSite("berlin", Noon, 1) }},
 		"PutSignal": {1, func(tx store.SystemTx) error {
 			_, _, err := tx.PutSignal(store.Measured, Series("FR", Noon, 5), Event(""))
 			return err
@@ -284,7 +285,7 @@ var reads = map[string]bool{
 	"Tenant": true, "Workload": true, "Workloads": true, "Counts": true, "Attempts": true, "Attempt": true, "Placement": true, "Decisions": true,
 	"Idempotent": true, "Events": true, "Entries": true, "Meters": true, "For": true, "OpenWorkloads": true, "LiveAttempts": true,
 	"LostAttempts": true, "Placements": true, "PlanInForce": true, "Sites": true, "Site": true, "Signal": true, "Measured": true,
-	"LatestForecasts": true, "ForecastAt": true, "IssuedForecasts": true, "Prices": true, "UnsettledMeters": true, "Token": true, "Tokens": true, "CheckLead": true, "Meta": true, "LogSize": true,
+	"LatestForecasts": true, "PlanProof": true, "PlanProofs": true, "ForecastAt": true, "IssuedForecasts": true, "Prices": true, "UnsettledMeters": true, "Token": true, "Tokens": true, "CheckLead": true, "Meta": true, "LogSize": true,
 	"Checkpoint": true, "Checkpoints": true, "Leaves": true, "Hashes": true, "Transitions": true, "States": true, "Decided": true,
 	"FirstDecision": true, "AttemptsOf": true, "DecidedOf": true, "EntriesOf": true, "MetersOf": true, "Changes": true, "LastChange": true,
 }
