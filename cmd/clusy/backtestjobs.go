@@ -98,7 +98,7 @@ type jobsFlags struct {
 	hardware                string
 	pue                     float64
 	sample                  int
-	equal, spare            bool
+	equal, spare, perfect   bool
 }
 
 func (f *jobsFlags) add(cmd *cobra.Command) {
@@ -125,6 +125,7 @@ func (f *jobsFlags) add(cmd *cobra.Command) {
 	fl.IntVar(&f.sample, "sample", 1, "replay one job in so many")
 	fl.BoolVar(&f.equal, "equal-delay", true, "plan with less slack too, to compare at equal mean delay; takes three times as long")
 	fl.BoolVar(&f.spare, "spare", false, "book a tenth more time than each job takes, as for jobs whose length is not known")
+	fl.BoolVar(&f.perfect, "perfect-forecast", false, "let all plan on what came: what forecasts cost is then the difference")
 	for _, name := range []string{"trace", "marginal", "provider"} {
 		_ = cmd.MarkFlagFilename(name, "csv")
 	}
@@ -178,6 +179,8 @@ func (f *jobsFlags) check() error {
 		return usage("--slot %s: give 5m, 10m, 15m, 20m, 30m or 1h: an hour must hold a whole number of them", f.slot)
 	case f.sample < 1:
 		return usage("--sample %d: give 1 or more", f.sample)
+	case f.perfect && len(f.providers) > 0:
+		return usage("--perfect-forecast and --provider are both given: one of them tells what is expected")
 	case len(f.providers) > 0 && f.trace == "":
 		return usage("--provider needs --trace FILE: what came, as the provider counts it")
 	}

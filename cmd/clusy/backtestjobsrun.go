@@ -235,6 +235,9 @@ func (b *jobsBacktest) result(others, ours []replay.Outcome, offline *fleet.Solu
 		Signal:     jobsSignal{Source: b.source, Basis: w.Basis.String(), Forecast: "built-in, made each hour of what was known then", Marginal: f.marginal, Unknown: w.unknown},
 		EqualDelay: f.equal, clusy: &ours[0],
 	}
+	if f.perfect {
+		r.Signal.Forecast = "none: what came was known beforehand (--perfect-forecast)"
+	}
 	if len(f.providers) > 0 {
 		r.Signal.Forecast = "as issued by the provider, blended with the built-in one each hour"
 	}

@@ -278,12 +278,7 @@ func (b *jobsBacktest) curves() {
 		if e == nil {
 			z := &b.zones[site]
 			u := min(offset(z)+key.hour, len(z.actual)) // past the end: what was said last
-			p, now := z.past(u, true)
-			s, _, _ := forecast.Make(p, forecast.Climatology{}, now, time.Hour, hours)
-			values := whole(numbers(s.Values))
-			if len(values) == 0 {
-				values = make([]float64, hours)
-			}
+			values := b.expect(z, u, hours)
 			e = make([]float64, hours*perHour)
 			for k := range e {
 				e[k] = values[k/perHour]
@@ -294,4 +289,21 @@ func (b *jobsBacktest) curves() {
 		}
 		return e[t%perHour:][:w.Reach]
 	}
+}
+
+// expect is what is expected of a zone from an hour of its series on.
+func (b *jobsBacktest) expect(z *backtestZone, u, hours int) []float64 {
+	if b.flags.perfect {
+		out := make([]float64, hours)
+		for k := range out {
+			out[k] = z.actual[min(u+k, len(z.actual)-1)]
+		}
+		return out
+	}
+	p, now := z.past(u, true)
+	s, _, _ := forecast.Make(p, forecast.Climatology{}, now, time.Hour, hours)
+	if values := whole(numbers(s.Values)); len(values) == hours {
+		return values
+	}
+	return make([]float64, hours) // nothing is expected, and no hour is better than another
 }
