@@ -27,7 +27,7 @@ func (w *World) PlanExpecting(passed func(slot int) error) (Outcome, error) {
 	in := w.Offline(append(slices.Clone(o.Due), w.last()))
 	week := int(7 * 24 * time.Hour / w.Slot)
 	tables := [][]float64{make([]float64, in.Cells())}
-	out, err := online.Run(in, online.Options{Passes: 6, Passed: passed,
+	out, err := online.Run(in, online.Options{Passed: passed,
 		Virtual: func(slot, until int) []fleet.Job {
 			from, _ := slices.BinarySearchFunc(w.Jobs, slot+1-week, func(j Job, t int) int { return cmp.Compare(j.Arrive, t) })
 			var jobs []fleet.Job

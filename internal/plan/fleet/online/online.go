@@ -64,6 +64,7 @@ type guest struct {
 	way   int16 // that it has begun, or holds; -1: none
 	begun bool
 	hit   bool
+	asks  bool        // it has arrived, and is not promised anything yet
 	runs  []fleet.Run // its place from now on; none: it has none
 }
 
@@ -146,6 +147,7 @@ func (h *house) turn(t int, fresh []int) {
 	if t%h.o.Every == 0 && len(h.open) > 0 {
 		h.replan(t)
 	}
+	h.refuse(t)
 	h.pass(t)
 }
 
@@ -243,8 +245,9 @@ func (h *house) settle(g *guest, t int, due int32) bool {
 	return true
 }
 
-// admit lets new jobs in, each with a place; who cannot have one in time takes
-// the first that there is.
+// admit lets new jobs in, each with a place. Who cannot have one in time beside
+// the others as they stand may have one if they move: the next plan tells, if one
+// is made in this slot.
 func (h *house) admit(t int, fresh []int) {
 	fresh = slices.Clone(fresh)
 	slices.SortStableFunc(fresh, func(a, b int) int {
@@ -254,14 +257,27 @@ func (h *house) admit(t int, fresh []int) {
 	for _, j := range fresh {
 		g := &guest{job: j, left: h.in.Jobs[j].Ways[0].Need, way: -1}
 		h.open = append(h.open, g)
-		if h.settle(g, t, h.out.Due[j]) {
+		if !h.settle(g, t, h.out.Due[j]) {
+			g.asks = true
+		}
+	}
+}
+
+// refuse tells those who could not be promised what they asked for, and gives
+// them the first place that there is.
+func (h *house) refuse(t int) {
+	for _, g := range h.open {
+		if !g.asks {
+			continue
+		}
+		if g.asks = false; len(g.runs) > 0 && !h.late(g) {
 			continue
 		}
 		h.out.Refused++
-		if h.settle(g, t, int32(h.in.Slots())) {
-			h.out.Due[j] = max(h.out.Due[j], g.runs[len(g.runs)-1].To)
+		if len(g.runs) > 0 || h.settle(g, t, int32(h.in.Slots())) {
+			h.out.Due[g.job] = max(h.out.Due[g.job], h.end(g))
 		} else {
-			h.out.Due[j] = int32(h.in.Slots()) // it waits for a site to come back
+			h.out.Due[g.job] = int32(h.in.Slots()) // it waits for a site to come back
 			g.hit = true
 		}
 	}
