@@ -95,8 +95,8 @@ func solution(in *fleet.Instance, o *Outcome) (*fleet.Instance, *fleet.Solution)
 // Whatever arrives, nobody who was admitted is late, and what was carried out is
 // a plan: no site held more than it has room for.
 func TestNobodyIsLate(t *testing.T) {
-	for seed := range uint64(4) {
-		f := fleetOf{seed: seed, jobs: 250, sites: 1 + int(seed)%3, use: 0.5 + 0.08*float64(seed), arrive: 72, tail: 120}
+	for seed := range uint64(3) {
+		f := fleetOf{seed: seed, jobs: 160, sites: 1 + int(seed)%3, use: 0.5 + 0.08*float64(seed), arrive: 72, tail: 120}
 		in := f.make()
 		o := Options{}
 		if seed%2 == 0 {
@@ -121,8 +121,8 @@ func TestNobodyIsLate(t *testing.T) {
 // A site dies and forecasts are nonsense: only those are late under whom it died.
 func TestSiteDies(t *testing.T) {
 	hit, broken := 0, 0
-	for seed := range uint64(4) {
-		f := fleetOf{seed: seed, jobs: 250, sites: 3, use: 0.9, arrive: 72, tail: 150}
+	for seed := range uint64(3) {
+		f := fleetOf{seed: seed, jobs: 160, sites: 3, use: 0.9, arrive: 72, tail: 150}
 		in := f.make()
 		noise := rand.New(rand.NewPCG(seed, 5))
 		bad := make([]float64, in.Cells())
@@ -182,7 +182,7 @@ func room(in *fleet.Instance, o *Outcome) error {
 
 // Knowing what may come is worth something, and most of what knowing all is.
 func TestExpectedJobsHelp(t *testing.T) {
-	f := fleetOf{seed: 3, jobs: 1000, sites: 3, use: 0.6, arrive: 120, tail: 100}
+	f := fleetOf{seed: 3, jobs: 700, sites: 2, use: 0.6, arrive: 96, tail: 100}
 	in := f.make()
 	offline := fleet.Solve(in, fleet.Options{})
 	now := 0.0
