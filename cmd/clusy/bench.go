@@ -35,7 +35,7 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Measure this machine, with nothing left out",
 	}
-	cmd.AddCommand(benchSubmitCommand(), benchSDKCommand(), benchSignalsCommand(), benchSeedCommand())
+	cmd.AddCommand(benchSubmitCommand(), benchSDKCommand(), benchSignalsCommand(), benchPlanCommand(), benchSeedCommand())
 	return cmd
 }
 

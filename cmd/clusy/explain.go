@@ -13,6 +13,7 @@ type explanation struct {
 	Workload  clusy.Workload   `json:"workload"`
 	Decisions []clusy.Decision `json:"decisions"`
 	Events    []clusy.Event    `json:"events"`
+	Quotes    []clusy.Quote    `json:"quotes,omitempty"`
 	Picture   string           `json:"picture,omitempty"`
 }
 
@@ -25,7 +26,8 @@ func explainCommand() *cobra.Command {
 
 Every decision is kept with its reasons: the constraint that binds, the best
 alternatives that were rejected and by how much they were worse, and the
-signal that it rests on.
+signal that it rests on; and what more time would save it, while all others
+stay where they are.
 
 With -o it is drawn as well: the zone's carbon intensity, measured and
 expected, with the run-now baseline, the plan and what ran beneath it, and the
@@ -58,6 +60,9 @@ rejected alternatives by number. The file needs nothing but itself.`,
 				return err
 			}
 			x.Decisions, x.Events = ds.Items, es.Items
+			if x.Quotes, err = c.Quotes(ctx, id); err != nil {
+				return err
+			}
 			st, err := c.Status(ctx)
 			if err != nil {
 				return err
@@ -82,6 +87,7 @@ rejected alternatives by number. The file needs nothing but itself.`,
 					fmt.Fprintf(out, "  %-12s %s\n", "binding", bindingMeans[w.Plan.Why.Binding])
 					showRejected(out, *w.Plan)
 				}
+				showQuotes(out, x.Quotes)
 				fmt.Fprintf(out, "  %-12s %s at %s, fixed before the run\n", "baseline", w.Baseline.Rule, w.Baseline.Site)
 				if len(x.Decisions) > 1 {
 					fmt.Fprintf(out, "  %-12s %d decisions; before this one:\n", "history", len(x.Decisions))

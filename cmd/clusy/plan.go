@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,6 +77,7 @@ which it fails and the nearest value that would do. The exit code is then 4.`,
 	}
 	f.add(cmd)
 	picture.add(cmd)
+	cmd.AddCommand(planVerifyCommand())
 	return cmd
 }
 
@@ -111,6 +113,26 @@ func showDryRun(out io.Writer, d clusy.DryRun, shape clusy.Shape, now time.Time)
 	}
 	showWhy(out, p)
 	showRejected(out, p)
+	showQuotes(out, d.Quotes)
+}
+
+// showQuotes says what a later completeBy would save, as far as it would.
+func showQuotes(out io.Writer, quotes []clusy.Quote) {
+	var says []string
+	saves := 0.0
+	for _, q := range quotes {
+		// One that saves no more than the one before says nothing new.
+		if q.Saves > saves {
+			saves = q.Saves
+			says = append(says, fmt.Sprintf("+%s saves %s", span(time.Duration(q.More)*time.Second), grams(q.Saves)))
+		}
+	}
+	switch {
+	case len(says) > 0:
+		fmt.Fprintf(out, "  %-12s %s\n", "more time", strings.Join(says, ", "))
+	case len(quotes) > 0:
+		fmt.Fprintf(out, "  %-12s saves nothing\n", "more time")
+	}
 }
 
 func inPieces(spans []clusy.Span) string {

@@ -497,7 +497,7 @@ func (d *desk) catchUp(tx SystemTx, now time.Time) (bool, error) {
 			}
 			d.seen = c
 			switch c.Kind {
-			case audit.PlanCommitted, audit.PlanRefused:
+			case audit.PlanCommitted, audit.PlanRefused, audit.PlanCertified:
 				d.parent = strings.TrimPrefix(c.Object, "plan:")
 			case audit.SiteRegistered, audit.SiteSeen:
 				sites = true

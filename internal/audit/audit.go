@@ -46,7 +46,8 @@ const (
 	CancelRequested   Kind = "workload.cancel-requested"
 	AttemptMoved      Kind = "attempt.moved"
 	PlanCommitted     Kind = "plan.committed"
-	PlanRefused       Kind = "plan.refused" // Check found it wrong: our bug, on record
+	PlanCertified     Kind = "plan.certified" // it changes nothing, and this is how good the one in force is
+	PlanRefused       Kind = "plan.refused"   // Check found it wrong: our bug, on record
 	LeaderElected     Kind = "leader.elected"
 	LedgerEntry       Kind = "ledger.entry" // the body is a ledger.Entry, not an Event
 )

@@ -39,6 +39,23 @@ func token(t *testing.T, h *House, tenant access.Tenant, role access.Role, site 
 	return tok
 }
 
+// aPlan returns a plan that has a proof.
+func aPlan(t *testing.T, h *House) string {
+	t.Helper()
+	for range 200 {
+		cs, err := client(h, h.Token).Certificates(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(cs.Items) > 0 {
+			return cs.Items[0].Plan
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("no plan has a proof")
+	return ""
+}
+
 // TestDoors tries every route without a key, with a wrong key, with one whose
 // grant is over or not begun, with one that may not, and with another
 // tenant's; and with the right one, so that shut is not mistaken for safe.
@@ -60,7 +77,7 @@ func TestDoors(t *testing.T) {
 		t.Fatal("no events of the workload", err)
 	}
 	index, _ := json.Marshal(es.Items[0].Index)
-	paths := strings.NewReplacer("{id}", w.ID, "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index))
+	paths := strings.NewReplacer("{id}", w.ID, "{plan}", aPlan(t, h), "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index))
 	shape, _ := json.Marshal(w.Shape)
 	link, err := h.SignIn(access.Viewer)
 	if err != nil {

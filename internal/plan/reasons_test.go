@@ -118,6 +118,43 @@ func TestReasonsAreTrue(t *testing.T) {
 	}
 }
 
+// In a crowded week, in which prices have moved what came first, each claim of
+// twenty items is still true: that slot was full, that one dirtier, that one late.
+func TestReasonsOfACrowdedWeek(t *testing.T) {
+	s := benchWorld(160, time.Hour, 7*24*time.Hour, workload.Interruptible{})
+	for i := range s.Sites {
+		s.Sites[i].Capacity.CPU = 160 * 100
+	}
+	p := Compute(s)
+	d := &doubt{s: s, p: p, now: s.Now, sites: map[string]Site{}, items: map[string]Item{}, taken: map[string][]claim{}}
+	for _, st := range s.Sites {
+		d.sites[st.ID] = st
+	}
+	for _, it := range s.Items {
+		d.items[it.ID] = it
+	}
+	if err := d.placements(); err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(20, 0))
+	causes := map[Cause]int{}
+	for _, i := range r.Perm(len(p.Placements))[:20] {
+		pl := p.Placements[i]
+		for _, x := range pl.Why.Rejected {
+			causes[x.Cause]++
+		}
+		a := again{d, d.items[pl.Workload], pl}
+		if what := a.wrong(); what != "" {
+			t.Errorf("%s: %s: %+v", pl.Workload, what, pl)
+		}
+	}
+	for _, c := range []Cause{CauseFull, CauseDirtier, CauseLate} {
+		if causes[c] == 0 {
+			t.Errorf("nothing was rejected as %s: %v", c, causes)
+		}
+	}
+}
+
 // wrong says which claim is false, "" if all are true.
 func (a again) wrong() string {
 	w, all := a.pl.Why, a.all()

@@ -103,7 +103,9 @@ type Loop struct {
 
 	epoch   atomic.Int64 // read by every Absorb
 	planned planned
-	behind  int // how many plans in a row could not be committed as a whole
+	// certified is when a proof was kept last.
+	certified time.Time
+	behind    int // how many plans in a row could not be committed as a whole
 	// later are workloads that their sites keep refusing, and until when they
 	// are not offered again: meanwhile they take nobody's place.
 	later map[string]time.Time

@@ -95,7 +95,7 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 
 	// 2. Decide.
 	l.decide(&d)
-	if len(d.changed) == 0 {
+	if len(d.changed) == 0 && now.Sub(l.certified) < l.Rules.Step {
 		l.planned, l.behind = d.looked, 0
 		return nil
 	}
@@ -114,7 +114,11 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("pack the proof: %w", err)
 	}
-	d.proof = &packed
+	d.proof, l.certified = &packed, now
+	if len(d.changed) == 0 {
+		l.planned, l.behind = d.looked, 0
+		return l.certify(ctx, d)
+	}
 
 	// 4. Commit. If we crash before this, nothing has happened. If we crash
 	// after it, the next step starts from the new plan: nothing to repair.
@@ -141,6 +145,30 @@ func (l *Loop) decide(d *decision) {
 			d.changed = append(d.changed, p)
 		}
 	}
+}
+
+// certify keeps the proof of a plan that changes nothing, so that it is known
+// how good the one in force is by now.
+func (l *Loop) certify(ctx context.Context, d decision) error {
+	err := l.Store.Update(ctx, func(tx Tx) error {
+		if err := tx.CheckLead(lease, l.Epoch()); err != nil {
+			return err
+		}
+		if err := tx.PutPlanProof(*d.proof); err != nil {
+			return err
+		}
+		return tx.SetPlan(d.world.Parent, d.world.Parent, d.world.Now, audit.Event{
+			At: d.world.Now, Actor: actor, Kind: audit.PlanCertified, Detail: proven(d.proof)})
+	})
+	if errors.Is(err, plan.ErrStale) {
+		return nil // something is new; the next plan says how good it is
+	}
+	return err
+}
+
+// proven is what goes on record of a proof.
+func proven(p *plan.Packed) map[string]string {
+	return map[string]string{"decided": p.Plan, "proof": p.Digest, "carbonMg": fmt.Sprint(int64(p.Carbon)), "boundMg": fmt.Sprint(int64(p.Bound))}
 }
 
 // refuse puts a plan on record that broke a promise.
@@ -305,8 +333,7 @@ func (l *Loop) reread(tx Tx, d decision, touched map[string]bool) (decision, err
 func (l *Loop) put(tx Tx, p plan.Plan, proof *plan.Packed, now time.Time) error {
 	e := audit.Event{At: now, Actor: actor, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(len(p.Placements))}}
 	if proof != nil {
-		maps.Copy(e.Detail, map[string]string{"decided": proof.Plan, "proof": proof.Digest,
-			"carbonMg": fmt.Sprint(int64(proof.Carbon)), "boundMg": fmt.Sprint(int64(proof.Bound))})
+		maps.Copy(e.Detail, proven(proof))
 		if err := tx.PutPlanProof(*proof); err != nil {
 			return err
 		}

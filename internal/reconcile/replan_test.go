@@ -470,3 +470,36 @@ func TestProofOfAPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A plan that changes nothing is certified once a slot, so that it is known how
+// good the one in force is.
+func TestCertified(t *testing.T) {
+	db := newMemory(t)
+	l, m := newLoop(t, db, 1, 1)
+	l.Silence = time.Hour
+	update(t, m, func(tx store.SystemTx) error {
+		_, _, err := tx.PutSignal(store.Forecast, storetest.Series("DE", noon, 400, 300, 200, 100, 100, 100, 200, 300, 400, 400, 400), storetest.Event(""))
+		w := hours("w", 2, 20)
+		return errors.Join(err, enter(tx, "", w, at(w, "berlin", 3)))
+	})
+	proofs := func() (n int) {
+		err := db.System().View(t.Context(), func(tx store.SystemTx) error {
+			heads, err := tx.PlanProofs(99)
+			n = len(heads)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for i, want := range []int{1, 1, 1, 2} {
+		now := noon.Add(time.Duration(i) * l.Rules.Step / 2)
+		if err := l.replan(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		if got := proofs(); got != want {
+			t.Errorf("at %s there are %d proofs, want %d", now, got, want)
+		}
+	}
+}

@@ -37,18 +37,13 @@ func (s *shard) limit() (sum, doubt float64) {
 	}
 	for i := range s.rest {
 		q := &s.rest[i]
-		q.least = 0
-		in, p := s.view(false)
-		for _, j := range q.jobs {
-			var a Answer
-			least := in.Jobs[j].Missing
-			if Respond(in, int(j), p, &a) {
-				least = min(least, a.Total())
-			}
-			q.least += least
-			t.add(least)
-			doubt += ulp * 4 * float64(s.slots) * math.Abs(least)
+		q.least = s.desk(false).limit(&q.family)
+		t.add(q.least)
+		size := math.Abs(q.least)
+		for _, j := range q.family.jobs {
+			size += s.in.Jobs[j].Missing
 		}
+		doubt += ulp * 4 * float64(s.slots) * size
 	}
 	return t.sum(), doubt
 }

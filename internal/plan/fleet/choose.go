@@ -38,6 +38,11 @@ func (c *crowd) row(w int32, table uint8, price []float64, row []float64) []floa
 func (c *crowd) bar(w int32, table uint8, row []float64) {
 	p := &c.ways[w]
 	from := int(p.site)*c.slots + int(p.lo)
+	for _, d := range c.in.denied(p.denied) {
+		for t := max(d.From, p.lo); t < min(d.To, p.lo+int32(len(row))); t++ {
+			row[t-p.lo] = math.Inf(1)
+		}
+	}
 	for i := range row {
 		if math.IsNaN(c.in.Cost[table][from+i]) {
 			row[i] = math.Inf(1)

@@ -42,6 +42,7 @@ type place struct {
 	lo, hi int32 // its slots
 	need   int32
 	index  int16 // in Job.Ways
+	denied int32 // as in Job
 	ragged bool  // some cell of the window cannot be used
 	kw     float64
 	use    float64 // of the first thing
@@ -61,7 +62,7 @@ func newCrowd(in *Instance) *crowd {
 	parties := groups(in)
 	inGroup := make(map[int32]bool)
 	for _, p := range parties {
-		for _, j := range p.jobs {
+		for _, j := range p.family.jobs {
 			inGroup[j] = true
 		}
 	}
@@ -90,7 +91,7 @@ func newCrowd(in *Instance) *crowd {
 				continue
 			}
 			if !plain(job) {
-				c.rest = append(c.rest, party{jobs: []int32{int32(j)}, weight: 1})
+				c.rest = append(c.rest, partyOf(family{jobs: []int32{int32(j)}}))
 				continue
 			}
 			m := member{id: int32(j), first: int32(len(c.ways)), way: -1, held: held,
@@ -122,7 +123,7 @@ func newCrowd(in *Instance) *crowd {
 // plain reports whether the best response of a job is a sum over slots: a
 // window for rigid work, the cheapest slots for work that pauses freely.
 func plain(job *Job) bool {
-	if len(job.Ceilings) > 0 {
+	if len(job.Ceilings) > 0 || len(job.Moves) > 0 {
 		return false
 	}
 	return job.Kind == Rigid || job.Kind == Interruptible && job.Resume == 0 && job.MinRun <= 1 && job.Pauses == 0
@@ -166,8 +167,8 @@ func newGround(in *Instance) *ground {
 func (g *ground) place(job *Job, w int) (place, bool) {
 	way := &job.Ways[w]
 	p := place{site: way.Site, lo: max(job.Release, way.From), hi: job.Due, need: way.Need,
-		index: int16(w), kw: way.KW, use: way.Use[0], fixed: way.Fixed}
-	if p.lo > p.hi-p.need {
+		index: int16(w), denied: job.Denied, kw: way.KW, use: way.Use[0], fixed: way.Fixed}
+	if p.lo > p.hi-p.need { // Due is not below 0, so this holds for any Need
 		return p, false
 	}
 	from, to := g.in.Cell(p.site, p.lo), g.in.Cell(p.site, p.hi-1)+1
@@ -175,12 +176,16 @@ func (g *ground) place(job *Job, w int) (place, bool) {
 	for r, u := range way.Use {
 		p.ragged = p.ragged || u > g.least[r][p.site]
 	}
+	denied := g.in.denied(job.Denied)
+	for _, d := range denied {
+		p.ragged = p.ragged || d.From < p.hi && p.lo < d.To
+	}
 	if !p.ragged {
 		return p, true
 	}
 	run, all, longest := int32(0), int32(0), int32(0)
 	for c := from; c < to; c++ {
-		ok := !math.IsNaN(g.in.Cost[job.Table][c])
+		ok := !math.IsNaN(g.in.Cost[job.Table][c]) && !within(denied, p.lo+int32(c-from))
 		for r, u := range way.Use {
 			ok = ok && u <= g.in.Room[r][c]
 		}
@@ -204,4 +209,13 @@ func (c *crowd) uses(w int32, r int) float64 {
 		return c.ways[w].use
 	}
 	return c.use[int(w)*c.things+r]
+}
+
+// table returns flat numbers by thing and cell in the form of Prices, a copy.
+func (c *crowd) table(flat []float64) Prices {
+	p := make(Prices, c.things)
+	for r := range p {
+		p[r] = append([]float64(nil), flat[r*c.cells:(r+1)*c.cells]...)
+	}
+	return p
 }

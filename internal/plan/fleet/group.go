@@ -1,142 +1,125 @@
 package fleet
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
-// party is what is planned as one and asked through Respond: a job of a kind
-// that is not plain, or jobs of which some come after others.
+// party is what is planned as one and asked through a desk: a job of a kind that
+// is not plain, or a family.
 type party struct {
-	jobs   []int32
-	runs   [][]Run // of each of the jobs; nil if the party has no place
+	family family
+	runs   [][]Run // of each of the jobs; nil if none has a place
 	weight float64
 	least  float64
 }
 
-// groups returns the jobs that are linked by in.After, each group in an order
-// in which every job stands behind those it comes after.
+func partyOf(f family) party {
+	if f.before == nil {
+		n := len(f.jobs)
+		f.before, f.after, f.of = make([][]int32, n), make([][]int32, n), make([][]int32, n)
+	}
+	return party{family: f, weight: 1}
+}
+
+// groups returns the jobs that are tied to each other.
 func groups(in *Instance) []party {
-	if len(in.After) == 0 {
-		return nil
-	}
-	root := make(map[int32]int32)
-	var find func(j int32) int32
-	find = func(j int32) int32 {
-		r, ok := root[j]
-		if !ok || r == j {
-			root[j] = j
-			return j
-		}
-		r = find(r)
-		root[j] = r
-		return r
-	}
-	before := make(map[int32]int) // how many it waits for
-	next := make(map[int32][]int32)
-	for _, a := range in.After {
-		root[find(a[0])] = find(a[1])
-		before[a[1]]++
-		next[a[0]] = append(next[a[0]], a[1])
-	}
-	var all []int32
-	for j := range root {
-		all = append(all, j)
-	}
-	slices.Sort(all)
-	at := make(map[int32]int)
 	var parties []party
-	var ready []int32
-	for _, j := range all {
-		if before[j] == 0 {
-			ready = append(ready, j)
-		}
+	for _, f := range families(in) {
+		parties = append(parties, partyOf(f))
 	}
-	add := func(j int32) {
-		r := find(j)
-		i, ok := at[r]
-		if !ok {
-			i = len(parties)
-			at[r] = i
-			parties = append(parties, party{weight: 1})
-		}
-		parties[i].jobs = append(parties[i].jobs, j)
-	}
-	for len(ready) > 0 {
-		j := ready[0]
-		ready = ready[1:]
-		add(j)
-		for _, n := range next[j] {
-			if before[n]--; before[n] == 0 {
-				ready = append(ready, n)
-			}
-		}
-	}
-	// Jobs that wait for each other in a ring can never run; they stay out of
-	// every party and so without a place.
 	return parties
 }
 
-// respondParty finds runs for every job of a party at prices p in the rooms of
-// in, one after the other: each begins when those it waits for have ended. It
-// returns nil if one of them finds none.
-func respondParty(in *Instance, q *party, p Prices) (runs [][]Run, total float64) {
-	if len(q.jobs) == 1 {
-		var a Answer
-		if !Respond(in, int(q.jobs[0]), p, &a) {
-			return nil, math.Inf(1)
+// desk returns the desk of s at its prices. If firm, what it sees and takes from
+// is the room that is left to s.
+func (s *shard) desk(firm bool) *desk {
+	if s.table == nil {
+		s.table = newDesk(s.in)
+		s.table.price = make(Prices, s.things)
+		s.rooms = make([][]float64, s.things)
+		for r := range s.things {
+			s.table.price[r] = s.price[r*s.cells : (r+1)*s.cells]
+			s.rooms[r] = s.left[r*s.cells : (r+1)*s.cells]
 		}
-		return [][]Run{a.Runs}, a.Total()
 	}
-	narrowed := *in
-	narrowed.Jobs = make([]Job, 1)
-	ends := make(map[int32]int32)
-	for _, j := range q.jobs {
-		job := in.Jobs[j]
-		for _, a := range in.After {
-			if a[1] == j {
-				job.Release = max(job.Release, ends[a[0]])
-			}
+	s.table.firm, s.table.room = firm, s.in.Room
+	if firm {
+		s.table.room = s.rooms
+	}
+	return s.table
+}
+
+// party finds what the jobs of q do, each alone or all together, as answers that
+// are overwritten by the next, and what they come to.
+func (d *desk) party(f *family) ([]Answer, float64) {
+	x := &d.ties
+	x.own = resize(x.own, len(f.jobs))
+	if len(f.jobs) > 1 {
+		total, _ := d.group(f, x.own)
+		return x.own, total
+	}
+	a, j := &x.own[0], f.jobs[0]
+	if d.respond(int(j), a) && a.Total() < d.in.Jobs[j].Missing {
+		return x.own, a.Total()
+	}
+	a.Runs, a.Cost, a.Paid = a.Runs[:0], 0, 0
+	return x.own, d.in.Jobs[j].Missing
+}
+
+// better lets the jobs of f that have runs choose again one at a time, in the
+// window and the room that the others leave.
+func (d *desk) better(f *family, runs [][]Run) ([]Answer, float64) {
+	x := &d.ties
+	x.own = resize(x.own, len(f.jobs))
+	d.clearCounts(f)
+	total := 0.0
+	for i, j := range f.jobs {
+		a := &x.own[i]
+		a.Runs, a.Cost, a.Paid = append(a.Runs[:0], runs[i]...), 0, 0
+		if len(a.Runs) == 0 {
+			total += d.in.Jobs[j].Missing
+			continue
 		}
-		narrowed.Jobs[0] = job
-		var a Answer
-		if !Respond(&narrowed, 0, p, &a) {
-			return nil, math.Inf(1)
-		}
-		ends[j] = a.Runs[len(a.Runs)-1].To
-		runs = append(runs, a.Runs)
+		d.sit(int(j))
+		a.Cost, a.Paid = d.settle(a.Runs)
 		total += a.Total()
 	}
-	return runs, total
+	d.takeAll(f, x.own, 1)
+	total = d.settleDown(f, x.own, total)
+	d.takeAll(f, x.own, -1)
+	d.leave()
+	return x.own, total
 }
 
-// missing is what q is charged if it has no place.
-func (s *shard) missing(q *party) float64 {
-	sum := 0.0
-	for _, j := range q.jobs {
-		sum += s.in.Jobs[j].Missing
+// limit returns a lower bound on what the jobs of f come to at the prices.
+func (d *desk) limit(f *family) float64 {
+	if len(f.jobs) > 1 {
+		return d.heads(f)
 	}
-	return sum
+	d.respond(int(f.jobs[0]), &d.ties.ans)
+	return math.Min(d.in.Jobs[f.jobs[0]].Missing, d.ties.ans.Least)
 }
 
-// view returns s's prices, and an instance whose rooms are what is left to s.
-func (s *shard) view(fixed bool) (*Instance, Prices) {
-	p := make(Prices, s.things)
-	for r := range p {
-		p[r] = s.price[r*s.cells : (r+1)*s.cells]
+// write makes the answers the place of q.
+func (q *party) write(ans []Answer) {
+	any := false
+	for i := range ans {
+		any = any || len(ans[i].Runs) > 0
 	}
-	if !fixed {
-		return s.in, p
+	if !any {
+		q.runs = nil
+		return
 	}
-	in := *s.in
-	in.Room = make([][]float64, s.things)
-	for r := range in.Room {
-		in.Room[r] = make([]float64, s.cells)
-		for c, left := range s.left[r*s.cells : (r+1)*s.cells] {
-			in.Room[r][c] = max(0, left)
-		}
+	// In new memory: the best plan so far holds on to the old.
+	n := 0
+	for i := range ans {
+		n += len(ans[i].Runs)
 	}
-	return &in, p
+	all := make([]Run, 0, n)
+	q.runs = make([][]Run, len(ans))
+	for i := range ans {
+		from := len(all)
+		all = append(all, ans[i].Runs...)
+		q.runs[i] = all[from:len(all):len(all)]
+	}
 }
 
 // draws returns what a job draws and uses in a run.
@@ -152,11 +135,9 @@ func (in *Instance) draws(j int32, run Run) (kw float64, use []float64) {
 
 // tally adds what q takes to what s holds, sign times, and to what it sees.
 func (s *shard) tally(q *party, sign float64) {
-	for i, j := range q.jobs {
-		if q.runs == nil {
-			return
-		}
-		for _, run := range q.runs[i] {
+	for i, runs := range q.runs {
+		j := q.family.jobs[i]
+		for _, run := range runs {
 			_, use := s.in.draws(j, run)
 			for r, u := range use {
 				u *= sign * q.weight
@@ -171,27 +152,18 @@ func (s *shard) tally(q *party, sign float64) {
 	}
 }
 
-// sum returns what the place of q costs at s.price.
-func (s *shard) sum(q *party) float64 {
-	if q.runs == nil {
-		return s.missing(q)
-	}
+// comesTo returns what the place of q costs at the prices, those of its jobs
+// that have none included.
+func (d *desk) comesTo(q *party) float64 {
 	sum := 0.0
-	for i, j := range q.jobs {
-		job := &s.in.Jobs[j]
-		for _, run := range q.runs[i] {
-			kw, use := s.in.draws(j, run)
-			at := s.in.Cell(job.Ways[run.Way].Site, 0)
-			for c := at + int(run.From); c < at+int(run.To); c++ {
-				sum += kw * s.in.Cost[job.Table][c]
-				for r, u := range use {
-					sum += u * s.price[r*s.cells+c]
-				}
-			}
+	for i, j := range q.family.jobs {
+		if q.runs == nil || len(q.runs[i]) == 0 {
+			sum += d.in.Jobs[j].Missing
+			continue
 		}
-		if len(q.runs[i]) > 0 {
-			sum += job.Ways[q.runs[i][0].Way].Fixed
-		}
+		d.sit(int(j))
+		cost, paid := d.settle(q.runs[i])
+		sum += cost + paid
 	}
 	return sum
 }
@@ -207,12 +179,8 @@ func (s *shard) reprice() {
 func (s *shard) askParty(q *party) {
 	s.tally(q, -1)
 	s.reprice()
-	in, p := s.view(false)
-	runs, total := respondParty(in, q, p)
-	q.runs = nil
-	if runs != nil && total < s.missing(q) {
-		q.runs = runs
-	}
+	ans, _ := s.desk(false).party(&q.family)
+	q.write(ans)
 	s.tally(q, 1)
 	s.reprice()
 }
@@ -222,34 +190,30 @@ func (s *shard) spreadParty(q *party, regret float64) {
 	if q.runs == nil || !s.crowdedParty(q) {
 		return
 	}
-	now := s.sum(q)
-	s.tally(q, -1)
-	in, p := s.view(true)
-	runs, total := respondParty(in, q, p)
+	now := s.desk(false).comesTo(q)
 	most := now
-	for i, j := range q.jobs {
-		for _, run := range q.runs[i] {
-			kw, _ := s.in.draws(j, run)
+	for i, runs := range q.runs {
+		for _, run := range runs {
+			kw, _ := s.in.draws(q.family.jobs[i], run)
 			most += regret * kw * float64(run.To-run.From)
 		}
 	}
 	if math.IsInf(regret, 1) {
 		most = regret
 	}
-	switch missing := s.missing(q); {
-	case runs != nil && total < missing && total <= most:
-		q.runs = runs
-		s.moved++
-	case missing <= most:
-		q.runs = nil
+	s.tally(q, -1)
+	if ans, total := s.desk(true).party(&q.family); total <= most {
+		q.write(ans)
 		s.moved++
 	}
 	s.tally(q, 1)
 }
 
+// crowdedParty is crowded for one party.
 func (s *shard) crowdedParty(q *party) bool {
-	for i, j := range q.jobs {
-		for _, run := range q.runs[i] {
+	for i, runs := range q.runs {
+		j := q.family.jobs[i]
+		for _, run := range runs {
 			_, use := s.in.draws(j, run)
 			for r, u := range use {
 				at := r*s.cells + s.in.Cell(s.in.Jobs[j].Ways[run.Way].Site, 0)
@@ -266,11 +230,15 @@ func (s *shard) crowdedParty(q *party) bool {
 
 // improveParty is improve for one party.
 func (s *shard) improveParty(q *party) {
-	now := s.sum(q)
+	now := s.desk(false).comesTo(q)
 	s.tally(q, -1)
-	in, p := s.view(true)
-	if runs, total := respondParty(in, q, p); runs != nil && total < now-1e-9*math.Abs(now) {
-		q.runs = runs
+	d := s.desk(true)
+	ans, total := d.party(&q.family)
+	if total >= now-1e-9*math.Abs(now) && q.runs != nil && len(q.family.jobs) > 1 {
+		ans, total = d.better(&q.family, q.runs)
+	}
+	if total < now-1e-9*math.Abs(now) {
+		q.write(ans)
 		s.moved++
 	}
 	s.tally(q, 1)

@@ -31,7 +31,25 @@ type Instance struct {
 	Cost [][]float64
 	Jobs []Job
 	// After lists pairs of jobs: the second begins when the first has ended.
+	// There is no way round in a circle.
 	After [][2]int32
+	// Denied are lists of stretches in order, apart from each other, that jobs
+	// keep out of: see Job.Denied. Jobs share them.
+	Denied [][]Span
+	Arrays []Array
+	// Ramp is the most by which the use of a thing at a site may rise from one
+	// slot to the next, by thing and site; +Inf is no limit, and so is nil. The
+	// first slot has none: what ran before it is not known here.
+	Ramp [][]float64
+}
+
+// Span is the slots [From, To).
+type Span struct{ From, To int32 }
+
+// Array is a set of jobs of which at most Most run in any slot, wherever.
+type Array struct {
+	Jobs []int32
+	Most int32
 }
 
 // Site is a place, by the names that people know.
@@ -62,6 +80,14 @@ type Job struct {
 	MinRun int32 // shortest run that may be suspended, in slots
 	Pauses int32 // most suspensions
 
+	// Moves are the changes of way that Interruptible work may make when it is
+	// suspended, at most MostMoves of them; 0 is no rule. A move is a pause, if
+	// of no length: Resume, MinRun and Pauses go for it too.
+	Moves     []Move
+	MostMoves int32
+
+	Denied int32 // slots it keeps out of: Instance.Denied[Denied-1]; 0 is none
+
 	Levels   []Level   // of Elastic work, by rising rate
 	Ceilings []Ceiling // what it may cost at most
 	// Missing is what the plan is charged if the job has no place, in the unit
@@ -87,10 +113,21 @@ type Level struct {
 	Use  []float64 // of each thing
 }
 
-// Ceiling is a limit on what a job costs by a table.
+// Move is a change of way in the middle of the work, from a way to another that
+// needs as many slots. The job runs nowhere for at least Lost slots.
+type Move struct {
+	From, To int16
+	Lost     int32
+	Fixed    float64   // charged for it, instead of the way's Fixed
+	By       []float64 // the same by table, for ceilings; nil: Fixed by each
+}
+
+// Ceiling is a limit on what a job costs by a table. A cell where that table is
+// unknown cannot be used: nobody could say that the ceiling is kept.
 type Ceiling struct {
 	Table uint8
 	Most  float64
+	Fixed []float64 // what Fixed of each way is by this table; nil: Fixed
 }
 
 // Slots returns how many slots there are.
@@ -101,6 +138,24 @@ func (in *Instance) Cells() int { return len(in.Hours) * len(in.Sites) }
 
 // Cell returns the index of a slot at a site.
 func (in *Instance) Cell(site, slot int32) int { return int(site)*len(in.Hours) + int(slot) }
+
+// denied returns list n of the slots that jobs keep out of, as Job.Denied counts.
+func (in *Instance) denied(n int32) []Span {
+	if n == 0 {
+		return nil
+	}
+	return in.Denied[n-1]
+}
+
+// within reports whether slot t is in one of spans.
+func within(spans []Span, t int32) bool {
+	for _, s := range spans {
+		if s.From <= t && t < s.To {
+			return true
+		}
+	}
+	return false
+}
 
 // Validate returns the first thing that makes in no instance.
 func (in *Instance) Validate() error {
@@ -143,17 +198,85 @@ func (in *Instance) Validate() error {
 			return fmt.Errorf("job %d: %w", j, err)
 		}
 	}
+	return in.validateTies()
+}
+
+// validateTies checks what ties jobs to each other.
+func (in *Instance) validateTies() error {
+	n := int32(len(in.Jobs))
 	for _, a := range in.After {
-		if n := int32(len(in.Jobs)); a[0] < 0 || a[1] < 0 || a[0] >= n || a[1] >= n || a[0] == a[1] {
+		if a[0] < 0 || a[1] < 0 || a[0] >= n || a[1] >= n || a[0] == a[1] {
 			return fmt.Errorf("job %d cannot come after job %d", a[1], a[0])
+		}
+	}
+	if j, round := circle(int(n), in.After); round {
+		return fmt.Errorf("job %d comes after itself, by way of others", j)
+	}
+	for k, spans := range in.Denied {
+		for i, s := range spans {
+			if s.From >= s.To || i > 0 && s.From <= spans[i-1].To {
+				return fmt.Errorf("list %d of denied slots: [%d, %d) is empty, or not apart from the one before it", k, s.From, s.To)
+			}
+		}
+	}
+	for k, a := range in.Arrays {
+		if a.Most < 1 {
+			return fmt.Errorf("of array %d at most %d run at once; it needs 1", k, a.Most)
+		}
+		for _, j := range a.Jobs {
+			if j < 0 || j >= n {
+				return fmt.Errorf("array %d has the job %d, there are %d", k, j, n)
+			}
+		}
+	}
+	if in.Ramp != nil && len(in.Ramp) != len(in.Things) {
+		return fmt.Errorf("there are ramps for %d things of %d", len(in.Ramp), len(in.Things))
+	}
+	for r, ramp := range in.Ramp {
+		if len(ramp) != len(in.Sites) {
+			return fmt.Errorf("the ramps of %s are for %d sites of %d", in.Things[r], len(ramp), len(in.Sites))
+		}
+		for _, v := range ramp {
+			if !(v >= 0) {
+				return fmt.Errorf("a ramp of %s is %v", in.Things[r], v)
+			}
 		}
 	}
 	return nil
 }
 
+// circle finds a job that comes after itself.
+func circle(n int, after [][2]int32) (int32, bool) {
+	before := make([]int32, n) // how many of those before it are not in order yet
+	next := make(map[int32][]int32)
+	for _, a := range after {
+		before[a[1]]++
+		next[a[0]] = append(next[a[0]], a[1])
+	}
+	var ready []int32
+	for j, b := range before {
+		if b == 0 {
+			ready = append(ready, int32(j))
+		}
+	}
+	for i := 0; i < len(ready); i++ {
+		for _, k := range next[ready[i]] {
+			if before[k]--; before[k] == 0 {
+				ready = append(ready, k)
+			}
+		}
+	}
+	for j, b := range before {
+		if b > 0 {
+			return int32(j), true
+		}
+	}
+	return 0, false
+}
+
 func (in *Instance) validate(j *Job) error {
 	switch {
-	case j.Release < 0 || int(j.Due) > len(in.Hours):
+	case j.Release < 0 || j.Due < 0 || int(j.Due) > len(in.Hours):
 		return fmt.Errorf("its slots [%d, %d) are not in [0, %d)", j.Release, j.Due, len(in.Hours))
 	case int(j.Table) >= len(in.Cost):
 		return fmt.Errorf("it goes by table %d of %d", j.Table, len(in.Cost))
@@ -161,6 +284,10 @@ func (in *Instance) validate(j *Job) error {
 		return fmt.Errorf("it has %d ways", len(j.Ways))
 	case j.Kind > Elastic || (j.Kind == Elastic) != (len(j.Levels) > 0):
 		return fmt.Errorf("it is of kind %d and has %d levels", j.Kind, len(j.Levels))
+	case j.Denied < 0 || int(j.Denied) > len(in.Denied):
+		return fmt.Errorf("it keeps out of list %d of %d", j.Denied, len(in.Denied))
+	case len(j.Moves) > 0 && j.Kind != Interruptible || j.MostMoves < 0:
+		return fmt.Errorf("work of kind %d has %d moves, at most %d of them; only interruptible work may move", j.Kind, len(j.Moves), j.MostMoves)
 	case j.Resume < 0 || j.MinRun < 0 || j.Pauses < 0:
 		return fmt.Errorf("its rules of pausing are below zero")
 	case !(j.Missing >= 0) || math.IsInf(j.Missing, 0):
@@ -175,13 +302,28 @@ func (in *Instance) validate(j *Job) error {
 			return fmt.Errorf("way %d uses %v", w, way.Use)
 		}
 	}
+	for k, m := range j.Moves {
+		n := int16(len(j.Ways))
+		for _, other := range j.Moves[:k] {
+			if m.From == other.From && m.To == other.To {
+				return fmt.Errorf("it has two moves from way %d to way %d", m.From, m.To)
+			}
+		}
+		if m.From < 0 || m.To < 0 || m.From >= n || m.To >= n || m.From == m.To || m.Lost < 0 ||
+			math.IsNaN(m.Fixed) || math.IsInf(m.Fixed, 0) || m.By != nil && len(m.By) != len(in.Cost) {
+			return fmt.Errorf("the move is none: %+v", m)
+		}
+		if a, b := j.Ways[m.From].Need, j.Ways[m.To].Need; a != b {
+			return fmt.Errorf("it cannot move from way %d, which needs %d slots, to way %d, which needs %d", m.From, a, m.To, b)
+		}
+	}
 	for l, lv := range j.Levels {
 		if !(lv.Rate > 0) || !(lv.KW >= 0) || math.IsInf(lv.Rate, 0) || math.IsInf(lv.KW, 0) || len(lv.Use) != len(in.Things) || !amounts(lv.Use) {
 			return fmt.Errorf("level %d is none: %+v", l, lv)
 		}
 	}
 	for _, c := range j.Ceilings {
-		if int(c.Table) >= len(in.Cost) || math.IsNaN(c.Most) {
+		if int(c.Table) >= len(in.Cost) || math.IsNaN(c.Most) || c.Fixed != nil && len(c.Fixed) != len(j.Ways) {
 			return fmt.Errorf("it has the ceiling %+v", c)
 		}
 	}

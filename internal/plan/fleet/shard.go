@@ -17,7 +17,12 @@ type shard struct {
 	price []float64 // what it believes a unit costs; in a fixed room, the price that is paid
 	left  []float64 // room of its own that is left, in a fixed room
 
+	table *desk       // where the parties are asked
+	rooms [][]float64 // left, by thing
+
 	row, best, spare []float64
+	was              []int32
+	others           float64 // how many shards there are besides
 	moved            int
 }
 
@@ -25,7 +30,7 @@ func newShard(c *crowd, m *market, jobs []member, rest []party) *shard {
 	n := c.things * c.cells
 	return &shard{crowd: c, m: m, jobs: jobs, rest: rest,
 		own: make([]float64, n), seen: make([]float64, n), price: make([]float64, n), left: make([]float64, n),
-		row: make([]float64, c.slots), best: make([]float64, c.slots), spare: make([]float64, c.slots)}
+		row: make([]float64, c.slots), best: make([]float64, c.slots), spare: make([]float64, c.slots), was: make([]int32, c.slots)}
 }
 
 // share returns the part of a slice of n that is asked between exchanges k and
@@ -49,15 +54,41 @@ func (s *shard) ask(k, of int, ghost float64) {
 	from, to := share(len(s.jobs), k, of)
 	for i := from; i < to; i++ {
 		j := &s.jobs[i]
-		s.soft(j, -1)
-		if s.choose(j, j.missing, false) {
-			s.soft(j, 1)
+		was := *j
+		s.soft(j, s.held[j.held:], -1, true)
+		if j.free && j.way >= 0 {
+			copy(s.was, s.held[j.held:j.held+s.ways[j.way].need])
 		}
+		found := s.choose(j, j.missing, false)
+		if found {
+			s.soft(j, s.held[j.held:], 1, true)
+		}
+		if s.others == 0 || s.same(&was, j) {
+			continue
+		}
+		// What one of us does, the others' members are doing too, and we shall
+		// only hear of it. A shard is a fair sample of all: expect as much of
+		// each of them.
+		s.soft(&was, s.was, -s.others, false)
+		s.soft(j, s.held[j.held:], s.others, false)
 	}
 	from, to = share(len(s.rest), k, of)
 	for i := from; i < to; i++ {
 		s.askParty(&s.rest[i])
 	}
+}
+
+// same reports whether j is where it was.
+func (s *shard) same(was, j *member) bool {
+	if was.way != j.way || j.way < 0 || !j.free {
+		return was.way == j.way && (j.way < 0 || was.start == j.start)
+	}
+	for i, t := range s.held[j.held : j.held+s.ways[j.way].need] {
+		if s.was[i] != t {
+			return false
+		}
+	}
+	return true
 }
 
 // choose finds the cheapest place of j at s.price and writes it down, if there
@@ -97,33 +128,36 @@ func (s *shard) choose(j *member, most float64, fixed bool) bool {
 	return true
 }
 
-// soft adds what j takes to what is seen, sign times, and moves the prices.
-func (s *shard) soft(j *member, sign float64) {
+// soft adds what j takes to what is seen, sign times, and moves the prices. If
+// it is j's own doing, it is added to what s takes, too.
+func (s *shard) soft(j *member, held []int32, sign float64, own bool) {
 	if j.way < 0 {
 		return
 	}
 	p := &s.ways[j.way]
-	base, slope := s.m.base, s.m.slope
 	for r := range s.things {
 		use := sign * j.weight * s.uses(j.way, r)
 		at := r*s.cells + int(p.site)*s.slots
 		if !j.free {
 			for i := at + int(j.start); i < at+int(j.start+p.need); i++ {
-				s.own[i] += use
-				seen := s.seen[i] + use
-				s.seen[i] = seen
-				s.price[i] = max(0, base[i]+float64(slope[i]*seen))
+				s.shift(i, use, own)
 			}
 			continue
 		}
-		for _, t := range s.held[j.held : j.held+p.need] {
-			i := at + int(t)
-			s.own[i] += use
-			seen := s.seen[i] + use
-			s.seen[i] = seen
-			s.price[i] = max(0, base[i]+float64(slope[i]*seen))
+		for _, t := range held[:p.need] {
+			s.shift(at+int(t), use, own)
 		}
 	}
+}
+
+// shift adds use to what is seen in a cell.
+func (s *shard) shift(i int, use float64, own bool) {
+	if own {
+		s.own[i] += use
+	}
+	seen := s.seen[i] + use
+	s.seen[i] = seen
+	s.price[i] = max(0, s.m.base[i]+float64(s.m.slope[i]*seen))
 }
 
 // firm adds what j takes to what s holds, sign times, in its own room.
@@ -262,9 +296,12 @@ func hair(room float64) float64 { return 1e-9 * max(1, room) }
 func (s *shard) over(i int) bool { return s.left[i] < 0 && s.left[i] < -hair(s.m.room[i]) }
 
 // spread moves members of stretch k out of the cells that are too full, if
-// that costs at most regret for each unit in a slot; with +Inf, some lose
-// their place.
+// that costs at most regret for each kilowatt in a slot, as a share of what one
+// costs in the mean; with +Inf, some lose their place.
 func (s *shard) spread(k, of int, regret float64) {
+	if !math.IsInf(regret, 1) {
+		regret *= s.m.typical
+	}
 	from, to := share(len(s.jobs), k, of)
 	for i := from; i < to; i++ {
 		j := &s.jobs[i]

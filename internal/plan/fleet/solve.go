@@ -12,20 +12,11 @@ type Options struct {
 	// Par calls f(0) to f(n-1), at once or one after the other, and returns
 	// when all have returned. Nil is one after the other. The plan is the same.
 	Par func(n int, f func(i int))
-	// Warm is an earlier plan over the same cells and things. If it is for as
-	// many jobs, its placements are taken as those of the same jobs where they
-	// are still allowed. Otherwise, or if it has Prices alone, only the prices
-	// are: another week's jobs can be planned from last week's prices.
+	// Warm is an earlier plan over the same cells and things, of which the
+	// Prices count and nothing else: its jobs may be others, last week's. Where
+	// its jobs were then is not asked. Prices know it better.
 	Warm *Solution
 }
-
-// Shards of more than this many jobs are split, up to mostShards.
-const (
-	shardSize  = 4096
-	mostShardsX = 8
-)
-
-var mostShards, exMax = 8, 64
 
 // solver is one call of Solve.
 type solver struct {
@@ -34,11 +25,14 @@ type solver struct {
 	crowd  *crowd
 	market *market
 	shards []*shard
-	bound  float64
+	bound  float64 // the best yet
+	prices []float64
+	best   kept
 }
 
 // Solve plans all jobs of in, which must be valid, and derives a bound on what
-// any plan costs.
+// any plan costs. It takes about as long as asking every job ten times, and
+// 200 bytes a job. The plan is the same on every machine.
 func Solve(in *Instance, o Options) Solution {
 	if o.Par == nil {
 		o.Par = func(n int, f func(i int)) {
@@ -47,57 +41,101 @@ func Solve(in *Instance, o Options) Solution {
 			}
 		}
 	}
-	if o.Gap <= 0 {
+	if !(o.Gap > 0) {
 		o.Gap = 0.0005
 	}
 	// 1. Write the jobs down in the form in which they are asked.
-	var warm Prices
-	if o.Warm != nil {
-		warm = o.Warm.Prices
-	}
 	c := newCrowd(in)
-	s := &solver{in: in, o: o, crowd: c, market: newMarket(in, c, warm)}
+	s := &solver{in: in, o: o, crowd: c, market: newMarket(in, c), bound: math.Inf(-1)}
 
 	// 2. Learn prices: from an earlier plan, or from samples of the jobs that
 	// grow. A sample costs little and is soon near.
-	placed := o.Warm != nil && c.place(o.Warm)
-	if !placed && len(warm) == 0 {
-		s.learn()
-	}
-
-	// 3. All jobs choose, at prices that rise where too many come and fall
-	// where too few do.
+	s.learn(o.Warm != nil && s.market.adopt(o.Warm.Prices))
 	s.split(c.jobs, c.rest)
-	passes := o.Passes
-	if passes == 0 {
-		passes = 3
-	}
-	for i := range passes {
-		s.pass(!placed && i == 0)
-		s.market.raise()
-	}
+	s.market.stiffen(soft)
 
-	// 4. Make it fit: out of the cells that are still too full.
-	s.settle()
-
-	// 5. Fill what is free: what is paid for, then what is only emitted.
-	for _, factor := range []float64{1, 0.5, 0} {
-		s.refill(factor)
+	passes, rounds := o.Passes, 1
+	if passes <= 0 {
+		passes, rounds = 2, mostRounds
 	}
+	s.best.cost = math.Inf(1)
+	cost, last, worse := 0.0, math.Inf(1), 0
+	for round := 1; ; round++ {
+		// 3. All jobs choose, at prices that rise where too many come and fall
+		// where too few do.
+		for i := range passes {
+			s.pass(round == 1 && i == 0)
+			s.market.raise()
+		}
 
-	// 6. The certificate.
-	s.certify()
-	return s.solution()
+		// 4. Make it fit: out of the cells that are still too full, and into
+		// the room that is free elsewhere.
+		s.settle()
+		s.refill(0.8)
+
+		// 5. The certificate. If it is not good enough, on from here: the
+		// prices are nearer than they were. A plan made anew from better
+		// prices may be worse by chance, so the best is kept.
+		s.certify()
+		cost = s.cost()
+		now := gap(min(cost, s.best.cost), s.bound)
+		if worse++; now < 0.95*last {
+			last, worse = now, 0
+		}
+		if round == rounds || now <= o.Gap || worse == 3 {
+			break
+		}
+		s.keep(cost)
+	}
+	cost = s.restore(cost)
+
+	// 6. Last touches: who has no place gets one if others can make room, and
+	// what is paid for no longer counts.
+	if s.unplaced() > 0 || gap(cost, s.bound) > o.Gap {
+		s.keep(cost)
+		s.refill(0.4)
+		s.rescue()
+		s.refill(0)
+		s.restore(s.cost())
+	}
+	out := s.crowd.solution()
+	out.Prices, out.Bound = s.crowd.table(s.prices), s.bound
+
+	// 7. Ramps, of which the prices know nothing.
+	if in.ramped() {
+		out = stagger(in, out)
+	}
+	return out
 }
+
+// soft is the stiffness of the passes over all jobs: prices that move little
+// from pass to pass and are near the best to a hair. From far away they come
+// at hard.
+const (
+	soft = 0.25
+	hard = 4
+)
+
+// mostRounds is how often Solve begins again from better prices.
+const mostRounds = 16
+
+// Shards of more than shardSize jobs are split, up to mostShards.
+const (
+	shardSize  = 25000
+	mostShards = 8
+)
 
 // split cuts the crowd into shards: a number that depends on it alone.
 func (s *solver) split(jobs []member, rest []party) {
-	n := min(mostShards, 1+(len(jobs)+8*len(rest))/shardSize)
+	n := max(1, min(mostShards, (len(jobs)+8*len(rest))/shardSize))
 	s.shards = s.shards[:0]
 	for i := range n {
 		from, to := share(len(jobs), i, n)
 		a, b := share(len(rest), i, n)
 		s.shards = append(s.shards, newShard(s.crowd, s.market, jobs[from:to], rest[a:b]))
+	}
+	for _, h := range s.shards {
+		h.others = float64(n - 1)
 	}
 	s.count()
 }
@@ -109,20 +147,70 @@ func (s *solver) count() {
 	s.market.exchange(s.shards)
 }
 
-// learn sets the prices from samples of the jobs.
-func (s *solver) learn() {
+// samples are how many jobs the prices are learnt from, at first and then.
+var samples = []int{6000, 30000}
+
+// learn sets the prices from samples of the jobs: from nothing, or from prices
+// that are near already.
+func (s *solver) learn(near bool) {
 	n := len(s.crowd.jobs)
-	for _, level := range []struct{ part, passes int }{{16, 8}, {4, 3}} {
-		if n/level.part < 256 {
-			continue
+	for level, size := range samples {
+		if level > 0 && (near || n < 2*size) {
+			return
 		}
-		jobs := s.crowd.sample(n / level.part)
-		s.split(jobs, nil)
-		for i := range level.passes {
-			s.pass(i == 0 && level.part == 4)
+		stiffness := float64(soft)
+		switch {
+		case level == 0 && near:
+			stiffness = 2 * soft
+		case level == 0:
+			stiffness = hard
+		}
+		s.split(s.crowd.sample(size), s.crowd.sampleRest(size))
+		// Half as hard as soon as nearly all fits, or four passes changed
+		// little: more would only swing.
+		for i, at := 0, 1; i < 32; i, at = i+1, at+1 {
+			s.market.stiffen(stiffness)
+			s.pass(level > 0 && i == 0)
 			s.market.raise()
+			switch {
+			case stiffness == soft && at >= 3:
+				i = 32
+			case stiffness > soft && (at >= 4 || s.market.excess() < 0.01):
+				stiffness, at = max(soft, stiffness/2), 0
+			}
 		}
 		copy(s.market.ghost, s.market.taken)
+	}
+}
+
+// pass lets everyone choose once more. If first, the load that a sample made
+// stands in for those who have not been asked yet. What is taken in the mean of
+// the second half is the measure for the prices: at any one moment it swings.
+func (s *solver) pass(first bool) {
+	m := s.market
+	of := s.exchanges()
+	clear(m.mean)
+	if first {
+		for _, h := range s.shards {
+			for i := range h.rest {
+				h.rest[i].runs = nil // it is in the ghost
+			}
+		}
+		s.count()
+	}
+	for k := range of {
+		ghost := 0.0
+		if first {
+			ghost = 1 - (float64(k)+0.5)/float64(of)
+		}
+		s.o.Par(len(s.shards), func(i int) { s.shards[i].ask(k, of, ghost) })
+		m.exchange(s.shards)
+		if k >= of/2 {
+			w := 1 / float64(of-of/2)
+			for i, v := range m.taken {
+				m.mean[i] += float64(w * (v + float64(ghost*m.ghost[i])))
+			}
+		}
 	}
 }
 
@@ -130,32 +218,24 @@ func (s *solver) learn() {
 func (s *solver) exchanges() int {
 	n := 0
 	for _, h := range s.shards {
-		n += len(h.jobs)
+		n += len(h.jobs) + len(h.rest)
 	}
-	return min(exMax, max(8, n/64))
+	return min(128, max(4, n/64))
 }
 
-// pass lets everyone choose once more. If first, the load that a sample made
-// stands in for those who have not been asked yet.
-func (s *solver) pass(first bool) {
-	of := s.exchanges()
-	for k := range of {
-		ghost := 0.0
-		if first {
-			ghost = 1 - (float64(k)+0.5)/float64(of)
-		}
-		s.o.Par(len(s.shards), func(i int) { s.shards[i].ask(k, of, ghost) })
-		s.market.exchange(s.shards)
-	}
-}
+// regrets are what it may cost to leave a full cell, as shares of the mean cost
+// of a slot: those leave first whom it costs least.
+var regrets = []float64{0.001, 0.004, 0.016, 0.06, 0.25, 1, 4, math.Inf(1)}
 
 // settle moves jobs until no cell holds more than its room: first those whom it
 // costs little.
 func (s *solver) settle() {
 	s.count()
-	unit := s.meanTable()
-	for _, regret := range []float64{0.01, 0.05, 0.25, 1, 4, math.Inf(1)} {
-		s.rounds(len(s.shards), 1, func(h *shard, k, of int) { h.spread(k, of, regret*unit) })
+	for _, regret := range regrets {
+		if s.market.excess() == 0 {
+			return
+		}
+		s.rounds(len(s.shards), 1, func(h *shard, k, of int) { h.spread(k, of, regret) })
 	}
 }
 
@@ -177,21 +257,7 @@ func (s *solver) rounds(of int, factor float64, f func(h *shard, k, of int)) {
 	}
 }
 
-// meanTable returns the mean size of the costs in the tables.
-func (s *solver) meanTable() float64 {
-	sum, n := 0.0, 0
-	for _, table := range s.in.Cost {
-		for _, v := range table {
-			if !math.IsNaN(v) {
-				sum += math.Abs(v)
-				n++
-			}
-		}
-	}
-	return sum / float64(max(1, n))
-}
-
-// certify derives the bound at the prices.
+// certify derives the bound at the prices, and keeps the best.
 func (s *solver) certify() {
 	sums, doubts := make([]float64, len(s.shards)), make([]float64, len(s.shards))
 	s.o.Par(len(s.shards), func(i int) { sums[i], doubts[i] = s.shards[i].limit() })
@@ -203,21 +269,23 @@ func (s *solver) certify() {
 		t.add(sums[i])
 		doubt += doubts[i] + 1e-15*math.Abs(sums[i])
 	}
-	s.bound = t.sum() - doubt
+	if bound := t.sum() - doubt; bound > s.bound || s.prices == nil {
+		s.bound = bound
+		s.prices = append(s.prices[:0], s.market.price...)
+	}
 }
 
 // solution writes the plan down in the order of the instance.
-func (s *solver) solution() Solution {
-	c := s.crowd
-	n := len(s.in.Jobs)
-	out := Solution{First: make([]uint32, n+1), Prices: s.market.prices(c.things), Bound: s.bound}
+func (c *crowd) solution() Solution {
+	n := len(c.in.Jobs)
+	out := Solution{First: make([]uint32, n+1)}
 	for i := range c.jobs {
 		j := &c.jobs[i]
 		out.First[j.id+1] = uint32(c.runs(j, nil))
 	}
 	for i := range c.rest {
 		q := &c.rest[i]
-		for k, j := range q.jobs {
+		for k, j := range q.family.jobs {
 			if q.runs != nil {
 				out.First[j+1] = uint32(len(q.runs[k]))
 			}
@@ -233,7 +301,7 @@ func (s *solver) solution() Solution {
 	}
 	for i := range c.rest {
 		q := &c.rest[i]
-		for k, j := range q.jobs {
+		for k, j := range q.family.jobs {
 			if q.runs != nil {
 				copy(out.Of(int(j)), q.runs[k])
 			}
@@ -244,10 +312,10 @@ func (s *solver) solution() Solution {
 		runs := out.Of(j)
 		if len(runs) == 0 {
 			out.Unplaced++
-			missing.add(s.in.Jobs[j].Missing)
+			missing.add(c.in.Jobs[j].Missing)
 			continue
 		}
-		cost.add(s.in.cost(j, runs))
+		cost.add(c.in.cost(j, runs))
 	}
 	out.Cost, out.Missing = cost.sum(), missing.sum()
 	return out
@@ -256,14 +324,13 @@ func (s *solver) solution() Solution {
 // cost returns what job j costs in runs.
 func (in *Instance) cost(j int, runs []Run) float64 {
 	job := &in.Jobs[j]
-	way := &job.Ways[runs[0].Way]
-	sum := way.Fixed
-	for _, run := range runs {
-		kw := way.KW
-		if job.Kind == Elastic {
-			kw = job.Levels[run.Level].KW
+	sum := job.Ways[runs[0].Way].Fixed
+	for i, run := range runs {
+		if i > 0 && run.Way != runs[i-1].Way {
+			sum += job.move(runs[i-1].Way, run.Way).Fixed
 		}
-		at := in.Cell(way.Site, 0)
+		kw, _ := in.draws(int32(j), run)
+		at := in.Cell(job.Ways[run.Way].Site, 0)
 		for _, v := range in.Cost[job.Table][at+int(run.From) : at+int(run.To)] {
 			sum += float64(kw * v)
 		}
@@ -299,54 +366,4 @@ func (c *crowd) runs(j *member, out []Run) int {
 		}
 	}
 	return n
-}
-
-// place gives the members the places of an earlier plan where those are still
-// allowed. It returns false if the plan is not for as many jobs.
-func (c *crowd) place(w *Solution) bool {
-	if len(w.First) != len(c.in.Jobs)+1 || int(w.First[len(w.First)-1]) > len(w.Runs) {
-		return false
-	}
-	for i := range c.jobs {
-		j := &c.jobs[i]
-		if w.First[j.id] > w.First[j.id+1] || int(w.First[j.id+1]) > len(w.Runs) {
-			continue
-		}
-		c.placeAs(j, w.Of(int(j.id)))
-	}
-	return true
-}
-
-// placeAs gives j the place that runs say, if it may have it.
-func (c *crowd) placeAs(j *member, runs []Run) {
-	if len(runs) == 0 {
-		return
-	}
-	for w := j.first; w < j.last; w++ {
-		p := &c.ways[w]
-		if p.index != runs[0].Way {
-			continue
-		}
-		if p.ragged { // it chooses anew: what it had may be barred now
-			return
-		}
-		end, n := p.lo, int32(0)
-		for _, r := range runs {
-			if r.Way != p.index || r.From < end || r.To <= r.From || r.To > p.hi || r.To-r.From > p.need-n {
-				return
-			}
-			end = r.To
-			if j.free {
-				for t := r.From; t < r.To; t++ {
-					c.held[j.held+n+t-r.From] = t
-				}
-			}
-			n += r.To - r.From
-		}
-		if n != p.need || !j.free && len(runs) != 1 {
-			return
-		}
-		j.way, j.start = w, runs[0].From
-		return
-	}
 }

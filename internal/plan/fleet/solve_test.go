@@ -206,3 +206,91 @@ func TestSolveWorkers(t *testing.T) {
 		}
 	}
 }
+
+// Two who show each other only what they take plan nearly as well as one who
+// sees all, and their parts make up the bound.
+func TestOutsiders(t *testing.T) {
+	in := crowdedWeek(2000, 168, 4, 0.6, 3)
+	var halves [2]*Instance
+	var out [2]*Outsider
+	for k := range halves {
+		half := *in
+		half.Jobs = in.Jobs[k*1000 : (k+1)*1000]
+		halves[k], out[k] = &half, NewOutsider(&half)
+	}
+	cells := in.Cells()
+	prices := Prices{make([]float64, cells)}
+	taken := [][]float64{make([]float64, cells)}
+	sum := func() {
+		clear(taken[0])
+		for _, o := range out {
+			for c, v := range o.Taken()[0] {
+				taken[0][c] += v
+			}
+		}
+	}
+	for i := range 30 {
+		rise := Rise(in, max(0.25, 4/float64(1+i)))
+		for part := range 8 {
+			for _, o := range out {
+				o.Choose(Round{Prices: prices, Taken: taken, Rise: rise, Others: 1, Part: part, Of: 8})
+			}
+			sum()
+		}
+		for c := range cells {
+			prices[0][c] = max(0, prices[0][c]+rise[0]/in.Room[0][c]*(taken[0][c]-in.Room[0][c]))
+		}
+	}
+	bound, cost := 0.0, 0.0
+	for c, p := range prices[0] {
+		bound -= p * in.Room[0][c]
+	}
+	load := make([]float64, cells)
+	for turn := range 12 {
+		regret := math.Inf(1)
+		if turn < 8 {
+			regret = 0.001 * math.Pow(3, float64(turn))
+		}
+		for k, o := range out {
+			own := o.Taken()
+			room := [][]float64{make([]float64, cells)}
+			for c := range cells {
+				free := in.Room[0][c] - taken[0][c]
+				switch {
+				case free < 0:
+					room[0][c] = own[0][c] + free*own[0][c]/taken[0][c]
+				case (turn+k)%2 == 0:
+					room[0][c] = own[0][c] + free
+				default:
+					room[0][c] = own[0][c]
+				}
+			}
+			o.Fit(room, prices, 0.8, regret)
+			sum()
+		}
+	}
+	for k, o := range out {
+		s := o.Solution()
+		if err := Verify(halves[k], &s); err != nil {
+			t.Fatal(err)
+		}
+		bound += o.Least(prices)
+		cost += s.Cost + s.Missing
+		for c, v := range o.Taken()[0] {
+			load[c] += v
+		}
+	}
+	for c, v := range load {
+		if v > in.Room[0][c]+1e-6 {
+			t.Errorf("cell %d holds %v of %v", c, v, in.Room[0][c])
+		}
+	}
+	if want := Bound(in, prices); math.Abs(bound-want) > 1e-9*want {
+		t.Errorf("the parts make a bound of %v, want %v", bound, want)
+	}
+	if gap := (cost - bound) / bound; gap < 0 || gap > 0.01 {
+		t.Errorf("the gap is %.3f %%", 100*gap)
+	} else {
+		t.Logf("gap %.3f %%", 100*gap)
+	}
+}

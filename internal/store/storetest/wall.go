@@ -243,10 +243,10 @@ func changes(t *testing.T, d store.DB) map[string]change {
 		"AppendEntry":     {1, func(tx store.SystemTx) error { _, err := of(tx).AppendEntry(entry); return err }},
 		"PutMeter":        {0, func(tx store.SystemTx) error { return of(tx).PutMeter(meter) }},
 
-		"SetPlan":  {1, func(tx store.SystemTx) error { return tx.SetPlan("", "plan1", Noon, Event("")) }},
+		"SetPlan":      {1, func(tx store.SystemTx) error { return tx.SetPlan("", "plan1", Noon, Event("")) }},
 		"PutPlanProof": {0, func(tx store.SystemTx) error { return tx.PutPlanProof(Proof("plan1", Noon)) }},
-		"PutSite":  {1, func(tx store.SystemTx) error { return tx.PutSite(Site("paris"), Event("")) }},
-		"SeeSite":  {0, func(tx store.SystemTx) error { return tx.SeeSite("berlin", Noon, 1) }},
+		"PutSite":      {1, func(tx store.SystemTx) error { return tx.PutSite(Site("paris"), Event("")) }},
+		"SeeSite":      {0, func(tx store.SystemTx) error { return tx.SeeSite("berlin", Noon, 1) }},
 		"PutSignal": {1, func(tx store.SystemTx) error {
 			_, _, err := tx.PutSignal(store.Measured, Series("FR", Noon, 5), Event(""))
 			return err

@@ -164,10 +164,28 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** How far the newest plans are from the best possible, newest first */
+        get: operations["get-plans"];
         put?: never;
         /** What would become of a shape: changes nothing */
         post: operations["post-plans"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/plans/{plan}/proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All that a plan was decided on, to be doubted offline */
+        get: operations["get-plans-plan-proof"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -431,6 +449,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/workloads/{id}/quotes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What more time would save it */
+        get: operations["get-workloads-id-quotes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/zones": {
         parameters: {
             query?: never;
@@ -679,6 +714,38 @@ export interface components {
             start: string;
             zone: string;
         };
+        Certificate: {
+            /** Format: date-time */
+            at: string;
+            /**
+             * Format: double
+             * @description No plan can be expected to emit less.
+             */
+            boundGrams: number;
+            /**
+             * Format: double
+             * @description What the plan is expected to emit.
+             */
+            carbonGrams: number;
+            /** @description SHA-256 of all that it was decided on; the log has it too. */
+            digest: string;
+            /**
+             * Format: double
+             * @description By how much the plan is above the bound at most, as a share of what it emits; absent if it emits nothing.
+             */
+            gap?: number;
+            /**
+             * Format: int64
+             * @description Workloads whose time or site is not a matter of carbon: they run, are to be quick or cheap, or nothing is known of them.
+             */
+            given: number;
+            /**
+             * Format: int64
+             * @description Workloads that the sums are of.
+             */
+            items: number;
+            plan: string;
+        };
         Checkpoint: {
             demo: boolean;
             /** @description The note verifier key. */
@@ -725,6 +792,8 @@ export interface components {
             /** @description Intensity over the window, one entry for each zone considered. */
             outlook?: components["schemas"]["Outlook"][] | null;
             placement?: components["schemas"]["Placement"];
+            /** @description What a later completeBy would save. */
+            quotes?: components["schemas"]["Quote"][] | null;
         };
         Duration: {
             /**
@@ -952,6 +1021,16 @@ export interface components {
             /** @description Cursor of the next page. */
             next?: string;
         };
+        PageCertificate: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
+            items: components["schemas"]["Certificate"][] | null;
+            /** @description Cursor of the next page. */
+            next?: string;
+        };
         PageDecision: {
             /**
              * Format: int64
@@ -1050,6 +1129,40 @@ export interface components {
             spans: components["schemas"]["Span"][] | null;
             why: components["schemas"]["Reasons"];
         };
+        PlanProof: {
+            /** Format: date-time */
+            at: string;
+            /** @description JSON, compressed (DEFLATE), base64. clusy plan verify opens it, and doubts the plan with nothing else. */
+            body: string;
+            /**
+             * Format: double
+             * @description No plan can be expected to emit less.
+             */
+            boundGrams: number;
+            /**
+             * Format: double
+             * @description What the plan is expected to emit.
+             */
+            carbonGrams: number;
+            /** @description SHA-256 of all that it was decided on; the log has it too. */
+            digest: string;
+            /**
+             * Format: double
+             * @description By how much the plan is above the bound at most, as a share of what it emits; absent if it emits nothing.
+             */
+            gap?: number;
+            /**
+             * Format: int64
+             * @description Workloads whose time or site is not a matter of carbon: they run, are to be quick or cheap, or nothing is known of them.
+             */
+            given: number;
+            /**
+             * Format: int64
+             * @description Workloads that the sums are of.
+             */
+            items: number;
+            plan: string;
+        };
         Point: {
             forecast: boolean;
             grade: string;
@@ -1133,6 +1246,32 @@ export interface components {
             /** @enum {string} */
             what: "logs" | "names";
             workloads: string[] | null;
+        };
+        Quote: {
+            /**
+             * Format: double
+             * @description What it would be expected to emit.
+             */
+            carbonGrams: number;
+            /** Format: date-time */
+            finish: string;
+            /**
+             * Format: double
+             * @description How much later completeBy would be.
+             */
+            moreSeconds: number;
+            /**
+             * Format: double
+             * @description How much less that is than without; 0 if more time is worth nothing.
+             */
+            savesGrams: number;
+            site: string;
+            /** Format: date-time */
+            start: string;
+        };
+        Quotes: {
+            /** @description None for what runs or has ended, for what is not there to be clean, and where no intensity is known. */
+            quotes: components["schemas"]["Quote"][] | null;
         };
         Reasons: {
             binding: string;
@@ -2095,6 +2234,53 @@ export interface operations {
             };
         };
     };
+    "get-plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageCertificate"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
     "post-plans": {
         parameters: {
             query?: never;
@@ -2115,6 +2301,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DryRun"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-plans-plan-proof": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                plan: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanProof"];
                 };
             };
             /** @description Unauthorized */
@@ -3027,6 +3271,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageEvent"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-workloads-id-quotes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quotes"];
                 };
             };
             /** @description Unauthorized */

@@ -54,6 +54,8 @@ export const timeline = (query: { from?: string; to?: string; state?: string; id
 export const outlooks = (from: string, to: string, signal?: AbortSignal) => page(client.GET('/v1/outlooks', { params: { query: { from, to } }, signal }), signal)
 export const workload = (id: string) => done(client.GET('/v1/workloads/{id}', { params: { path: { id } } }))
 export const decisions = (id: string) => page(client.GET('/v1/workloads/{id}/decisions', { params: { path: { id } } }))
+export const quotes = (id: string) => done(client.GET('/v1/workloads/{id}/quotes', { params: { path: { id } } }))
+export const plans = () => page(client.GET('/v1/plans'))
 export const events = (id: string, cursor?: string) => page(client.GET('/v1/workloads/{id}/events', { params: { path: { id }, query: { cursor, limit: 500 } } }))
 export const cancel = (id: string) => done(client.POST('/v1/workloads/{id}/cancel', { params: { path: { id } } }))
 export const entries = (workload: string, cursor?: string) => page(client.GET('/v1/ledger/entries', { params: { query: { workload, cursor, limit: 500 } } }))

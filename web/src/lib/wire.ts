@@ -32,6 +32,9 @@ export type LedgerEntry = S['LedgerEntry']
 export type Checkpoint = S['Checkpoint']
 export type Savings = S['Savings']
 export type SavingsSum = S['SavingsSum']
+export type Certificate = S['Certificate']
+export type Quote = S['Quote']
+export type Quotes = S['Quotes']
 export type Violation = S['Violation']
 
 /** A page of a list, without the nulls that stand for empty lists. */
