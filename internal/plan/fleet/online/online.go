@@ -54,7 +54,7 @@ type Outcome struct {
 	Plans    int           // that were made
 	Kept     int           // of them, those not taken, as someone would have lost his place
 	Due      []int32       // by when each was promised
-	Unplaced int           // that never found a place in the slots that there are
+	Unplaced int           // of those refused, or whose site died, that never found a place in the slots there are
 }
 
 // guest is a job that has arrived and is not complete.
@@ -65,6 +65,7 @@ type guest struct {
 	begun bool
 	hit   bool
 	asks  bool        // it has arrived, and is not promised anything yet
+	gone  bool        // it was refused, and no time was left to offer
 	runs  []fleet.Run // its place from now on; none: it has none
 }
 
@@ -120,7 +121,7 @@ func Run(in *fleet.Instance, o Options) (Outcome, error) {
 			}
 		}
 	}
-	h.out.Unplaced = len(h.open) + len(order)
+	h.out.Unplaced += len(h.open) + len(order)
 	for _, g := range h.open {
 		h.lost(g)
 	}
@@ -276,11 +277,12 @@ func (h *house) refuse(t int) {
 		h.out.Refused++
 		if len(g.runs) > 0 || h.settle(g, t, int32(h.in.Slots())) {
 			h.out.Due[g.job] = max(h.out.Due[g.job], h.end(g))
-		} else {
-			h.out.Due[g.job] = int32(h.in.Slots()) // it waits for a site to come back
-			g.hit = true
+			continue
 		}
+		g.gone = true // there is nothing to offer
+		h.out.Unplaced++
 	}
+	h.open = slices.DeleteFunc(h.open, func(g *guest) bool { return g.gone })
 }
 
 // fits reports whether there is room for one more in a slot.
