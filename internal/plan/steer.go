@@ -13,7 +13,7 @@ import (
 const (
 	// steerMost is for how many items prices are looked for. It bounds time and
 	// memory; beyond it the plan is as each item would have it in turn.
-	steerMost = 50_000
+	steerMost = 3_000
 	// priceSlots is about how many slots prices have: with more, they are of
 	// several slots of the plan each.
 	priceSlots = 720

@@ -23,6 +23,9 @@ const (
 	// movesAtOnce is how many placements one transaction changes: others write
 	// too. A plan with more is carried over in parts.
 	movesAtOnce = 256
+	// certifyEvery is how often a plan that changes nothing is certified, if
+	// anything has happened that it answers to.
+	certifyEvery = time.Minute
 	// pageOfChanges is how many changes one read brings at most.
 	pageOfChanges = 1000
 )
@@ -95,7 +98,7 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 
 	// 2. Decide.
 	l.decide(&d)
-	if len(d.changed) == 0 && now.Sub(l.certified) < l.Rules.Step {
+	if len(d.changed) == 0 && now.Sub(l.certified) < certifyEvery {
 		l.planned, l.behind = d.looked, 0
 		return nil
 	}
@@ -116,8 +119,9 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 	}
 	d.proof, l.certified = &packed, now
 	if len(d.changed) == 0 {
-		l.planned, l.behind = d.looked, 0
-		return l.certify(ctx, d)
+		l.behind = 0
+		l.planned, err = l.certify(ctx, d)
+		return err
 	}
 
 	// 4. Commit. If we crash before this, nothing has happened. If we crash
@@ -148,22 +152,30 @@ func (l *Loop) decide(d *decision) {
 }
 
 // certify keeps the proof of a plan that changes nothing, so that it is known
-// how good the one in force is by now.
-func (l *Loop) certify(ctx context.Context, d decision) error {
-	err := l.Store.Update(ctx, func(tx Tx) error {
+// how good the one in force is by now. It returns how the world stands after it:
+// that it is certified is nothing that a plan has to answer to.
+func (l *Loop) certify(ctx context.Context, d decision) (after planned, err error) {
+	err = l.Store.Update(ctx, func(tx Tx) error {
 		if err := tx.CheckLead(lease, l.Epoch()); err != nil {
 			return err
 		}
 		if err := tx.PutPlanProof(*d.proof); err != nil {
 			return err
 		}
-		return tx.SetPlan(d.world.Parent, d.world.Parent, d.world.Now, audit.Event{
-			At: d.world.Now, Actor: actor, Kind: audit.PlanCertified, Detail: proven(d.proof)})
+		if err := tx.SetPlan(d.world.Parent, d.world.Parent, d.world.Now, audit.Event{
+			At: d.world.Now, Actor: actor, Kind: audit.PlanCertified, Detail: proven(d.proof)}); err != nil {
+			return err
+		}
+		after, err = l.look(tx, d.world.Now)
+		return err
 	})
-	if errors.Is(err, plan.ErrStale) {
-		return nil // something is new; the next plan says how good it is
+	switch {
+	case errors.Is(err, plan.ErrStale):
+		return d.looked, nil // something is new; the next plan says how good it is
+	case err != nil || after.last != d.looked.last+1:
+		return d.looked, err // something else has happened meanwhile
 	}
-	return err
+	return after, nil
 }
 
 // proven is what goes on record of a proof.

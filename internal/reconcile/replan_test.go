@@ -471,8 +471,8 @@ func TestProofOfAPlan(t *testing.T) {
 	}
 }
 
-// A plan that changes nothing is certified once a slot, so that it is known how
-// good the one in force is.
+// A plan that changes nothing is certified when it is made anew, so that it is
+// known how good the one in force is; that it was is no reason for another.
 func TestCertified(t *testing.T) {
 	db := newMemory(t)
 	l, m := newLoop(t, db, 1, 1)
@@ -493,8 +493,15 @@ func TestCertified(t *testing.T) {
 		}
 		return n
 	}
-	for i, want := range []int{1, 1, 1, 2} {
-		now := noon.Add(time.Duration(i) * l.Rules.Step / 2)
+	for i, want := range []int{1, 1, 1, 2, 2, 3} {
+		// The first one commits; the second finds nothing new to say in its minute.
+		now := noon.Add(time.Duration(i) * 40 * time.Second)
+		switch i {
+		case 3: // something happens, and changes nothing
+			update(t, m, func(tx store.SystemTx) error { _, err := tx.Append(storetest.Event(audit.SignalStored)); return err })
+		case 5:
+			now = noon.Add(l.Rules.Step + 2*time.Minute) // a slot has gone by
+		}
 		if err := l.replan(t.Context(), now); err != nil {
 			t.Fatal(err)
 		}
