@@ -279,6 +279,10 @@ func (h *house) refuse(t int) {
 			h.out.Due[g.job] = max(h.out.Due[g.job], h.end(g))
 			continue
 		}
+		if slices.ContainsFunc(h.in.Jobs[g.job].Ways, func(w fleet.Way) bool { return h.dead[w.Site] }) {
+			h.out.Due[g.job], g.hit = int32(h.in.Slots()), true // it waits for a site to come back
+			continue
+		}
 		g.gone = true // there is nothing to offer
 		h.out.Unplaced++
 	}
