@@ -37,7 +37,9 @@ func (s *shard) limit() (sum, doubt float64) {
 	}
 	for i := range s.rest {
 		q := &s.rest[i]
-		q.least = s.desk(false).limit(&q.family)
+		d := s.desk(false)
+		d.labels = mostLabels
+		q.least = d.limit(&q.family)
 		t.add(q.least)
 		size := math.Abs(q.least)
 		for _, j := range q.family.jobs {

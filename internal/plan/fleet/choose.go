@@ -144,8 +144,7 @@ func cheapest(row []float64, need int, spare []float64) (least, dearest float64)
 	copy(a, row)
 	lo, hi := 0, len(a) // the need-th smallest is in a[lo:hi], all before lo are smaller or equal
 	for hi-lo > 12 {
-		// The middle of three as pivot, then a partition without a jump that
-		// depends on the values: they are as good as random.
+		// The middle of three as pivot, then a partition in one sweep.
 		x, y, z := a[lo], a[(lo+hi)/2], a[hi-1]
 		pivot := max(min(x, y), min(max(x, y), z))
 		k := lo

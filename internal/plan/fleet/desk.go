@@ -19,12 +19,18 @@ type desk struct {
 	rise [][]float64
 	// full are slots that the job may not use, whatever else; nil is none.
 	full []bool
+	// toll is what each slot costs on top, whatever runs; nil is nothing. It is
+	// not paid: an answer's Cost and Paid leave it out.
+	toll []float64
 	// first and last narrow the window of the job: it runs in [first, last).
 	first, last int32
 	// tail is what is charged for an end in each slot, by slot; it never falls.
 	// nil is nothing. Only work that is a path goes by it: see path.
 	tail []float64
 	firm bool // room is this desk's to take from
+	// labels is how many partial answers of elastic work are kept: few are
+	// enough for a place, the bound wants more.
+	labels int
 	// only is a way that the job is held to, or -1.
 	only int
 
@@ -59,7 +65,7 @@ type offer struct {
 
 // newDesk returns a desk for in, where nothing has been taken yet.
 func newDesk(in *Instance) *desk {
-	return &desk{in: in, room: in.Room, last: int32(in.Slots()), only: -1, own: 1}
+	return &desk{in: in, room: in.Room, last: int32(in.Slots()), labels: mostLabels, only: -1, own: 1}
 }
 
 // sit puts job j on the desk.
@@ -104,6 +110,9 @@ func (d *desk) look(row, w int, kw float64, use []float64) {
 		v := math.Inf(1)
 		if c := table[cell]; c == c && t >= way.From && (d.full == nil || !d.full[t]) {
 			v = d.own * kw * c
+			if d.toll != nil {
+				v += d.own * d.toll[t]
+			}
 			for r, u := range use {
 				if u > 0 && u > d.room[r][cell]+slack {
 					v = math.Inf(1)

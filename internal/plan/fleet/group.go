@@ -40,7 +40,7 @@ func (s *shard) desk(firm bool) *desk {
 			s.rooms[r] = s.left[r*s.cells : (r+1)*s.cells]
 		}
 	}
-	s.table.firm, s.table.room = firm, s.in.Room
+	s.table.firm, s.table.room, s.table.labels = firm, s.in.Room, fewLabels
 	if firm {
 		s.table.room = s.rooms
 	}
@@ -91,7 +91,10 @@ func (d *desk) better(f *family, runs [][]Run) ([]Answer, float64) {
 
 // limit returns a lower bound on what the jobs of f come to at the prices.
 func (d *desk) limit(f *family) float64 {
-	if len(f.jobs) > 1 {
+	switch {
+	case len(f.arrays) > 0:
+		return d.arrayed(f, boundRounds)
+	case len(f.jobs) > 1:
 		return d.heads(f)
 	}
 	d.respond(int(f.jobs[0]), &d.ties.ans)

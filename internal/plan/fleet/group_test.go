@@ -170,3 +170,28 @@ func TestGroups(t *testing.T) {
 		}
 	}
 }
+
+// A family that is too large for the exact answer has one all the same.
+func TestLargeFamily(t *testing.T) {
+	defer func(n int) { mostHeads = n }(mostHeads)
+	var exact, worlds int
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(seed, 8))
+		in := groupWorld(r, shapes["chain"], []string{"rigid", "freely", "elastic"})
+		p := randomPrices(r, in)
+		best := bestGroup(in, p)
+		mostHeads = 2
+		ans := make([]Answer, len(in.Jobs))
+		total, least := RespondGroup(in, []int{0, 1, 2}, p, ans)
+		checkGroup(t, in, p, ans, total)
+		if total < best-1e-7 || least > best+1e-7 {
+			t.Fatalf("seed %d: answer %v, bound %v, best %v", seed, total, least, best)
+		}
+		if worlds++; near(total, best) {
+			exact++
+		}
+	}
+	if exact < worlds/2 {
+		t.Errorf("only %d of %d are the best", exact, worlds)
+	}
+}

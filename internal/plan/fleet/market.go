@@ -56,7 +56,7 @@ func (m *market) adopt(p Prices) bool {
 func (m *market) stiffen(by float64) {
 	cells := len(m.room) / len(m.unit)
 	for i, room := range m.room {
-		if room > 0 && !math.IsInf(room, 1) {
+		if room > 0 { // without end it never gets dearer
 			m.slope[i] = by * m.unit[i/cells] / room
 		}
 	}

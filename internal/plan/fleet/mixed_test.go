@@ -128,3 +128,35 @@ func FuzzKinds(f *testing.F) {
 		compare(t, one, p)
 	})
 }
+
+// Jobs of all kinds in several shards: the plan does not depend on how many
+// work on it at a time.
+func TestKindsWorkers(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 9))
+	in := emptyWorld(r, 12, 2, 1)
+	for c := range in.Room[0] {
+		in.Room[0][c] = 2500
+	}
+	kinds := []string{"ruled", "moves", "elastic"}
+	for j := range 6500 {
+		job := randomJob(r, in, kinds[j%len(kinds)])
+		job.Missing = 1e3
+		in.Jobs = append(in.Jobs, job)
+		if j%100 == 99 {
+			in.After = append(in.After, [2]int32{int32(j - 1), int32(j)})
+		}
+	}
+	var first Solution
+	for workers := 1; workers <= 2; workers++ {
+		s := Solve(in, Options{Passes: 2, Par: par(workers)})
+		if err := Verify(in, &s); err != nil {
+			t.Fatal(err)
+		}
+		if workers == 1 {
+			first = s
+		} else if s.Cost != first.Cost || s.Bound != first.Bound || !slices.Equal(s.Runs, first.Runs) {
+			t.Errorf("%d workers find another plan", workers)
+		}
+	}
+	t.Logf("gap %.2f %%, %d of %d without a place", 100*first.Gap(), first.Unplaced, len(in.Jobs))
+}

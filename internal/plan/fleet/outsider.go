@@ -50,7 +50,7 @@ func (o *Outsider) Choose(r Round) {
 		m.price[k] = max(0, r.Prices[thing][cell])
 		m.taken[k] = r.Taken[thing][cell]
 		m.slope[k] = 0
-		if room := m.room[k]; room > 0 && !math.IsInf(room, 1) {
+		if room := m.room[k]; room > 0 {
 			m.slope[k] = r.Rise[thing] / room
 		}
 	}

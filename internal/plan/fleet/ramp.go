@@ -8,7 +8,7 @@ import (
 
 // Ramps are kept at the end, by a greedy: prices know nothing of them, and the
 // bound neither. Jobs take their places in order of time, as a herd would come
-// through a gate; who would make the load rise too fast chooses anew, where it
+// through a gate, or the large ones first; who would make the load rise too fast chooses anew, where it
 // may begin. What is put in only afterwards cannot make the load rise too fast
 // anywhere but where it begins, so whoever is in stays in.
 
@@ -32,8 +32,30 @@ type unit struct {
 	in    bool // it has been put where its runs are
 }
 
-// stagger returns the plan out with no ramp broken.
+// stagger returns the plan out with no ramp broken: the best of two orders, by
+// time, and large jobs before small ones.
 func stagger(in *Instance, out Solution) Solution {
+	size := func(u *unit) float64 {
+		most := 0.0
+		for _, j := range u.family.jobs {
+			for _, v := range in.Jobs[j].Ways[0].Use {
+				most = math.Max(most, v)
+			}
+		}
+		return most
+	}
+	units := unitsOf(in, &out)
+	slices.SortStableFunc(units, func(a, b unit) int { return cmp.Compare(a.begin, b.begin) })
+	best := through(in, out, slices.Clone(units))
+	slices.SortStableFunc(units, func(a, b unit) int { return cmp.Compare(size(&b), size(&a)) })
+	if other := through(in, out, units); other.Cost+other.Missing < best.Cost+best.Missing {
+		return other
+	}
+	return best
+}
+
+// through lets the units of a plan in, in their order.
+func through(in *Instance, out Solution, units []unit) Solution {
 	d := newDesk(in)
 	d.price, d.firm = out.Prices, true
 	d.room = make([][]float64, len(in.Things))
@@ -49,8 +71,7 @@ func stagger(in *Instance, out Solution) Solution {
 		}
 	}
 
-	// 1. In order of time, all take the places they have, if they may.
-	units := unitsOf(in, &out)
+	// 1. All take the places they have, if they may.
 	for i := range units {
 		u := &units[i]
 		if u.runs != nil && d.admit(u) {
@@ -61,8 +82,12 @@ func stagger(in *Instance, out Solution) Solution {
 		d.replace(u)
 	}
 
-	// 2. Those who may not have them gave way to others who moved later.
-	for range 2 {
+	// 2. Those who may not have them gave way to others who moved later. At the
+	// end what is paid no longer counts.
+	for round := range 3 {
+		if round == 2 {
+			d.price = nil
+		}
 		for i := range units {
 			if u := &units[i]; u.moved {
 				d.replace(u)
@@ -72,7 +97,7 @@ func stagger(in *Instance, out Solution) Solution {
 	return planned(in, out, units)
 }
 
-// unitsOf returns the jobs of a plan in order of time, tied ones together.
+// unitsOf returns the jobs of a plan, tied ones together.
 func unitsOf(in *Instance, out *Solution) []unit {
 	tied := make([]bool, len(in.Jobs))
 	var units []unit
@@ -100,7 +125,6 @@ func unitsOf(in *Instance, out *Solution) []unit {
 			add(partyOf(family{jobs: []int32{int32(j)}}))
 		}
 	}
-	slices.SortStableFunc(units, func(a, b unit) int { return cmp.Compare(a.begin, b.begin) })
 	return units
 }
 
@@ -185,7 +209,7 @@ func planned(in *Instance, out Solution, units []unit) Solution {
 			runs[units[i].family.jobs[k]] = rs
 		}
 	}
-	out.First, out.Runs, out.Unplaced = out.First[:1], nil, 0
+	out.First, out.Runs, out.Unplaced = []uint32{0}, nil, 0
 	var cost, missing balance
 	for j, rs := range runs {
 		out.Runs = append(out.Runs, rs...)

@@ -51,7 +51,9 @@ func (d *desk) respond(j int, a *Answer) bool {
 func (d *desk) answer(runs []Run, a *Answer) {
 	a.Runs = append(a.Runs[:0], runs...)
 	a.Cost, a.Paid = d.settle(runs)
-	a.Least = math.Min(a.Least, a.Total()) // they were added up in another order
+	if d.toll == nil {
+		a.Least = math.Min(a.Least, a.Total()) // they were added up in another order
+	}
 }
 
 func sortOffers(p []offer) {
@@ -83,7 +85,7 @@ func Bound(in *Instance, p Prices) float64 {
 	d.price = p
 	tied := make(map[int32]bool)
 	for _, f := range families(in) {
-		sum += d.heads(&f)
+		sum += d.limit(&f)
 		for _, j := range f.jobs {
 			tied[j] = true
 		}

@@ -7,8 +7,12 @@ import (
 )
 
 // mostLabels is how many ways of getting somewhere are kept; where there are
-// more, the least promising are dropped, and the answer may not be the best.
-const mostLabels = 512
+// more, the least promising are dropped, and the answer may not be the best. In
+// the passes of Solve, that ask again and again, few are kept.
+const (
+	mostLabels = 512
+	fewLabels  = 64
+)
 
 // little is by how much the work done may fall short of what is needed, for
 // rates do not add up exactly.
@@ -30,6 +34,7 @@ type speeds struct {
 	lists      [][]int32
 	lists2     [][]int32
 	candidates []int32
+	went       []int32
 }
 
 // inc is a step up from a level to a faster one in a slot.
@@ -72,18 +77,15 @@ func (d *desk) elastic(w int) (value, least float64) {
 	}
 	fixed := d.fixed(w)
 	if job.Resume > 0 || job.MinRun > 1 || job.Pauses > 0 || d.rise != nil {
-		value, exact := d.paced(w, worth, least)
-		if exact {
-			least = value
-		}
+		value, low := d.paced(w, worth)
+		least = math.Max(least, low)
 		return fixed + value, fixed + least
 	}
 	value = d.greedy(w)
 	if value-least > 1e-12*math.Abs(value) {
-		var exact bool
-		if value, exact = d.close(w, worth, least, value); exact {
-			least = value
-		}
+		var low float64
+		value, low = d.close(w, worth, value)
+		least = math.Max(least, low)
 	}
 	least = math.Min(least, value)
 	d.write(w)
@@ -197,8 +199,9 @@ func (d *desk) write(w int) {
 }
 
 // close looks for something cheaper than value that does the work. It leaves it
-// in base, and reports whether there is nothing better.
-func (d *desk) close(w int, worth, least, value float64) (float64, bool) {
+// in base, and returns what it comes to and what anything comes to at least: the
+// same, if it has not dropped anything that promised more.
+func (d *desk) close(w int, worth, value float64) (best, least float64) {
 	x, n := &d.speeds, int(d.hi-d.lo)
 	need := float64(d.job.Ways[w].Need)
 	rest := 0.0 // the most that the slots to come can do
@@ -211,7 +214,7 @@ func (d *desk) close(w int, worth, least, value float64) (float64, bool) {
 	}
 	x.arena = append(x.arena[:0], label{before: -1, t: -1})
 	x.now = append(x.now[:0], 0)
-	exact := true
+	dropped := math.Inf(1)
 	for t := range n {
 		x.pts = d.choices(t, x.pts)
 		m := 0.0
@@ -220,8 +223,10 @@ func (d *desk) close(w int, worth, least, value float64) (float64, bool) {
 		}
 		rest -= m
 		if len(x.arena) > mostArena {
-			return value, false // base is still what greedy took
+			// Base is still what greedy took.
+			return value, math.Min(dropped, x.promise(x.now, worth)+worth*(need-little)+x.tail[t])
 		}
+		begin := len(x.arena)
 		x.then = x.then[:0]
 		for _, i := range x.now {
 			for _, p := range x.pts {
@@ -233,9 +238,11 @@ func (d *desk) close(w int, worth, least, value float64) (float64, bool) {
 				x.then = append(x.then, int32(len(x.arena)-1))
 			}
 		}
-		var cut bool
-		x.then, cut = thin(x.arena, x.then, worth)
-		exact = exact && !cut
+		var cut float64
+		x.then, cut = thin(x.arena, x.then, worth, d.labels)
+		x.lists = append(x.lists[:0], x.then)
+		x.compact(begin, x.lists, nil)
+		dropped = math.Min(dropped, cut+worth*(need-little)+x.tail[t+1])
 		x.now, x.then = x.then, x.now
 	}
 	at := int32(-1)
@@ -249,12 +256,22 @@ func (d *desk) close(w int, worth, least, value float64) (float64, bool) {
 			x.base[x.arena[at].t] = x.arena[at].to
 		}
 	}
-	return value, exact
+	return value, math.Min(value, dropped)
+}
+
+// promise returns the least that labels have cost, less what their work is worth.
+func (x *speeds) promise(list []int32, worth float64) float64 {
+	low := math.Inf(1)
+	for _, i := range list {
+		low = math.Min(low, x.arena[i].cost-worth*x.arena[i].done)
+	}
+	return low
 }
 
 // thin drops the labels that cost no less than another that has done as much,
-// and, of more than mostLabels, those that promise least.
-func thin(arena []label, list []int32, worth float64) ([]int32, bool) {
+// and, of more than most, those that promise least: it returns the promise of
+// the best of these, +Inf if there are none.
+func thin(arena []label, list []int32, worth float64, most int) ([]int32, float64) {
 	slices.SortFunc(list, func(a, b int32) int {
 		if c := cmp.Compare(arena[b].done, arena[a].done); c != 0 {
 			return c
@@ -272,8 +289,8 @@ func thin(arena []label, list []int32, worth float64) ([]int32, bool) {
 			kept = append(kept, i)
 		}
 	}
-	if len(kept) <= mostLabels {
-		return kept, false
+	if len(kept) <= most {
+		return kept, math.Inf(1)
 	}
 	slices.SortFunc(kept, func(a, b int32) int {
 		if c := cmp.Compare(arena[a].cost-worth*arena[a].done, arena[b].cost-worth*arena[b].done); c != 0 {
@@ -281,13 +298,14 @@ func thin(arena []label, list []int32, worth float64) ([]int32, bool) {
 		}
 		return cmp.Compare(a, b)
 	})
-	return kept[:mostLabels], true
+	first := arena[kept[most]]
+	return kept[:most], first.cost - worth*first.done
 }
 
 // paced is elastic under the rules of pausing. It goes from slot to slot with
 // lists of labels: for work that has paused, and for work that runs, by how long
-// (to MinRun) and the pauses so far.
-func (d *desk) paced(w int, worth, least float64) (value float64, exact bool) {
+// (to MinRun) and the pauses so far. It returns the same as close.
+func (d *desk) paced(w int, worth float64) (value, least float64) {
 	x, job, n := &d.speeds, d.job, int(d.hi-d.lo)
 	need := float64(job.Ways[w].Need)
 	minRun := min(max(1, int(job.MinRun)), n)
@@ -297,9 +315,11 @@ func (d *desk) paced(w int, worth, least float64) (value float64, exact bool) {
 	}
 	// The list of q pauses and k slots of running, 0 for paused, is q×(minRun+1)+k.
 	size := minRun + 1
+	most := min(d.labels, max(8, mostArena/(n*counts*size)))
 	x.lists, x.lists2 = lists(x.lists, counts*size), lists(x.lists2, counts*size)
 	x.arena = append(x.arena[:0], label{before: -1, t: -1})
-	value, exact = math.Inf(1), true
+	value = math.Inf(1)
+	dropped := math.Inf(1)
 	best := int32(-1)
 	if v, l := d.steady(w); v < value {
 		value = v
@@ -308,13 +328,18 @@ func (d *desk) paced(w int, worth, least float64) (value float64, exact bool) {
 	now, then := x.lists, x.lists2
 	for t := range n {
 		if len(x.arena) > mostArena {
-			exact = false
+			for _, list := range now {
+				dropped = math.Min(dropped, x.promise(list, worth)+worth*(need-little)+x.tail[t])
+			}
+			// Or it has done nothing yet.
+			dropped = math.Min(dropped, worth*(need-little)+x.tail[t])
 			break
 		}
 		for i := range then {
 			then[i] = then[i][:0]
 		}
 		x.pts = d.choices(t, x.pts)
+		begin := len(x.arena)
 		add := func(list int, from int32, done, cost float64, to int8) {
 			if cost+math.Max(0, worth*(need-little-done))+x.tail[t+1] >= value {
 				return
@@ -354,19 +379,20 @@ func (d *desk) paced(w int, worth, least float64) (value float64, exact bool) {
 			}
 		}
 		for i := range then {
-			var cut bool
+			var cut float64
 			if d.rise == nil {
-				then[i], cut = thin(x.arena, then[i], worth)
+				then[i], cut = thin(x.arena, then[i], worth, most)
 			} else {
-				then[i], cut = d.thinByLevel(then[i], worth)
+				then[i], cut = d.thinByLevel(then[i], worth, most)
 			}
-			exact = exact && !cut
+			dropped = math.Min(dropped, cut+worth*(need-little)+x.tail[t+1])
 		}
+		x.compact(begin, then, &best)
 		now, then = then, now
 	}
 	d.runs = d.runs[:0]
 	if best < 0 {
-		return math.Inf(1), exact
+		return math.Inf(1), dropped
 	}
 	for t := range x.base {
 		x.base[t] = 0
@@ -375,15 +401,48 @@ func (d *desk) paced(w int, worth, least float64) (value float64, exact bool) {
 		x.base[x.arena[best].t] = x.arena[best].to
 	}
 	d.write(w)
-	return value, exact
+	return value, math.Min(value, dropped)
+}
+
+// compact gives up the labels from begin on that are in no list and are not
+// best, if that is not nil: so that the arena holds what is still wanted.
+func (x *speeds) compact(begin int, lists [][]int32, best *int32) {
+	went := resize(x.went, len(x.arena)-begin)
+	clear(went)
+	for _, list := range lists {
+		for _, i := range list {
+			went[int(i)-begin] = 1
+		}
+	}
+	if best != nil && int(*best) >= begin {
+		went[int(*best)-begin] = 1
+	}
+	end := begin
+	for i, wanted := range went {
+		if wanted == 0 {
+			continue
+		}
+		x.arena[end] = x.arena[begin+i]
+		went[i] = int32(end)
+		end++
+	}
+	for _, list := range lists {
+		for k, i := range list {
+			list[k] = went[int(i)-begin]
+		}
+	}
+	if best != nil && int(*best) >= begin {
+		*best = went[int(*best)-begin]
+	}
+	x.arena, x.went = x.arena[:end], went
 }
 
 // thinByLevel is thin for each level by itself: what may follow depends on it.
-func (d *desk) thinByLevel(list []int32, worth float64) ([]int32, bool) {
+func (d *desk) thinByLevel(list []int32, worth float64, most int) ([]int32, float64) {
 	x := &d.speeds
 	x.candidates = append(x.candidates[:0], list...)
 	list = list[:0]
-	any := false
+	dropped := math.Inf(1)
 	for to := range int8(len(d.job.Levels) + 1) {
 		x.then = x.then[:0]
 		for _, i := range x.candidates {
@@ -391,11 +450,11 @@ func (d *desk) thinByLevel(list []int32, worth float64) ([]int32, bool) {
 				x.then = append(x.then, i)
 			}
 		}
-		kept, cut := thin(x.arena, x.then, worth)
+		kept, cut := thin(x.arena, x.then, worth, most)
 		list = append(list, kept...)
-		any = any || cut
+		dropped = math.Min(dropped, cut)
 	}
-	return list, any
+	return list, dropped
 }
 
 // lists returns n empty lists.

@@ -110,8 +110,8 @@ func RespondGroup(in *Instance, group []int, p Prices, answers []Answer) (total,
 			continue
 		}
 		own := make([]Answer, len(f.jobs))
-		t, l := d.group(&f, own)
-		total, least = total+t, least+l
+		t, _ := d.group(&f, own)
+		total, least = total+t, least+math.Min(t, d.limit(&f))
 		for i, j := range f.jobs {
 			if k := slices.Index(group, int(j)); k >= 0 {
 				answers[k] = own[i]
@@ -149,13 +149,20 @@ func (d *desk) path(j int) bool {
 type ties struct {
 	own   []Answer
 	head  [][]float64 // what a job and its part of those after it come to if it begins at a slot or later
+	low   []float64   // the least of it
 	none  []float64   // the same if the job has no place
+	flat  bool        // there is no head
 	tail  []float64
 	count [][]int32 // jobs of each array in each slot
-	full  []bool
-	shift []float64
-	trial []Answer
-	ans   Answer
+
+	charged bool        // tolls count
+	toll    [][]float64 // of each array in each slot
+	sum     []float64   // the tolls of one job
+	loose   []Answer    // what jobs do if their arrays are no limit but have tolls
+	full    []bool
+	shift   []float64
+	trial   []Answer
+	ans     Answer
 }
 
 // group finds what a family does. Each job, last first, works out what it and
@@ -171,13 +178,20 @@ type ties struct {
 func (d *desk) group(f *family, ans []Answer) (total, least float64) {
 	x := &d.ties
 	n := len(f.jobs)
-	least = d.heads(f)
-	exact := !d.firm && len(f.arrays) == 0 && d.rise == nil
+	if len(f.arrays) > 0 {
+		least = d.arrayed(f, tollRounds)
+	} else {
+		least = d.heads(f)
+	}
+	exact := !d.firm && !x.flat && len(f.arrays) == 0 && d.rise == nil
 	for i, j := range f.jobs {
 		exact = exact && len(f.before[i]) <= 1 && d.path(int(j))
 	}
 	d.clearCounts(f)
 	total = d.forward(f, ans, false)
+	if len(f.arrays) > 0 {
+		total = d.tolled(f, ans, total)
+	}
 	if !exact {
 		total = d.settleDown(f, ans, total)
 	}
@@ -214,13 +228,22 @@ func lost(ans []Answer) bool {
 	return false
 }
 
-// heads fills head and none, and returns the bound.
+// mostHeads is how many numbers heads keeps, jobs times slots. Of a family that
+// would need more the jobs do not know what their end costs those after them,
+// and the bound does not know who comes after whom.
+var mostHeads = 1 << 24
+
+// heads fills head, low and none, and returns the bound.
 func (d *desk) heads(f *family) (least float64) {
 	x := &d.ties
 	n, slots := len(f.jobs), d.in.Slots()
+	x.low, x.none = resize(x.low, n), resize(x.none, n)
+	if x.flat = n > mostHeads/(slots+1); x.flat {
+		return d.lows(f)
+	}
 	x.head = rows(x.head, n, slots+1)
-	x.none = resize(x.none, n)
 	d.first, d.last, d.full = 0, int32(slots), nil
+	defer func() { d.toll = nil }()
 	for i := n - 1; i >= 0; i-- {
 		j := int(f.jobs[i])
 		x.none[i] = d.in.Jobs[j].Missing
@@ -228,6 +251,7 @@ func (d *desk) heads(f *family) (least float64) {
 			x.none[i] += x.none[c] / float64(len(f.before[c]))
 		}
 		tail := d.tailOf(f, i)
+		d.charge(f, i)
 		d.sit(j)
 		if d.path(j) {
 			d.headsOfPath(x.head[i], tail)
@@ -239,10 +263,26 @@ func (d *desk) heads(f *family) (least float64) {
 			low = math.Min(low, x.head[i][s])
 			x.head[i][s] = math.Min(low, x.none[i])
 		}
+		x.low[i] = x.head[i][0]
 		if len(f.before[i]) == 0 {
-			least += x.head[i][0]
+			least += x.low[i]
 		}
 	}
+	return least
+}
+
+// lows is heads for a family that is too large for it.
+func (d *desk) lows(f *family) (least float64) {
+	x := &d.ties
+	d.first, d.last, d.full = 0, int32(d.in.Slots()), nil
+	for i, j := range f.jobs {
+		d.charge(f, i)
+		d.respond(int(j), &x.ans)
+		x.none[i] = d.in.Jobs[j].Missing
+		x.low[i] = math.Min(x.none[i], x.ans.Least)
+		least += x.low[i]
+	}
+	d.toll = nil
 	return least
 }
 
@@ -252,6 +292,11 @@ func (d *desk) tailOf(f *family, i int) []float64 {
 	x := &d.ties
 	if len(f.after[i]) == 0 {
 		return nil
+	}
+	if x.flat {
+		x.tail = resize(x.tail, d.in.Slots()+1)
+		clear(x.tail)
+		return x.tail
 	}
 	x.tail = resize(x.tail, d.in.Slots()+1)
 	clear(x.tail)
@@ -429,6 +474,7 @@ func (d *desk) forward(f *family, ans []Answer, early bool) (total float64) {
 	}
 	for i, j := range f.jobs {
 		job := &d.in.Jobs[j]
+		d.charge(f, i)
 		if !d.window(f, ans, i, false) {
 			ans[i].Cost, ans[i].Paid = 0, 0
 			total += job.Missing
@@ -464,6 +510,7 @@ func (d *desk) forward(f *family, ans []Answer, early bool) (total float64) {
 		d.take(f, i, ans[i].Runs, 1)
 		total += ans[i].Total()
 	}
+	d.toll = nil
 	return total
 }
 

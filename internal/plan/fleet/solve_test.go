@@ -182,7 +182,7 @@ func TestSolveCrowdedWeek(t *testing.T) {
 		n    int
 		util float64
 		gap  float64
-	}{{300, 0.6, 0.6}, {3000, 0.3, 0.002}, {3000, 0.6, 0.01}, {3000, 0.85, 0.08}, {12000, 0.6, 0.002}} {
+	}{{300, 0.6, 0.6}, {3000, 0.3, 0.002}, {3000, 0.6, 0.004}, {3000, 0.85, 0.02}, {1000, 0.97, 0.5}, {12000, 0.6, 0.002}} {
 		in := crowdedWeek(c.n, 168, 4, c.util, 1)
 		s := Solve(in, Options{})
 		if err := Verify(in, &s); err != nil {
@@ -196,12 +196,22 @@ func TestSolveCrowdedWeek(t *testing.T) {
 	}
 }
 
-// The plan does not depend on how many work on it at a time.
+// The plan does not depend on how many work on it at a time, and shards that
+// plan at the same time fill no cell twice.
 func TestSolveWorkers(t *testing.T) {
-	in := crowdedWeek(12000, 168, 4, 0.6, 2)
-	want := Solve(in, Options{})
+	defer func(n int) { shardSize = n }(shardSize)
+	shardSize = 1500
+	in := crowdedWeek(9000, 168, 4, 0.8, 2)
+	want := Solve(in, Options{Passes: 2})
+	if err := Verify(in, &want); err != nil {
+		t.Error(err)
+	}
+	same(t, in, &want)
+	if want.Gap() > 0.02 {
+		t.Errorf("the gap is %.3f %%", 100*want.Gap())
+	}
 	for _, workers := range []int{1, 2, 7} {
-		if got := Solve(in, Options{Par: par(workers)}); !reflect.DeepEqual(got, want) {
+		if got := Solve(in, Options{Passes: 2, Par: par(workers)}); !reflect.DeepEqual(got, want) {
 			t.Errorf("another plan with %d workers: %v, want %v", workers, got.Cost, want.Cost)
 		}
 	}

@@ -1,7 +1,7 @@
 package fleet
 
 import (
-	"fmt"
+	"flag"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -53,7 +53,7 @@ func kindWeek(kind string, n int, util float64, seed uint64) *Instance {
 		case "ceiling":
 			job.Kind = Interruptible
 			need := float64(job.Ways[0].Need)
-			c := Ceiling{Table: 1, Most: 0.14 * job.Ways[0].KW * need, Fixed: make([]float64, len(job.Ways))}
+			c := Ceiling{Table: 1, Most: 0.15 * job.Ways[0].KW * need, Fixed: make([]float64, len(job.Ways))}
 			job.Ceilings = []Ceiling{c}
 		case "alternatives":
 			for _, way := range job.Ways {
@@ -102,19 +102,19 @@ func kindWeek(kind string, n int, util float64, seed uint64) *Instance {
 	case "array":
 		for j := 0; j+7 < n; j += 8 {
 			a := Array{Most: 3}
+			first := &in.Jobs[j]
+			for w := range first.Ways {
+				first.Ways[w].Need = min(first.Ways[w].Need, 36)
+			}
+			first.Release = min(first.Release, 168-3*first.Ways[0].Need-36)
 			for k := j; k < j+8; k++ {
 				missing := in.Jobs[k].Missing
 				in.Jobs[k] = in.Jobs[j]
 				in.Jobs[k].Missing = math.Max(missing, in.Jobs[j].Missing)
-				in.Jobs[k].Due = min(168, in.Jobs[j].Release+3*in.Jobs[j].Ways[0].Need+36)
+				in.Jobs[k].Due = first.Release + 3*first.Ways[0].Need + 36
 				a.Jobs = append(a.Jobs, int32(k))
 			}
 			in.Arrays = append(in.Arrays, a)
-		}
-	case "ramp":
-		in.Ramp = [][]float64{make([]float64, len(in.Sites))}
-		for s := range in.Ramp[0] {
-			in.Ramp[0][s] = in.Room[0][0] / 4
 		}
 	}
 	// The load is what the kind makes of it.
@@ -126,8 +126,20 @@ func kindWeek(kind string, n int, util float64, seed uint64) *Instance {
 	for c := range in.Room[0] {
 		in.Room[0][c] = math.Max(32, math.Round(work/util/float64(in.Cells())))
 	}
+	if kind == "ramp" {
+		in.Ramp = [][]float64{make([]float64, len(in.Sites))}
+		for s := range in.Ramp[0] {
+			in.Ramp[0][s] = in.Room[0][0] / 4
+		}
+	}
 	return in
 }
+
+// What BenchmarkKinds plans: -week.jobs 12000, say.
+var (
+	weekJobs = flag.Int("week.jobs", 2000, "jobs of the weeks that BenchmarkKinds plans")
+	weekUtil = flag.Float64("week.util", 0.6, "how much of the room of a week the jobs need")
+)
 
 var weekKinds = []string{"rigid", "freely", "ruled", "moves", "elastic", "paced", "ceiling", "alternatives", "denied", "chain", "tree", "join", "array", "ramp"}
 
@@ -136,7 +148,7 @@ var weekKinds = []string{"rigid", "freely", "ruled", "moves", "elastic", "paced"
 func BenchmarkKinds(b *testing.B) {
 	for _, kind := range weekKinds {
 		b.Run(kind, func(b *testing.B) {
-			in := kindWeek(kind, 2000, 0.6, 1)
+			in := kindWeek(kind, *weekJobs, *weekUtil, 1)
 			if err := in.Validate(); err != nil {
 				b.Fatal(err)
 			}
@@ -152,14 +164,26 @@ func BenchmarkKinds(b *testing.B) {
 	}
 }
 
+// weakKinds are those whose answer or bound is not exact, and the gap, in
+// percent, that a small week of them may have.
+var weakKinds = map[string]float64{"paced": 2, "ceiling": 2, "join": 1, "array": 5, "ramp": 2}
+
 // Weeks of each kind come near their bounds.
 func TestKindWeeks(t *testing.T) {
 	for _, kind := range weekKinds {
-		in := kindWeek(kind, 200, 0.5, 2)
+		in := kindWeek(kind, 32, 0.3, 2)
 		s := Solve(in, Options{})
 		if err := Verify(in, &s); err != nil {
 			t.Fatal(kind, err)
 		}
-		t.Log(kind, fmt.Sprintf("gap %.2f %%, %d unplaced", 100*s.Gap(), s.Unplaced))
+		most := 0.5 // percent
+		if m, ok := weakKinds[kind]; ok {
+			most = m
+		}
+		if gap := 100 * s.Gap(); gap > most || gap < 0 || s.Unplaced > 0 {
+			t.Errorf("%s: gap %.2f %%, %d unplaced", kind, gap, s.Unplaced)
+		} else {
+			t.Logf("%s: gap %.2f %%", kind, gap)
+		}
 	}
 }
