@@ -35,7 +35,7 @@ type Options struct {
 	// begins again. Nil: none.
 	Down func(site, slot int) bool
 
-	Passes int                        // of fleet.Solve
+	Passes int                        // of fleet.Solve; 0 is 4: what is planned anew in a slot need not be perfect
 	Gap    float64                    // of fleet.Solve
 	Par    func(n int, f func(i int)) // of fleet.Solve
 	// Passed is told of each slot; an error of it ends the run. May be nil.
@@ -89,6 +89,9 @@ func Run(in *fleet.Instance, o Options) (Outcome, error) {
 	}
 	h := &house{in: in, o: o, dead: make([]bool, len(in.Sites)), ahead: o.Ahead}
 	h.o.Every = max(o.Every, 1)
+	if o.Passes == 0 {
+		h.o.Passes = 4
+	}
 	h.out.Runs, h.out.Due = make([][]fleet.Run, len(in.Jobs)), make([]int32, len(in.Jobs))
 	for range in.Things {
 		h.used = append(h.used, make([]float64, in.Cells()))
