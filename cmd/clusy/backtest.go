@@ -20,8 +20,12 @@ func backtestCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backtest",
 		Short: "Try on the past what Clusy does about the future",
+		Long: `Try on the past what Clusy does about the future.
+
+  clusy backtest jobs sacct.txt --zone DE-LU   what your jobs would have saved
+  clusy backtest forecast --trace ci.csv       how good forecasts of your grid are`,
 	}
-	cmd.AddCommand(backtestForecastCommand())
+	cmd.AddCommand(backtestForecastCommand(), backtestJobsCommand())
 	return cmd
 }
 

@@ -58,6 +58,9 @@ Rows, each by its name or all that begin so (--rows util is util-20 to util-90):
   1m       1,000,000 intents                   15min    in 15-min slots, 8 zones
   replan   100k anew, by another forecast      util     20,000, utilisation .2 to .9
   growth   1k to 1m intents; more slots; more sites
+  online   20,000 that are not known before they arrive, planned each slot anew,
+           with another week's of the same kind expected
+  late     the same at utilisation .9; forecasts err by 30 %, a site dies for a day
 Where a row does not say otherwise: a week of hours, 4 zones, utilisation 0.6.
 --intents N plans a row of your own instead, with --slots, --slot, --util and
 --sites-per-zone; the other flags of the recipe change every row, and what a figure
@@ -191,6 +194,9 @@ func (b *benchPlan) run(cmd *cobra.Command) error {
 	}
 	if err == nil {
 		err = b.measure(r, w, before)
+	}
+	if err == nil && row.online != nil {
+		err = b.measureOnline(cmd.Context(), r, &row, w)
 	}
 	if err != nil {
 		return err

@@ -63,8 +63,9 @@ func (f *recipeFlags) add(fl *pflag.FlagSet) {
 // benchRow is an instance to be made up.
 type benchRow struct {
 	name, aim string
-	zones     int     // how many, if they are not named
-	disturb   float64 // error of the forecast that it is planned anew by
+	zones     int          // how many, if they are not named
+	disturb   float64      // error of the forecast that it is planned anew by
+	online    *onlineTrial // not nil: its jobs are not known beforehand
 	recipeFlags
 }
 
@@ -87,6 +88,11 @@ func (f *recipeFlags) rowsOfTheTable() []benchRow {
 		of("15min", "≤ 0.2 %, < 3 s", 100_000, func(r *benchRow) { r.zones = 8; quarters(r) }),
 		of("replan", "< 0.3 s", 100_000, func(r *benchRow) { r.disturb = 0.1 }),
 	}
+	rows = append(rows,
+		of("online", "≥ 95 % of the offline saving", 20_000, func(r *benchRow) { r.online = &onlineTrial{} }),
+		of("late", "0 of 20,000 late among admitted", 20_000, func(r *benchRow) {
+			r.online, r.utilisation = &onlineTrial{wrong: 0.3, dies: true}, 0.9
+		}))
 	for _, percent := range []int{20, 40, 60, 80, 90} {
 		aim := "share of the bound's saving ≥ 97 %"
 		switch percent {

@@ -54,6 +54,8 @@ type planRow struct {
 	Ratio         *float64   `json:"ratio_to_greedy,omitempty"` // to that by arrival
 	RatioBest     *float64   `json:"ratio_to_best_greedy,omitempty"`
 
+	Online *onlinePlan `json:"online,omitempty"` // the seconds above are of the plan that knows all
+
 	Verified bool   `json:"verified"`
 	Machine  string `json:"machine"`
 	Version  string `json:"version"`
@@ -157,12 +159,29 @@ func (r *planRow) show(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "\n  no place %d by run-now; %d, %d and %d by greedy\n", r.Now.Unplaced, r.ByArrival.Unplaced, r.BySlack.Unplaced, r.ByFlexibility.Unplaced)
 	}
+	if o := r.Online; o != nil {
+		fmt.Fprintf(w, "  online   saved %s", shareText(o.Saved))
+		fmt.Fprintf(w, ", %s of what the plan that knows all saves · %d plans in %.1f s", shareText(o.Share), o.Plans, o.Wall)
+		fmt.Fprintf(w, "\n  late     %d of those admitted · %d refused, %d of them for good", o.Late, o.Refused, o.Unplaced)
+		if o.Hit > 0 {
+			fmt.Fprintf(w, " · %d had their place at a site that died, %d of them are late", o.Hit, o.Broken)
+		}
+		fmt.Fprintln(w)
+	}
 	if r.Seed != nil {
 		fmt.Fprintf(w, "  made of  seed %d, %s of %s from %s, %s jobs, slack %s, utilisation %g, %s rigid, %s movable\n", *r.Seed, strings.Join(r.Zones, ","), r.Carbon, r.From, r.Jobs, r.Slack, *r.Utilisation, percentOf(*r.Rigid, 0), percentOf(*r.Movable, 0))
 	}
 	fmt.Fprintf(w, "  machine  %s · clusy %s\n", r.Machine, r.Version)
 	fmt.Fprintf(w, "  %s\n", paint(w, green, "✓ the plan keeps every promise, and the bound follows from its prices"))
 	return nil
+}
+
+// shareText is a share that may not be known.
+func shareText(v *float64) string {
+	if v == nil {
+		return "unknown"
+	}
+	return percentOf(*v, 1)
 }
 
 func percentOf(v float64, digits int) string { return fmt.Sprintf("%.*f %%", digits, 100*v) }

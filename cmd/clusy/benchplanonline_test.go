@@ -1,0 +1,43 @@
+package main
+
+import (
+	"io"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// The rows whose jobs are not known beforehand, with fewer of them: nobody who is
+// admitted is late, and a site that dies is felt.
+func TestBenchOnline(t *testing.T) {
+	var f recipeFlags
+	f.add(pflag.NewFlagSet("", pflag.ContinueOnError))
+	for _, row := range f.rowsOfTheTable() {
+		if row.online == nil {
+			continue
+		}
+		row.intents = 250
+		r := &planRow{Instance: row.name}
+		w, err := row.make(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b := benchPlan{workers: 2, repeat: 1, out: io.Discard}
+		if err := b.measure(r, w, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.measureOnline(t.Context(), r, &row, w); err != nil {
+			t.Fatal(err)
+		}
+		o := r.Online
+		if o.Late != 0 || o.Plans == 0 || o.Saved == nil {
+			t.Errorf("%s: %+v", row.name, o)
+		}
+		if row.online.dies == (o.Hit == 0) {
+			t.Errorf("%s: %d jobs had their place at a site that died", row.name, o.Hit)
+		}
+		if !row.online.dies && *o.Share < 0.9 {
+			t.Errorf("%s: %.3f of what the plan that knows all saves", row.name, *o.Share)
+		}
+	}
+}
