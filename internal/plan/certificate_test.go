@@ -83,7 +83,7 @@ func TestPricesDoNotFlap(t *testing.T) {
 			was += s.Items[i].Placement.Carbon
 			if !Same(*s.Items[i].Placement, pl) {
 				moved++
-				need += grid.Gram + s.Items[i].Placement.Carbon/50
+				need += max(grid.Gram, s.Items[i].Placement.Carbon/50)
 			}
 		}
 		if gain := was - total(p); gain < need {
