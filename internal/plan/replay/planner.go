@@ -196,15 +196,15 @@ func (r *rolling) snapshot(t int) plan.Snapshot {
 
 func (r *rolling) expected(site int, zone grid.Zone, t int) grid.Series {
 	e := r.w.Expected(site, t)
-	s := grid.Series{Start: r.at(t), Step: r.w.Slot, Values: make([]grid.Intensity, len(e)),
-		Provenance: grid.Provenance{Provider: "replayed", Zone: zone, Issued: r.at(t), Basis: r.w.Basis, Estimated: true, Grade: grid.GradeC}}
+	values := make([]grid.Intensity, len(e))
 	for i, v := range e {
-		s.Values[i] = grid.Unknown
+		values[i] = grid.Unknown
 		if !math.IsNaN(v) {
-			s.Values[i] = min(grid.Intensity(math.Round(max(v, 0))), grid.MaxIntensity)
+			values[i] = min(grid.Intensity(math.Round(max(v, 0))), grid.MaxIntensity)
 		}
 	}
-	return s
+	return grid.Series{Start: r.at(t), Step: r.w.Slot, Values: values,
+		Provenance: grid.Provenance{Provider: "replayed", Zone: zone, Issued: r.at(t), Basis: r.w.Basis, Estimated: true, Grade: grid.GradeC}}
 }
 
 // place notes a placement, and of the first one what was expected.
