@@ -63,9 +63,10 @@ func (f *recipeFlags) add(fl *pflag.FlagSet) {
 // benchRow is an instance to be made up.
 type benchRow struct {
 	name, aim string
-	zones     int          // how many, if they are not named
-	disturb   float64      // error of the forecast that it is planned anew by
-	online    *onlineTrial // not nil: its jobs are not known beforehand
+	zones     int           // how many, if they are not named
+	disturb   float64       // error of the forecast that it is planned anew by
+	online    *onlineTrial  // not nil: its jobs are not known beforehand
+	private   *privateTrial // not nil: it is planned by enclaves, too
 	recipeFlags
 }
 
@@ -93,6 +94,9 @@ func (f *recipeFlags) rowsOfTheTable() []benchRow {
 		of("late", "0 of 20,000 late among admitted", 20_000, func(r *benchRow) {
 			r.online, r.utilisation = &onlineTrial{wrong: 0.3, dies: true}, 0.9
 		}))
+	rows = append(rows, of("private", "≤ 0.5 % by 100 enclaves in ≤ 16 rounds, < 10 kB a round each", 100_000, func(r *benchRow) {
+		r.private = &privateTrial{enclaves: 100, rounds: 16}
+	}))
 	for _, percent := range []int{20, 40, 60, 80, 90} {
 		aim := "share of the bound's saving ≥ 97 %"
 		switch percent {

@@ -54,7 +54,8 @@ type planRow struct {
 	Ratio         *float64   `json:"ratio_to_greedy,omitempty"` // to that by arrival
 	RatioBest     *float64   `json:"ratio_to_best_greedy,omitempty"`
 
-	Online *onlinePlan `json:"online,omitempty"` // the seconds above are of the plan that knows all
+	Private *privatePlan `json:"private,omitempty"`
+	Online  *onlinePlan  `json:"online,omitempty"` // the seconds above are of the plan that knows all
 
 	Verified bool   `json:"verified"`
 	Machine  string `json:"machine"`
@@ -167,6 +168,9 @@ func (r *planRow) show(w io.Writer) error {
 			fmt.Fprintf(w, " · %d had their place at a site that died, %d of them are late", o.Hit, o.Broken)
 		}
 		fmt.Fprintln(w)
+	}
+	if r.Private != nil {
+		r.Private.show(w)
 	}
 	if r.Seed != nil {
 		fmt.Fprintf(w, "  made of  seed %d, %s of %s from %s, %s jobs, slack %s, utilisation %g, %s rigid, %s movable\n", *r.Seed, strings.Join(r.Zones, ","), r.Carbon, r.From, r.Jobs, r.Slack, *r.Utilisation, percentOf(*r.Rigid, 0), percentOf(*r.Movable, 0))
