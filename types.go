@@ -216,14 +216,16 @@ type Quotes struct {
 	Quotes []Quote `json:"quotes" doc:"None for what runs or has ended, for what is not there to be clean, and where no intensity is known."`
 }
 
-// Certificate says how far a plan was from the best possible.
+// Certificate says how far a plan was from the best possible. What it adds up is
+// told to those whose workloads it is all of: of a plan of several tenants
+// everybody is told the gap alone.
 type Certificate struct {
-	Plan   string    `json:"plan"`
+	Plan   string    `json:"plan" doc:"As it was decided. If something happened meanwhile, what was committed of it has a name of its own."`
 	At     time.Time `json:"at"`
-	Items  int       `json:"items" doc:"Workloads that the sums are of."`
-	Given  int       `json:"given" doc:"Workloads whose time or site is not a matter of carbon: they run, are to be quick or cheap, or nothing is known of them."`
-	Carbon float64   `json:"carbonGrams" doc:"What the plan is expected to emit."`
-	Bound  float64   `json:"boundGrams" doc:"No plan can be expected to emit less."`
+	Items  *int      `json:"items,omitempty" doc:"Workloads that the sums are of."`
+	Given  *int      `json:"given,omitempty" doc:"Workloads whose time or site is not a matter of carbon: they run, are to be quick or cheap, or nothing is known of them."`
+	Carbon *float64  `json:"carbonGrams,omitempty" doc:"What the plan is expected to emit."`
+	Bound  *float64  `json:"boundGrams,omitempty" doc:"No plan can be expected to emit less."`
 	Gap    *float64  `json:"gap,omitempty" doc:"By how much the plan is above the bound at most, as a share of what it emits; absent if it emits nothing."`
 	Digest string    `json:"digest" doc:"SHA-256 of all that it was decided on; the log has it too."`
 }

@@ -25,7 +25,7 @@ type proofVerdict struct {
 }
 
 // longestProofFile is how long a file with a proof may be.
-const longestProofFile = 64 << 20
+const longestProofFile = 384 << 20
 
 // verifyServed is clusy plan verify of a server's plan, or of a kept proof.
 func verifyServed(cmd *cobra.Command, args []string, file, save string) error {
@@ -102,7 +102,8 @@ func verifyProof(ctx context.Context, c *clusy.Client, id, file, save string) (v
 	// What is shown is what was derived, not what was said.
 	own := proof.Plan.Certificate
 	v.OK, v.Placed, v.Prices = true, len(proof.Plan.Placements), len(own.Prices)
-	v.Items, v.Given, v.Carbon, v.Bound, v.Gap = own.Items, own.Given, float64(own.Carbon)/1000, float64(own.Bound)/1000, nil
+	carbon, bound := float64(own.Carbon)/1000, float64(own.Bound)/1000
+	v.At, v.Items, v.Given, v.Carbon, v.Bound, v.Gap = proof.Now, &own.Items, &own.Given, &carbon, &bound, nil
 	if gap, known := own.Gap(); known {
 		v.Gap = &gap
 	}
@@ -135,13 +136,14 @@ func (v proofVerdict) show(w io.Writer) error {
 	}
 	ok := paint(w, green, "✓")
 	fmt.Fprintf(w, "%s plan %s of %s keeps every promise to %s\n", ok, v.Plan[:min(12, len(v.Plan))], v.At.UTC().Format(time.RFC3339), countOf(v.Placed, "workload"))
-	fmt.Fprintf(w, "%s no plan of the %s it may move emits less than %s: that follows from %s\n", ok, countOf(v.Items, "workload"), grams(v.Bound), countOf(v.Prices, "list of prices"))
-	if v.Given > 0 {
-		fmt.Fprintf(w, "  %-12s %s, whose time or site is not a matter of carbon\n", "given", countOf(v.Given, "workload"))
+	fmt.Fprintf(w, "%s no plan of the %s it may move emits less than %s: that follows from %s\n", ok, countOf(*v.Items, "workload"), grams(*v.Bound), countOf(v.Prices, "list of prices"))
+	if *v.Given > 0 {
+		fmt.Fprintf(w, "  %-12s %s, whose time or site is not a matter of carbon\n", "given", countOf(*v.Given, "workload"))
 	}
 	if v.Gap != nil {
-		fmt.Fprintf(w, "  %-12s %s are expected, at most %s above the best that is possible\n", "gap", grams(v.Carbon), percentOf(*v.Gap, 2))
+		fmt.Fprintf(w, "  %-12s %s are expected, at most %s above the best that is possible\n", "gap", grams(*v.Carbon), percentOf(*v.Gap, 2))
 	}
+	fmt.Fprintf(w, "  %-12s %s, as the record of the plan in the log must have it\n", "digest", v.Digest)
 	if v.Saved != "" {
 		fmt.Fprintf(w, "  %-12s all that it was decided on is in %s\n", "saved", v.Saved)
 	}

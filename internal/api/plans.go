@@ -11,11 +11,12 @@ import (
 
 // plans lists how far the newest plans are from the best possible.
 func (s *Server) plans(ctx context.Context, _ *none) (*body[clusy.Page[clusy.Certificate]], error) {
+	caller, _ := wire.CallerOf(ctx)
 	out := clusy.Page[clusy.Certificate]{Items: []clusy.Certificate{}}
 	err := s.Store.ViewAll(ctx, func(tx SystemTx) error {
 		heads, err := tx.PlanProofs(100)
 		for _, h := range heads {
-			out.Items = append(out.Items, wire.CertificateOut(h))
+			out.Items = append(out.Items, wire.CertificateOut(h, caller.Tenant))
 		}
 		return err
 	})
@@ -33,29 +34,18 @@ type byPlan struct {
 // does not get to see them: a plan of several tenants stays in the house.
 func (s *Server) planProof(ctx context.Context, in *byPlan) (*body[clusy.PlanProof], error) {
 	caller, _ := wire.CallerOf(ctx)
-	var out clusy.PlanProof
-	err := s.Store.ViewAll(ctx, func(tx SystemTx) error {
-		packed, err := tx.PlanProof(in.Plan)
-		if err != nil {
-			return err
-		}
-		proof, err := plan.Unpack(packed)
-		if err != nil {
-			return err
-		}
-		for _, it := range proof.Items {
-			if it.Tenant != caller.Tenant {
-				// As if there were none: that there are others is not told either.
-				return problem.Errorf(problem.NotFound, "plan %q has no proof for this tenant", in.Plan)
-			}
-		}
-		out = clusy.PlanProof{Certificate: wire.CertificateOut(packed.ProofHead), Body: packed.Body}
-		return nil
+	var packed plan.Packed
+	err := s.Store.ViewAll(ctx, func(tx SystemTx) (err error) {
+		packed, err = tx.PlanProof(in.Plan)
+		return err
 	})
+	if problem.Is(err, problem.NotFound) || err == nil && packed.Tenant != caller.Tenant {
+		return nil, problem.Errorf(problem.NotFound, "plan %q has no proof here: those of the newest plans are kept, and of a plan of several tenants none is given out", in.Plan)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return ok(out)
+	return ok(clusy.PlanProof{Certificate: wire.CertificateOut(packed.ProofHead, caller.Tenant), Body: packed.Body})
 }
 
 // quotes says what more time would save a workload, while all others stay

@@ -24,7 +24,7 @@ func Admit(s Snapshot, it Item) (Plan, *Refusal) {
 	if p, ok := admitted(s, it); ok {
 		return p, nil
 	}
-	p := Compute(with(s, it))
+	p := InTurn(with(s, it))
 	for _, r := range p.Unplaced {
 		if r.Workload == it.ID {
 			return Plan{}, bettered(s, it, r)
@@ -99,7 +99,7 @@ func bettered(s Snapshot, it Item, r Refusal) *Refusal {
 		try.Shape.When.CompleteBy = by
 		p, ok := admitted(s, try)
 		if !ok {
-			p = Compute(with(s, try))
+			p = InTurn(with(s, try))
 		}
 		i, found := slices.BinarySearchFunc(p.Placements, it.ID, func(pl Placement, id string) int { return cmp.Compare(pl.Workload, id) })
 		if !found {

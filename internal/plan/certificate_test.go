@@ -22,15 +22,6 @@ func scarce(n int, cpu int64) Snapshot {
 	return s
 }
 
-// inTurn is the plan in which each item has taken the best place in its turn.
-func inTurn(s Snapshot) Plan {
-	f := newFrame(s)
-	f.keep()
-	f.placeNew()
-	f.mend()
-	return f.plan(false)
-}
-
 func total(p Plan) (c grid.Carbon) {
 	for _, pl := range p.Placements {
 		c += pl.Carbon
@@ -47,7 +38,7 @@ func TestPricesSave(t *testing.T) {
 		within float64 // of the bound, thousandths
 	}{{100, 200, 10, 60}, {300, 200, 25, 40}, {200, 400, 8, 20}} {
 		s := scarce(c.items, c.cpu)
-		p, before := Compute(s), inTurn(s)
+		p, before := Compute(s), InTurn(s)
 		if err := Check(s, p); err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +104,7 @@ func TestAnyPricesBound(t *testing.T) {
 				}
 			}
 		}
-		for _, p := range []Plan{Compute(s), inTurn(s)} {
+		for _, p := range []Plan{Compute(s), InTurn(s)} {
 			c, err := Certify(s, p, s.Step, prices)
 			if err != nil {
 				t.Fatalf("seed %d: %v", seed, err)

@@ -103,10 +103,14 @@ type lane struct {
 func (d *doubt) lane(id string, c *Certificate, of [4][]float64) (out []lane) {
 	o := d.s.Outlook.Of(d.sites[id].Zone)
 	end := d.now.Add(d.reach())
+	slots := 0
+	for r := range of {
+		slots = max(slots, len(of[r]))
+	}
 	for t := d.now; t.Before(end); {
 		k := int(t.Sub(d.now) / c.Step)
 		next := o.Until(t, end)
-		if cut := d.now.Add(time.Duration(k+1) * c.Step); cut.Before(next) {
+		if cut := d.now.Add(time.Duration(k+1) * c.Step); k < slots && cut.Before(next) {
 			next = cut
 		}
 		v := -1.0

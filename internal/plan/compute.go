@@ -55,9 +55,7 @@ const (
 // two bases cannot be compared.
 func Compute(s Snapshot) Plan {
 	f := newFrame(s)
-	f.keep()
-	f.placeNew()
-	f.mend()
+	f.inTurn()
 	step, prices := f.steer()
 	f.mend() // what is flawed may have found room by it
 	p := f.plan(false)
@@ -66,6 +64,20 @@ func Compute(s Snapshot) Plan {
 		p.ID = NewID(p)
 	}
 	return p
+}
+
+// InTurn is Compute without prices: each item takes the best that is left in its
+// turn, and nothing is certified. It is for those who cannot wait.
+func InTurn(s Snapshot) Plan {
+	f := newFrame(s)
+	f.inTurn()
+	return f.plan(false)
+}
+
+func (f *frame) inTurn() {
+	f.keep()
+	f.placeNew()
+	f.mend()
 }
 
 // keep gives every promised item a place: its own one if that still stands,

@@ -8,15 +8,15 @@ import (
 )
 
 const (
-	// mostEvictions is how often evict makes room for an item by moving others.
-	mostEvictions = 300
-	// evictMost is for how many items it is tried at all: among many, what is
-	// gained by moving a few is little, and prices have found it.
-	evictMost = 200
+	// mostEvictions is how many items, and places for them, evict looks at: each
+	// look is a search at every site, and others wait for the plan.
+	mostEvictions = 250
+	// evictMost is for how many items it is tried at all. Among many, prices have
+	// found nearly all that there is, and a look costs more.
+	evictMost = 100
+	// mostWishes is how many places are tried for one item.
+	mostWishes = 4
 )
-
-// mostWishes is how many places are tried for one item.
-const mostWishes = 4
 
 // evict betters the plan where one item at a time cannot: it gives an item the
 // place that it would have if nobody else were there, places anew all that are
@@ -26,15 +26,18 @@ func (f *frame) evict(ts []*task) {
 	if len(ts) > evictMost {
 		return
 	}
-	tries := 0
+	looks := 0
 	for gained := true; gained; {
 		gained = false
 		for _, t := range ts {
-			if !t.placed || t.fixed() || t.flaw != sound {
+			if !t.placed || t.fixed() || t.flaw != sound || t.ruled() {
 				continue
 			}
+			if looks++; looks > mostEvictions {
+				return
+			}
 			for _, want := range f.wishes(t) {
-				if tries++; tries > mostEvictions {
+				if looks++; looks > mostEvictions {
 					return
 				}
 				if f.makeRoom(t, want, ts) {
@@ -44,6 +47,21 @@ func (f *frame) evict(ts []*task) {
 			}
 		}
 	}
+}
+
+// ruled reports whether its pauses have rules: to plan those takes long.
+func (t *task) ruled() bool {
+	in := t.Shape.Interruptible
+	return in.Allowed && (in.Overhead > 0 || in.MinRun > 0 || t.pauses != anyPauses)
+}
+
+// worth is by how much less all must emit for the move of t from a place: a move
+// of what is promised is work for a site.
+func (t *task) worth(from candidate) grid.Carbon {
+	if !t.promised {
+		return 0
+	}
+	return leastCarbon + from.carbon*leastShare/1000
 }
 
 // wishes returns places that t would have if nobody else were there, and that
@@ -94,7 +112,7 @@ func (f *frame) makeRoom(t *task, c candidate, ts []*task) bool {
 		moved = append(moved, q)
 		f.take(q)
 	}
-	gain := was[0].at.carbon - c.carbon
+	gain := was[0].at.carbon - c.carbon - t.worth(was[0].at)
 	ok := f.flawOf(t, c) == sound
 	for i, q := range moved[1:] {
 		if !ok {
@@ -102,7 +120,7 @@ func (f *frame) makeRoom(t *task, c candidate, ts []*task) bool {
 		}
 		d := f.cleanest(q)
 		if ok = d != nil && d.known; ok {
-			gain += was[i+1].at.carbon - d.carbon
+			gain += was[i+1].at.carbon - d.carbon - q.worth(was[i+1].at)
 			f.put(q, *d, q.by)
 		}
 	}
@@ -124,7 +142,7 @@ func (f *frame) makeRoom(t *task, c candidate, ts []*task) bool {
 func (f *frame) inTheWay(t *task, ts, not []*task) (most *task) {
 	var least grid.Carbon
 	for _, q := range ts {
-		if !q.placed || q.fixed() || q.at.site != t.at.site || slices.Contains(not, q) || !overlap(q.at, t.at) {
+		if !q.placed || q.fixed() || q.ruled() || q.at.site != t.at.site || slices.Contains(not, q) || !overlap(q.at, t.at) {
 			continue
 		}
 		if most == nil || q.at.carbon < least {

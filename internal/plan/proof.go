@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/grid"
 )
 
@@ -100,6 +101,7 @@ type ProofHead struct {
 	Given  int
 	Carbon grid.Carbon
 	Bound  grid.Carbon
+	Tenant access.Tenant // whose all items are; "" if they are of several
 }
 
 // longestProof is how long the JSON of a proof may be.
@@ -115,6 +117,9 @@ func (pr Proof) Pack() (Packed, error) {
 	if err != nil {
 		return Packed{}, fmt.Errorf("write the proof of plan %s as JSON: %w", pr.Plan.ID, err)
 	}
+	if len(text) > longestProof {
+		return Packed{}, fmt.Errorf("the proof of plan %s is %d bytes long, at most %d are kept", pr.Plan.ID, len(text), longestProof)
+	}
 	sum := sha256.Sum256(text)
 	var body bytes.Buffer
 	z, err := flate.NewWriter(&body, flate.BestSpeed)
@@ -127,7 +132,18 @@ func (pr Proof) Pack() (Packed, error) {
 	if err := z.Close(); err != nil {
 		return Packed{}, err
 	}
-	return Packed{ProofHead{pr.Plan.ID, pr.Now, hex.EncodeToString(sum[:]), c.Items, c.Given, c.Carbon, c.Bound}, body.Bytes()}, nil
+	return Packed{ProofHead{pr.Plan.ID, pr.Now, hex.EncodeToString(sum[:]), c.Items, c.Given, c.Carbon, c.Bound, pr.tenant()}, body.Bytes()}, nil
+}
+
+// tenant returns whose all items are, "" if they are of several or of none.
+func (pr Proof) tenant() (one access.Tenant) {
+	for i, it := range pr.Items {
+		if i > 0 && it.Tenant != one {
+			return ""
+		}
+		one = it.Tenant
+	}
+	return one
 }
 
 // Unpack reads a packed proof, which must have the digest that is on record.

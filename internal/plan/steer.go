@@ -14,6 +14,9 @@ const (
 	// steerMost is for how many items prices are looked for. It bounds time and
 	// memory; beyond it the plan is as each item would have it in turn.
 	steerMost = 3_000
+	// steerPasses is how often all items are asked again. More would better the
+	// prices by little; the last of the plan is bettered here, in exact time.
+	steerPasses = 30
 	// priceSlots is about how many slots prices have: with more, they are of
 	// several slots of the plan each.
 	priceSlots = 720
@@ -37,12 +40,24 @@ func (f *frame) steer() (step time.Duration, prices []Price) {
 			f.take(t)
 		}
 	}
+	if !f.scarce(moving, was) {
+		f.restore(moving, was)
+		return f.step, nil
+	}
 	m := f.exchange(moving)
+	if m.in.Validate() != nil {
+		// Whatever is odd about it, prices are a gain that one can do without.
+		f.restore(moving, was)
+		return f.step, nil
+	}
 	// 2. Prices.
-	s := fleet.Solve(m.in, fleet.Options{})
+	s := fleet.Solve(m.in, fleet.Options{Passes: steerPasses})
 	prices = m.prices(s.Prices)
 	// 3. Places by them; 4. and back, if that is not better by enough.
-	if !f.resettle(m, &s) || !f.pays(moving, was) {
+	f.resettle(m, &s)
+	f.better(moving)
+	f.evict(moving)
+	if !f.pays(moving, was) {
 		for _, t := range moving {
 			if t.placed {
 				f.take(t)
@@ -51,6 +66,21 @@ func (f *frame) steer() (step time.Duration, prices []Price) {
 		f.restore(moving, was)
 	}
 	return m.step, prices
+}
+
+// scarce reports whether any of ts, which are all taken out, would rather be
+// elsewhere if the others were not there: if not, nothing has a price.
+func (f *frame) scarce(ts []*task, was []stay) bool {
+	for i, t := range ts {
+		if !was[i].placed {
+			return true
+		}
+		c, _ := f.choose(t, t.sites, waiver{})
+		if c != nil && c.known && c.carbon < was[i].at.carbon {
+			return true
+		}
+	}
+	return false
 }
 
 // movable lists the items that have a place and whose place is a matter of
@@ -102,6 +132,7 @@ type exchange struct {
 	*frame
 	in     *fleet.Instance
 	step   time.Duration // of its slots
+	worst  float64       // what a kilowatt costs in the dirtiest cell
 	things []int         // that any site can run out of
 	tasks  []*task       // by job
 	ways   [][]int       // the place of each way, by job
@@ -134,6 +165,11 @@ func (f *frame) exchange(ts []*task) *exchange {
 		}
 	}
 	m.in.Cost = [][]float64{table}
+	for _, v := range table {
+		if v > m.worst {
+			m.worst = v
+		}
+	}
 	for _, t := range ts {
 		m.in.Jobs = append(m.in.Jobs, m.job(t))
 	}
@@ -194,13 +230,8 @@ func (m *exchange) job(t *task) fleet.Job {
 		ways = append(ways, site)
 	}
 	m.ways = append(m.ways, ways)
-	worst := 0.0
-	for _, v := range m.in.Cost[0] {
-		if v > worst {
-			worst = v
-		}
-	}
-	j.Missing = 3 * (worst*kw*float64(need) + 1)
+	// To have no place is worse than the worst of all places.
+	j.Missing = 3 * (m.worst*kw*float64(need) + 1)
 	return j
 }
 
@@ -245,10 +276,9 @@ func (m *exchange) prices(p fleet.Prices) (out []Price) {
 	return out
 }
 
-// resettle places the tasks of m anew: as the solution says where it can be
-// said exactly, and else at the best place at its prices. It returns false if
-// one that had a place, or a promise, found none.
-func (f *frame) resettle(m *exchange, s *fleet.Solution) bool {
+// resettle places the tasks of m anew: as the solution says where that can be
+// said exactly, and the others at the best place that those leave.
+func (f *frame) resettle(m *exchange, s *fleet.Solution) {
 	var others []*task
 	for j, t := range m.tasks {
 		runs := m.runs(j, s.Of(j))
@@ -267,15 +297,13 @@ func (f *frame) resettle(m *exchange, s *fleet.Solution) bool {
 			f.put(t, *c, t.by)
 		}
 	}
-	return true
 }
 
 // runs returns the runs of job j in time; nil if a pause has a rule, or if it
 // has no place.
 func (m *exchange) runs(j int, runs []fleet.Run) (out []stretch) {
 	t := m.tasks[j]
-	in := t.Shape.Interruptible
-	if len(runs) == 0 || t.Shape.Objective.MinSaving > 0 || in.Allowed && (in.Overhead > 0 || in.MinRun > 0 || t.pauses != anyPauses) {
+	if len(runs) == 0 || t.Shape.Objective.MinSaving > 0 || t.ruled() {
 		return nil
 	}
 	left := t.left + t.lead
@@ -290,31 +318,42 @@ func (m *exchange) runs(j int, runs []fleet.Run) (out []stretch) {
 }
 
 // pays reports whether the places that ts have now are worth moving to from
-// those that they had: nothing is lost, and all together emit less; by as much,
-// if promises move, as would be worth moving each of them.
+// those that they had: all that had a place have one, and together they emit
+// less, by as much as would be worth moving each promise that moves. Or another
+// one has found a place by it: then what is promised goes back to where it was,
+// wherever that is still free.
 func (f *frame) pays(ts []*task, was []stay) bool {
-	f.better(ts)
-	f.evict(ts)
-	var gain, need grid.Carbon
-	found := 0
+	found := false
 	for i, t := range ts {
-		if was[i].placed && !t.placed {
+		switch {
+		case was[i].placed && (!t.placed || t.flaw != sound || !t.at.known):
 			return false
-		}
-		if !t.placed {
-			continue
-		}
-		if !was[i].placed {
-			found++
-			continue
-		}
-		if t.flaw != sound || !t.at.known {
-			return false
-		}
-		gain += was[i].at.carbon - t.at.carbon
-		if t.promised && !same(t.at, was[i].at) {
-			need += leastCarbon + was[i].at.carbon*leastShare/1000
+		case t.placed && !was[i].placed:
+			found = true
 		}
 	}
-	return found > 0 || gain > 0 && gain >= need
+	if found {
+		for i, t := range ts {
+			if !t.promised || !t.placed || same(t.at, was[i].at) {
+				continue
+			}
+			now, by := t.at, t.by
+			if f.take(t); f.fits(t, was[i].at) {
+				f.put(t, was[i].at, was[i].by)
+			} else {
+				f.put(t, now, by)
+			}
+		}
+		return true
+	}
+	var gain, need grid.Carbon
+	for i, t := range ts {
+		if t.placed {
+			gain += was[i].at.carbon - t.at.carbon
+			if !same(t.at, was[i].at) {
+				need += t.worth(was[i].at)
+			}
+		}
+	}
+	return gain > 0 && gain >= need
 }

@@ -69,12 +69,12 @@ func BenchmarkReplan(b *testing.B) {
 		for _, most := range []int{10, movesAtOnce} {
 			d.changed = moves[:most]
 			b.Run(fmt.Sprintf("of-%d/moves-%d/holds", n, most), func(b *testing.B) {
-				undone(b, func(tx Tx) error { _, err := l.commitPart(tx, d); return err })
+				undone(b, func(tx Tx) error { _, _, err := l.commitPart(tx, d); return err })
 			})
 			stale, made := d, 0
 			stale.looked.last -= 4 * 100 // a hundred that were admitted are news
 			b.Run(fmt.Sprintf("of-%d/moves-%d/carried", n, most), func(b *testing.B) {
-				undone(b, func(tx Tx) error { left, err := l.commitPart(tx, stale); made = most - len(left); return err })
+				undone(b, func(tx Tx) error { left, _, err := l.commitPart(tx, stale); made = most - len(left); return err })
 				b.ReportMetric(float64(made), "moves")
 			})
 		}

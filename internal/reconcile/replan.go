@@ -23,8 +23,7 @@ const (
 	// movesAtOnce is how many placements one transaction changes: others write
 	// too. A plan with more is carried over in parts.
 	movesAtOnce = 256
-	// certifyEvery is how often a plan that changes nothing is certified, if
-	// anything has happened that it answers to.
+	// certifyEvery is how often a plan that changes nothing is certified at most.
 	certifyEvery = time.Minute
 	// pageOfChanges is how many changes one read brings at most.
 	pageOfChanges = 1000
@@ -113,11 +112,12 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 		return err
 	}
 
-	packed, err := plan.NewProof(d.snap, d.next).Pack()
-	if err != nil {
-		return fmt.Errorf("pack the proof: %w", err)
+	// A plan that cannot be proven is still one: promises do not wait for a figure.
+	if packed, err := plan.NewProof(d.snap, d.next).Pack(); err == nil {
+		d.proof = &packed
+	} else {
+		l.logger().Warn("a plan has no proof", "plan", d.next.ID, "err", err)
 	}
-	d.proof, l.certified = &packed, now
 	if len(d.changed) == 0 {
 		l.behind = 0
 		l.planned, err = l.certify(ctx, d)
@@ -137,9 +137,11 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 }
 
 // decide makes the plan for the world of d.
-func (l *Loop) decide(d *decision) {
+func (l *Loop) decide(d *decision) { l.decideBy(d, plan.Compute) }
+
+func (l *Loop) decideBy(d *decision, by func(plan.Snapshot) plan.Plan) {
 	d.snap = plan.Observe(d.world, l.Rules)
-	d.next = plan.Compute(d.snap)
+	d.next = by(d.snap)
 	before := map[string]*plan.Placement{}
 	for i, p := range d.world.Placements {
 		before[p.Workload] = &d.world.Placements[i]
@@ -155,6 +157,10 @@ func (l *Loop) decide(d *decision) {
 // how good the one in force is by now. It returns how the world stands after it:
 // that it is certified is nothing that a plan has to answer to.
 func (l *Loop) certify(ctx context.Context, d decision) (after planned, err error) {
+	l.certified = d.world.Now
+	if d.proof == nil {
+		return d.looked, nil
+	}
 	err = l.Store.Update(ctx, func(tx Tx) error {
 		if err := tx.CheckLead(lease, l.Epoch()); err != nil {
 			return err
@@ -209,8 +215,9 @@ func (l *Loop) commit(ctx context.Context, d decision) (left int, err error) {
 			return left, err
 		}
 		var rest []plan.Placement
+		var put bool
 		err = l.Store.Update(ctx, func(tx Tx) (err error) {
-			rest, err = l.commitPart(tx, d)
+			rest, put, err = l.commitPart(tx, d)
 			return err
 		})
 		if errors.Is(err, plan.ErrStale) {
@@ -219,18 +226,21 @@ func (l *Loop) commit(ctx context.Context, d decision) (left int, err error) {
 			return left, err
 		}
 		left += len(rest)
-		d.proof = nil // it is kept with the first part
+		if put && err == nil && d.proof != nil {
+			d.proof, l.certified = nil, d.world.Now // it is kept with the first part that holds
+		}
 	}
 	return left, nil
 }
 
-// commitPart is the transaction of commit. It returns what was not moved.
-func (l *Loop) commitPart(tx Tx, d decision) (left []plan.Placement, err error) {
+// commitPart is the transaction of commit. It returns what was not moved, and
+// whether anything was.
+func (l *Loop) commitPart(tx Tx, d decision) (left []plan.Placement, put bool, err error) {
 	if err := tx.CheckLead(lease, l.Epoch()); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if d, err = l.catchUp(tx, d, 1); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	next := d.next
 	next.Placements = d.changed
@@ -239,9 +249,9 @@ func (l *Loop) commitPart(tx Tx, d decision) (left []plan.Placement, err error) 
 		next, left = plan.Carry(plan.Observe(d.world, l.Rules), d.changed)
 	}
 	if len(next.Placements) == 0 {
-		return left, nil
+		return left, false, nil
 	}
-	return left, l.put(tx, next, d.proof, d.world.Now)
+	return left, true, l.put(tx, next, d.proof, d.world.Now)
 }
 
 // catchUp returns a decision with its world as it is by now, at the cost of what
@@ -376,19 +386,15 @@ func (l *Loop) replanInside(ctx context.Context, now time.Time) error {
 		if d.world, err = l.world(tx, now); err != nil {
 			return err
 		}
-		l.decide(&d)
+		l.decideBy(&d, plan.InTurn) // everybody waits: there is no time for prices
 		if len(d.changed) == 0 {
 			return nil
 		}
 		if broken := plan.Check(d.snap, d.next); broken != nil {
 			return l.refuse(tx, d, broken)
 		}
-		packed, err := plan.NewProof(d.snap, d.next).Pack()
-		if err != nil {
-			return err
-		}
 		d.next.Placements = d.changed
-		return l.put(tx, d.next, &packed, now)
+		return l.put(tx, d.next, nil, now)
 	})
 	if err != nil {
 		return fmt.Errorf("plan inside: %w", err)

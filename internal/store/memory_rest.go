@@ -119,7 +119,7 @@ func (r *rows) Proofs(_ context.Context, most int32) (out []db.ProofsRow, err er
 		if len(out) == int(most) {
 			break
 		}
-		out = append(out, db.ProofsRow{Plan: p.Plan, At: p.At, Digest: p.Digest, Items: p.Items, Given: p.Given, Carbon: p.Carbon, Bound: p.Bound})
+		out = append(out, db.ProofsRow{Plan: p.Plan, At: p.At, Digest: p.Digest, Items: p.Items, Given: p.Given, Carbon: p.Carbon, Bound: p.Bound, Owner: p.Owner})
 	}
 	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 
+	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/problem"
@@ -22,7 +23,7 @@ func (t *systemTx) PutPlanProof(p plan.Packed) error {
 	}
 	if err := t.failed("keeping the proof of a plan", t.q.InsertProof(t.ctx, db.InsertProofParams{
 		Plan: p.Plan, At: usec(p.At), Digest: p.Digest, Items: int64(p.Items), Given: int64(p.Given),
-		Carbon: int64(p.Carbon), Bound: int64(p.Bound), Body: p.Body})); err != nil {
+		Carbon: int64(p.Carbon), Bound: int64(p.Bound), Owner: string(p.Tenant), Body: p.Body})); err != nil {
 		return err
 	}
 	_, err := t.q.DropProofs(t.ctx, keptProofs)
@@ -37,7 +38,7 @@ func (t *systemTx) PlanProof(id string) (plan.Packed, error) {
 	if err != nil {
 		return plan.Packed{}, t.failed("reading the proof of plan "+id, err)
 	}
-	return plan.Packed{ProofHead: proofHead(db.ProofsRow{Plan: r.Plan, At: r.At, Digest: r.Digest, Items: r.Items, Given: r.Given, Carbon: r.Carbon, Bound: r.Bound}), Body: r.Body}, nil
+	return plan.Packed{ProofHead: proofHead(db.ProofsRow{Plan: r.Plan, At: r.At, Digest: r.Digest, Items: r.Items, Given: r.Given, Carbon: r.Carbon, Bound: r.Bound, Owner: r.Owner}), Body: r.Body}, nil
 }
 
 func (t *systemTx) PlanProofs(most int) ([]plan.ProofHead, error) {
@@ -50,5 +51,5 @@ func (t *systemTx) PlanProofs(most int) ([]plan.ProofHead, error) {
 
 func proofHead(r db.ProofsRow) plan.ProofHead {
 	return plan.ProofHead{Plan: r.Plan, At: instant(r.At), Digest: r.Digest, Items: int(r.Items), Given: int(r.Given),
-		Carbon: grid.Carbon(r.Carbon), Bound: grid.Carbon(r.Bound)}
+		Carbon: grid.Carbon(r.Carbon), Bound: grid.Carbon(r.Bound), Tenant: access.Tenant(r.Owner)}
 }

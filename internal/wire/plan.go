@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"clusy.io/clusy"
+	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/workload"
@@ -78,12 +79,16 @@ func QuotesOut(qs []plan.Quote) []clusy.Quote {
 	return out
 }
 
-// CertificateOut writes how far a plan is from the best possible.
-func CertificateOut(h plan.ProofHead) clusy.Certificate {
-	out := clusy.Certificate{Plan: h.Plan, At: h.At, Items: h.Items, Given: h.Given, Carbon: Grams(h.Carbon), Bound: Grams(h.Bound), Digest: h.Digest}
+// CertificateOut writes how far a plan is from the best possible, for a tenant.
+func CertificateOut(h plan.ProofHead, to access.Tenant) clusy.Certificate {
+	out := clusy.Certificate{Plan: h.Plan, At: h.At, Digest: h.Digest}
 	if h.Carbon > 0 {
 		gap := float64(h.Carbon-h.Bound) / float64(h.Carbon)
 		out.Gap = &gap
+	}
+	if h.Tenant == to && to != "" {
+		carbon, bound := Grams(h.Carbon), Grams(h.Bound)
+		out.Items, out.Given, out.Carbon, out.Bound = &h.Items, &h.Given, &carbon, &bound
 	}
 	return out
 }

@@ -5,7 +5,8 @@ import "math"
 // Options are how far Solve goes, and from where.
 type Options struct {
 	// Passes is how many times all jobs are asked to choose again. 0 is as
-	// often as it takes to reach Gap, or until more would not help.
+	// often as it takes to reach Gap, or until more would not help; a small plan
+	// is then bettered job by job too, which takes longer than all passes.
 	Passes int
 	// Gap is the share of the bound that is near enough; 0 is 0.0005.
 	Gap float64
@@ -106,7 +107,7 @@ func Solve(in *Instance, o Options) Solution {
 	switch {
 	case in.ramped():
 		out = stagger(in, out)
-	case len(in.Jobs) <= small && (out.Unplaced > 0 || out.Gap() > o.Gap):
+	case o.Passes == 0 && len(in.Jobs) <= small && (out.Unplaced > 0 || out.Gap() > o.Gap):
 		polish(in, &out, min(thorough, thoroughEach*len(in.Jobs)))
 	}
 	return out

@@ -105,6 +105,7 @@ type Proof struct {
 	Given  int64
 	Carbon int64
 	Bound  int64
+	Owner  string
 	Body   []byte
 }
 

@@ -22,7 +22,7 @@ func (q *Queries) DropProofs(ctx context.Context, keep int32) (int64, error) {
 }
 
 const insertProof = `-- name: InsertProof :exec
-INSERT INTO proof (plan, at, digest, items, given, carbon, bound, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO proof (plan, at, digest, items, given, carbon, bound, owner, body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 `
 
 type InsertProofParams struct {
@@ -33,6 +33,7 @@ type InsertProofParams struct {
 	Given  int64
 	Carbon int64
 	Bound  int64
+	Owner  string
 	Body   []byte
 }
 
@@ -45,13 +46,14 @@ func (q *Queries) InsertProof(ctx context.Context, arg InsertProofParams) error 
 		arg.Given,
 		arg.Carbon,
 		arg.Bound,
+		arg.Owner,
 		arg.Body,
 	)
 	return err
 }
 
 const proof = `-- name: Proof :one
-SELECT plan, at, digest, items, given, carbon, bound, body FROM proof WHERE plan = $1
+SELECT plan, at, digest, items, given, carbon, bound, owner, body FROM proof WHERE plan = $1
 `
 
 func (q *Queries) Proof(ctx context.Context, plan string) (Proof, error) {
@@ -65,13 +67,14 @@ func (q *Queries) Proof(ctx context.Context, plan string) (Proof, error) {
 		&i.Given,
 		&i.Carbon,
 		&i.Bound,
+		&i.Owner,
 		&i.Body,
 	)
 	return i, err
 }
 
 const proofs = `-- name: Proofs :many
-SELECT plan, at, digest, items, given, carbon, bound FROM proof ORDER BY at DESC, plan DESC LIMIT $1
+SELECT plan, at, digest, items, given, carbon, bound, owner FROM proof ORDER BY at DESC, plan DESC LIMIT $1
 `
 
 type ProofsRow struct {
@@ -82,6 +85,7 @@ type ProofsRow struct {
 	Given  int64
 	Carbon int64
 	Bound  int64
+	Owner  string
 }
 
 func (q *Queries) Proofs(ctx context.Context, most int32) ([]ProofsRow, error) {
@@ -101,6 +105,7 @@ func (q *Queries) Proofs(ctx context.Context, most int32) ([]ProofsRow, error) {
 			&i.Given,
 			&i.Carbon,
 			&i.Bound,
+			&i.Owner,
 		); err != nil {
 			return nil, err
 		}

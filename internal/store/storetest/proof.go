@@ -14,7 +14,7 @@ import (
 
 // Proof returns a proof of a plan.
 func Proof(id string, at time.Time) plan.Packed {
-	return plan.Packed{ProofHead: plan.ProofHead{Plan: id, At: at, Digest: "d" + id, Items: 3, Given: 1, Carbon: 900, Bound: 800}, Body: []byte(id)}
+	return plan.Packed{ProofHead: plan.ProofHead{Plan: id, At: at, Digest: "d" + id, Items: 3, Given: 1, Carbon: 900, Bound: 800, Tenant: acme}, Body: []byte(id)}
 }
 
 // proofs: each is kept as it was given, once; the newest are listed first, and

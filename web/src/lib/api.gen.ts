@@ -721,12 +721,12 @@ export interface components {
              * Format: double
              * @description No plan can be expected to emit less.
              */
-            boundGrams: number;
+            boundGrams?: number;
             /**
              * Format: double
              * @description What the plan is expected to emit.
              */
-            carbonGrams: number;
+            carbonGrams?: number;
             /** @description SHA-256 of all that it was decided on; the log has it too. */
             digest: string;
             /**
@@ -738,12 +738,13 @@ export interface components {
              * Format: int64
              * @description Workloads whose time or site is not a matter of carbon: they run, are to be quick or cheap, or nothing is known of them.
              */
-            given: number;
+            given?: number;
             /**
              * Format: int64
              * @description Workloads that the sums are of.
              */
-            items: number;
+            items?: number;
+            /** @description As it was decided. If something happened meanwhile, what was committed of it has a name of its own. */
             plan: string;
         };
         Checkpoint: {
@@ -1140,12 +1141,12 @@ export interface components {
              * Format: double
              * @description No plan can be expected to emit less.
              */
-            boundGrams: number;
+            boundGrams?: number;
             /**
              * Format: double
              * @description What the plan is expected to emit.
              */
-            carbonGrams: number;
+            carbonGrams?: number;
             /** @description SHA-256 of all that it was decided on; the log has it too. */
             digest: string;
             /**
@@ -1157,12 +1158,13 @@ export interface components {
              * Format: int64
              * @description Workloads whose time or site is not a matter of carbon: they run, are to be quick or cheap, or nothing is known of them.
              */
-            given: number;
+            given?: number;
             /**
              * Format: int64
              * @description Workloads that the sums are of.
              */
-            items: number;
+            items?: number;
+            /** @description As it was decided. If something happened meanwhile, what was committed of it has a name of its own. */
             plan: string;
         };
         Point: {

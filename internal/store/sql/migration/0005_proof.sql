@@ -12,6 +12,7 @@ CREATE TABLE proof (
 	given  bigint NOT NULL,
 	carbon bigint NOT NULL, -- milligrams
 	bound  bigint NOT NULL,
+	owner  text   NOT NULL, -- the one tenant whose all items are; '' if they are of several
 	body   bytea  NOT NULL  -- JSON, compressed
 );
 CREATE INDEX proof_by_time ON proof (at);
