@@ -44,6 +44,7 @@ type desk struct {
 	queue   []*entrant
 	leading bool
 	whole   chan struct{} // holds one token: the right to make a whole plan
+	dry     chan struct{} // held by those who plan a dry run
 }
 
 const (

@@ -139,28 +139,16 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 	if vs := shape.Validate(now); len(vs) > 0 {
 		return nil, problem.With(problem.Invalid, "The shape breaks "+plural(len(vs), "rule")+".", vs...)
 	}
+	// 1. Read in a view, 2. plan beside it: a plan may take a while, and so many
+	// at a time as leave the processor to others.
 	var out clusy.DryRun
+	var snap plan.Snapshot
 	err := s.Store.ViewAll(ctx, func(sys SystemTx) error {
 		world, err := world(sys, now)
 		if err != nil {
 			return err
 		}
-		const id = "wl_dry-run"
-		snap, item := plan.Observe(world, s.Rules), plan.Item{ID: id, Tenant: caller.Tenant, Shape: shape}
-		next, refused := plan.Admit(snap, item)
-		if refused != nil {
-			out = wire.RefusalOut(*refused)
-		}
-		for _, p := range next.Placements {
-			if p.Workload == id {
-				pl := wire.PlacementOut(p)
-				out.Feasible, out.Placement = true, &pl
-			}
-		}
-		if out.Feasible {
-			snap.Items = append(snap.Items, item)
-			out.Quotes = wire.QuotesOut(plan.Quotes(snap, next, id))
-		}
+		snap = plan.Observe(world, s.Rules)
 		for _, zone := range zonesOf(world.Sites, shape.Where) {
 			o, err := outlook(sys, s.Rules.PlansOn(), world.Forecasts, zone, now.Truncate(time.Hour), shape.When.CompleteBy, now)
 			if err != nil {
@@ -173,5 +161,39 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 	if err != nil {
 		return nil, err
 	}
+	select {
+	case s.dry() <- struct{}{}:
+		defer func() { <-s.dry() }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	const id = "wl_dry-run"
+	item := plan.Item{ID: id, Tenant: caller.Tenant, Shape: shape}
+	next, refused := plan.Admit(snap, item)
+	if refused != nil {
+		no := wire.RefusalOut(*refused)
+		no.Outlook = out.Outlook
+		return ok(no)
+	}
+	for _, p := range next.Placements {
+		if p.Workload == id {
+			pl := wire.PlacementOut(p)
+			out.Feasible, out.Placement = true, &pl
+		}
+	}
+	snap.Items = append(snap.Items, item)
+	out.Quotes = wire.QuotesOut(plan.Quotes(snap, next, id))
 	return ok(out)
+}
+
+// dryRuns is how many dry runs are planned at once.
+const dryRuns = 2
+
+func (s *Server) dry() chan struct{} {
+	s.desk.mu.Lock()
+	defer s.desk.mu.Unlock()
+	if s.desk.dry == nil {
+		s.desk.dry = make(chan struct{}, dryRuns)
+	}
+	return s.desk.dry
 }
