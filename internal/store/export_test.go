@@ -25,6 +25,9 @@ func (s *SQLite) borrow(f func(*writer) error) error {
 	return <-j.done
 }
 
+// Queued returns how many updates wait for their turn.
+func (s *SQLite) Queued() int { return len(s.queue) }
+
 // Raw runs a statement on the writer's own connection.
 func (s *SQLite) Raw(statement string) error {
 	return s.borrow(func(w *writer) error { return w.handle.exec(context.Background(), statement) })

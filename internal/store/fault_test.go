@@ -114,7 +114,15 @@ func TestBrokenGroup(t *testing.T) {
 	if err := submit(d, 0); err != nil {
 		t.Fatal(err)
 	}
+	if err := d.Patient(); err != nil {
+		t.Fatal(err)
+	}
 	before := storetest.Picture(t, d)
+	queued := func(n int) {
+		for d.Queued() < n {
+			time.Sleep(time.Millisecond)
+		}
+	}
 	for name, statement := range map[string]string{
 		"rolled back": "ROLLBACK",
 		"commit fails": `PRAGMA defer_foreign_keys = ON;
@@ -137,13 +145,13 @@ func TestBrokenGroup(t *testing.T) {
 					t.Errorf("who shared the group was told %v", err)
 				}
 			})
-			time.Sleep(20 * time.Millisecond)
+			queued(1)
 			all.Go(func() {
 				if err := d.Raw(statement); !problem.Is(err, problem.Unready) {
 					t.Errorf("who broke the group was told %v", err)
 				}
 			})
-			time.Sleep(20 * time.Millisecond)
+			queued(2)
 			close(leave)
 			all.Wait()
 			if now := storetest.Picture(t, d); now != before {

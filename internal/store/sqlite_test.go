@@ -543,7 +543,9 @@ func TestGroupCommit(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(50 * time.Millisecond)
+	for d.Queued() < 128 { // as many as may share a group; the others wait behind them
+		time.Sleep(time.Millisecond)
+	}
 	close(leave)
 	all.Wait()
 	r, err := verify(t, d)
