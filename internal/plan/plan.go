@@ -81,6 +81,9 @@ func (s Span) Len() time.Duration { return s.End.Sub(s.Start) }
 type Placement struct {
 	Workload string `json:"workload"`
 	Site     string `json:"site"`
+	// Way is the kind of hardware that it runs on: 0 is the shape's own, 1 the
+	// first of its Ways.
+	Way int `json:"way,omitempty"`
 	// Spans are the runs, in order and apart. They hold the expected running
 	// time that remains, and one overhead for each resume. The last one is
 	// open at its end: work that takes longer than expected runs on.

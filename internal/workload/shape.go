@@ -17,10 +17,28 @@ type Shape struct {
 	PowerSource   string        `json:"powerSource"` // declared, hardware-table
 	Demand        Resources     `json:"demand"`
 	Interruptible Interruptible `json:"interruptible"`
-	When          When          `json:"when"`
-	Where         Where         `json:"where"`
-	Objective     Objective     `json:"objective"`
-	Policy        Policy        `json:"policy"`
+	// Size is how many processes it is, that start together at one site: Demand
+	// and Power are of all of them. 0 and 1 are one.
+	Size int `json:"size,omitempty"`
+	// Elastic are the sizes at which it can run besides the declared one, the
+	// smallest first; none: it runs as declared.
+	Elastic []Level `json:"elastic,omitempty"`
+	// Ways are other kinds of hardware that it can run on, each with what it
+	// takes there. The shape's own is the way 0, Ways[0] the way 1.
+	Ways []Way `json:"ways,omitempty"`
+	// Data is what must be where it runs before it can begin.
+	Data Data `json:"data,omitzero"`
+	// After are the workloads that must have succeeded before it starts.
+	After []string `json:"after,omitempty"`
+	Group string   `json:"group,omitempty"` // the one that it was submitted with
+	Queue string   `json:"queue,omitempty"` // whose share of its tenant it takes
+	// Class is what its owner calls work of this kind, blinded: how long such
+	// work takes is learned from those before it.
+	Class     string    `json:"class,omitempty"`
+	When      When      `json:"when"`
+	Where     Where     `json:"where"`
+	Objective Objective `json:"objective"`
+	Policy    Policy    `json:"policy"`
 }
 
 // Duration is how long the work runs, without suspensions.
@@ -42,6 +60,9 @@ type Resources struct {
 	Memory int64      `json:"memory"` // mebibytes
 	Power  grid.Power `json:"power"`
 	Slots  int64      `json:"slots"` // workloads at once
+	// GPUs are accelerators by type, in the order of the types, those that are
+	// not there last. A demand has one type at most.
+	GPUs [MostGPUs]GPU `json:"gpus,omitzero"`
 }
 
 // Unlimited in a capacity means that the site does not run out of it.
@@ -49,7 +70,7 @@ const Unlimited = 1<<63 - 1
 
 // Plus returns a + b, each clamped at Unlimited.
 func (a Resources) Plus(b Resources) Resources {
-	return Resources{add(a.CPU, b.CPU), add(a.Memory, b.Memory), grid.Power(add(int64(a.Power), int64(b.Power))), add(a.Slots, b.Slots)}
+	return Resources{CPU: add(a.CPU, b.CPU), Memory: add(a.Memory, b.Memory), Power: grid.Power(add(int64(a.Power), int64(b.Power))), Slots: add(a.Slots, b.Slots)}
 }
 
 // Within reports whether a fits into c in every resource.
@@ -63,6 +84,35 @@ func add(a, b int64) int64 {
 	}
 	return Unlimited
 }
+
+// Level is a size at which elastic work can run, against the declared one.
+type Level struct {
+	Size  int `json:"size"`  // thousandths of the declared demand and power
+	Speed int `json:"speed"` // thousandths of the declared speed: useful work in running time
+}
+
+// Way is a kind of hardware and what the work takes on it.
+type Way struct {
+	Duration Duration   `json:"duration"`
+	Power    grid.Power `json:"power"`
+	Demand   Resources  `json:"demand"`
+}
+
+// Data is what a run reads that lies at one place, and must be brought to any
+// other before the run begins.
+type Data struct {
+	Home string `json:"home,omitempty"` // a site, or a zone; "": it is everywhere
+	MiB  int64  `json:"mebibytes,omitempty"`
+}
+
+// GPU is a number of accelerators of one type.
+type GPU struct {
+	Type  string `json:"type,omitempty"` // as a100; "": none
+	Count int64  `json:"count,omitempty"`
+}
+
+// MostGPUs is how many types of accelerator one site can have.
+const MostGPUs = 4
 
 // Interruptible says whether the work may be suspended, and what that costs.
 type Interruptible struct {

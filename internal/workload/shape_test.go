@@ -31,7 +31,7 @@ func drawResources(t *rapid.T, name string) Resources {
 	n := func(what string) int64 {
 		return rapid.OneOf(rapid.Int64Range(0, 100), rapid.Int64Range(0, Unlimited), rapid.Just(int64(Unlimited))).Draw(t, name+what)
 	}
-	return Resources{n("cpu"), n("memory"), grid.Power(n("power")), n("slots")}
+	return Resources{CPU: n("cpu"), Memory: n("memory"), Power: grid.Power(n("power")), Slots: n("slots")}
 }
 
 func numbers(r Resources) []int64 { return []int64{r.CPU, r.Memory, int64(r.Power), r.Slots} }
@@ -67,7 +67,7 @@ func TestWithin(t *testing.T) {
 			t.Errorf("resource %d is not asked for", i)
 		}
 	}
-	if !(Resources{1 << 62, 1 << 62, 1 << 62, 1 << 62}).Within(Resources{Unlimited, Unlimited, Unlimited, Unlimited}) {
+	if !(Resources{CPU: 1 << 62, Memory: 1 << 62, Power: 1 << 62, Slots: 1 << 62}).Within(Resources{CPU: Unlimited, Memory: Unlimited, Power: Unlimited, Slots: Unlimited}) {
 		t.Error("unlimited has a limit")
 	}
 }

@@ -56,6 +56,7 @@ type Span struct {
 type Schedule struct {
 	Spans  []Span
 	Latest time.Time // from then on it must run without a pause
+	Way    int       // which of the shape's ways it goes
 }
 
 // ID names a schedule by its content, so that a site can say which one it
@@ -64,6 +65,9 @@ func (s Schedule) ID() string {
 	h := sha256.New()
 	put := func(t time.Time) { _ = binary.Write(h, binary.BigEndian, t.UnixMicro()) }
 	put(s.Latest)
+	if s.Way != 0 {
+		_ = binary.Write(h, binary.BigEndian, int64(s.Way))
+	}
 	for _, sp := range s.Spans {
 		put(sp.Start)
 		put(sp.End)
