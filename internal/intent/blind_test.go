@@ -104,7 +104,7 @@ func TestShapeCannotCarryText(t *testing.T) {
 			for i := range ty.NumField() {
 				walk(ty.Field(i).Type, strings.TrimPrefix(name+"."+ty.Field(i).Name, "."))
 			}
-		case ty.Kind() == reflect.Slice:
+		case ty.Kind() == reflect.Slice, ty.Kind() == reflect.Array:
 			walk(ty.Elem(), name+"[]")
 		case ty.Kind() == reflect.String:
 			set := texts[name]
@@ -284,10 +284,16 @@ func TestShapeDigest(t *testing.T) {
 				walk(v.Field(i), name+"."+v.Type().Field(i).Name)
 			}
 			return
-		case v.Type() == reflect.TypeFor[[]workload.Span]():
-			v.Set(reflect.ValueOf([]workload.Span{{Start: noon, End: noon.Add(time.Hour)}}))
-		case v.Kind() == reflect.Slice:
+		case v.Kind() == reflect.Array:
+			for i := range v.Len() {
+				walk(v.Index(i), fmt.Sprintf("%s[%d]", name, i))
+			}
+			return
+		case v.Type() == reflect.TypeFor[[]string]():
 			v.Set(reflect.ValueOf([]string{"other"}))
+		case v.Kind() == reflect.Slice:
+			v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+			walk(v.Index(0), name+"[]") // each field of what it lists
 		case v.Kind() == reflect.String:
 			v.SetString("other")
 		case v.Kind() == reflect.Bool:
