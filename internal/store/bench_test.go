@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"clusy.io/clusy/internal/store"
+	"clusy.io/clusy/internal/store/pgtest"
 	"clusy.io/clusy/internal/store/storetest"
 	"clusy.io/clusy/internal/workload"
 )
@@ -15,6 +16,16 @@ import (
 func BenchmarkSubmit(b *testing.B) {
 	for _, clients := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("sqlite/%d", clients), func(b *testing.B) { submitBy(b, openSQLite(b, b.TempDir()), clients) })
+	}
+	for _, clients := range []int{1, 16, 64} {
+		b.Run(fmt.Sprintf("postgres/%d", clients), func(b *testing.B) {
+			s, err := pgtest.Start("max_connections=40")
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(s.Stop)
+			submitBy(b, openPostgres(b, s.Address(s.Schema(b))), clients)
+		})
 	}
 	b.Run("memory/1", func(b *testing.B) { submitBy(b, openMemory(b), 1) })
 }

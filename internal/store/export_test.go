@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/store/db"
@@ -118,7 +119,7 @@ func (f *faulty) QueryRowContext(ctx context.Context, q string, args ...any) *sq
 
 // Blind runs f on the queries beneath a memory store, past all that tx checks.
 func (m *Memory) Blind(f func(db.Querier) error) error {
-	return m.update(context.Background(), func(t *tx) error { return f(t.q) })
+	return m.update(context.Background(), "", func(t *tx) error { return f(t.q) })
 }
 
 // Raced is what a change finds when another came between its look and its
@@ -142,4 +143,25 @@ func (s *SQLite) Shelved() (n int) {
 		}
 	}
 	return n
+}
+
+// Rows returns the number that a question gives in a view of one tenant.
+func (s *Postgres) Rows(who access.Tenant, question string) (n int, err error) {
+	err = s.view(context.Background(), who, func(*tx) error { return nil }) // make a connection
+	if err != nil {
+		return 0, err
+	}
+	for h := range s.views {
+		if h == nil {
+			s.views <- nil
+			continue
+		}
+		defer func() { s.views <- h }()
+		if err := h.exec(context.Background(), s.words.look+s.words.show(who)); err != nil {
+			return 0, err
+		}
+		defer h.exec(context.Background(), "ROLLBACK")
+		return n, h.conn.QueryRowContext(context.Background(), question).Scan(&n)
+	}
+	return 0, nil
 }

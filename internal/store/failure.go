@@ -2,8 +2,13 @@ package store
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
+	"io"
+	"net"
+	"slices"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -42,6 +47,9 @@ func failed(doing string, err error) error {
 	kind := problem.Internal
 	var c constraint
 	var s *sqlite.Error
+	var pg *pgconn.PgError
+	var gone net.Error
+	var unmade *pgconn.ConnectError
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
@@ -49,6 +57,10 @@ func failed(doing string, err error) error {
 		if c == unique || c == foreign {
 			kind = problem.Conflict
 		}
+	case errors.As(err, &pg):
+		kind = postgresKind(pg.Code)
+	case errors.Is(err, driver.ErrBadConn), errors.Is(err, io.ErrUnexpectedEOF), errors.As(err, &gone), errors.As(err, &unmade):
+		kind = problem.Unready
 	case errors.As(err, &s):
 		switch s.Code() {
 		case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
@@ -68,6 +80,20 @@ func failed(doing string, err error) error {
 		detail = doing + " is not possible now: the store cannot write"
 	}
 	return &problem.Error{Kind: kind, Detail: detail, Cause: err}
+}
+
+// postgresKind says whom an error of PostgreSQL is for, by its SQLSTATE.
+func postgresKind(code string) problem.Kind {
+	switch {
+	case code == "23505" || code == "23503": // unique_violation, foreign_key_violation
+		return problem.Conflict
+	case code == "25006" || code == "55P03": // a standby; lock_not_available
+		return problem.Unready
+	case len(code) == 5 && slices.Contains([]string{"08", "40", "53", "57", "58"}, code[:2]):
+		// The connection, a rollback, resources, an operator, the disk.
+		return problem.Unready
+	}
+	return problem.Internal
 }
 
 // lost is the answer to an update of which nothing was kept through no fault

@@ -27,6 +27,7 @@ type growth struct {
 	random io.Reader
 
 	size   int64    // leaves on disk
+	note   string   // the checkpoint of the open transaction, once it is signed
 	leaves [][]byte // leaves of the open transaction, in order
 	// edge holds the stored hashes that the tree grows from, so that growing
 	// it reads nothing.
@@ -192,7 +193,8 @@ func (g *growth) grow(ctx context.Context, q db.Querier) (edge map[int64]merkle.
 	if err := q.InsertLoghash(ctx, db.InsertLoghashParams{First: first, Hashes: join(hashes)}); err != nil {
 		return nil, fmt.Errorf("store %d hashes of the tree: %w", len(hashes), err)
 	}
-	if err := q.InsertCheckpoint(ctx, db.InsertCheckpointParams{Size: g.next(), Note: string(note)}); err != nil {
+	g.note = string(note)
+	if err := q.InsertCheckpoint(ctx, db.InsertCheckpointParams{Size: g.next(), Note: g.note}); err != nil {
 		return nil, fmt.Errorf("store the checkpoint: %w", err)
 	}
 	edge = map[int64]merkle.Hash{}

@@ -42,7 +42,7 @@ func NewMemory(o Options) (*Memory, error) {
 	if err := m.log.load(context.Background(), m.rows); err != nil {
 		return nil, fmt.Errorf("open a store in memory: %w", err)
 	}
-	err := m.update(context.Background(), func(t *tx) error {
+	err := m.update(context.Background(), "", func(t *tx) error {
 		if err := agreeOnMoves(t.ctx, t.q); err != nil {
 			return err
 		}
@@ -68,7 +68,7 @@ func (m *Memory) Close() error {
 	return nil
 }
 
-func (m *Memory) view(ctx context.Context, f func(*tx) error) error {
+func (m *Memory) view(ctx context.Context, _ access.Tenant, f func(*tx) error) error {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	if m.closed {
@@ -82,7 +82,7 @@ func (m *Memory) view(ctx context.Context, f func(*tx) error) error {
 	return t.end(f(t))
 }
 
-func (m *Memory) update(ctx context.Context, f func(*tx) error) (err error) {
+func (m *Memory) update(ctx context.Context, _ access.Tenant, f func(*tx) error) (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.closed {

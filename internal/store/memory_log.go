@@ -142,6 +142,16 @@ func (r *rows) SystemTransitions(_ context.Context, p db.SystemTransitionsParams
 	return ts, nil
 }
 
+func (r *rows) CheckpointOf(_ context.Context, size int64) (string, error) {
+	for _, c := range r.checkpoints.after(key{n: size - 1}) {
+		if c.Size == size {
+			return c.Note, nil
+		}
+		break
+	}
+	return "", sql.ErrNoRows
+}
+
 func (r *rows) LastCheckpoint(context.Context) (db.Checkpoint, error) {
 	for _, c := range r.checkpoints.before(key{n: math.MaxInt64}) {
 		return c, nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/pressly/goose/v3"
+	sessions "github.com/pressly/goose/v3/lock"
 
 	"clusy.io/clusy/internal/store/db"
 	"clusy.io/clusy/internal/workload"
@@ -20,22 +21,62 @@ var migrations embed.FS
 // schemaVersion is the newest migration: what this program reads and writes.
 const schemaVersion = 5
 
-// migrate brings the schema up to date. Forward only: there is no way down.
+// migrate brings the schema of a SQLite file up to date. Forward only: there is
+// no way down.
 func migrate(ctx context.Context, pool *sql.DB) error {
+	guards, err := ownWords(2, "sqlite/0002_guards.sql")
+	if err != nil {
+		return err
+	}
+	moved, err := ownWords(4, "sqlite/0004_series.sql")
+	if err != nil {
+		return err
+	}
+	return migrateBy(ctx, pool, goose.DialectSQLite3, guards, moved)
+}
+
+// migratePostgres brings the schema of a PostgreSQL database up to date, one
+// replica after the other, and then builds the walls of what is new.
+func migratePostgres(ctx context.Context, pool *sql.DB) error {
+	guards, err := ownWords(2, "postgres/0002_guards.sql")
+	if err != nil {
+		return err
+	}
+	// There is no store in PostgreSQL that is older than the move of 0004.
+	moved := goose.NewGoMigration(4, &goose.GoFunc{RunTx: func(context.Context, *sql.Tx) error { return nil }}, nil)
+	one, err := sessions.NewPostgresSessionLocker(sessions.WithLockID(logLock + 1))
+	if err != nil {
+		return err
+	}
+	if err := migrateBy(ctx, pool, goose.DialectPostgres, guards, moved, goose.WithSessionLocker(one)); err != nil {
+		return err
+	}
+	walls, err := migrations.ReadFile("sql/migration/postgres/walls.sql")
+	if err != nil {
+		return err
+	}
+	// Under the same lock, so that two replicas do not build the same wall.
+	tx, err := pool.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("build the walls between tenants: %w", err)
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", logLock+1)); err != nil {
+		return fmt.Errorf("build the walls between tenants: %w", err)
+	}
+	if _, err := tx.ExecContext(ctx, string(walls)); err != nil {
+		return fmt.Errorf("build the walls between tenants: %w", err)
+	}
+	return tx.Commit()
+}
+
+func migrateBy(ctx context.Context, pool *sql.DB, d goose.Dialect, guards, moved *goose.Migration, more ...goose.ProviderOption) error {
 	tables, err := fs.Sub(migrations, "sql/migration")
 	if err != nil {
 		return err
 	}
-	guards, err := ownWords(2, "0002_guards.sql")
-	if err != nil {
-		return err
-	}
-	moved, err := ownWords(4, "0004_series.sql")
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, pool, tables,
-		goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(guards, moved))
+	p, err := goose.NewProvider(d, pool, tables,
+		append(more, goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(guards, moved))...)
 	if err != nil {
 		return fmt.Errorf("read the migrations: %w", err)
 	}
@@ -45,9 +86,9 @@ func migrate(ctx context.Context, pool *sql.DB) error {
 	return checkVersion(ctx, pool)
 }
 
-// ownWords returns a migration that is in SQLite's own words.
+// ownWords returns a migration that is in an engine's own words.
 func ownWords(version int64, name string) (*goose.Migration, error) {
-	statements, err := migrations.ReadFile("sql/migration/sqlite/" + name)
+	statements, err := migrations.ReadFile("sql/migration/" + name)
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,13 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"clusy.io/clusy/internal/access"
 )
 
 const (
@@ -19,7 +22,7 @@ const (
 // waiting update its turn under a savepoint of its own, grows and signs the
 // log, commits, and then answers all of them.
 type writer struct {
-	s      *SQLite
+	s      *database
 	handle *handle
 	log    *growth
 	// lost says that a rollback was not followed by a look at where the log
@@ -32,6 +35,7 @@ type writer struct {
 // job is one update on its way. Its function runs on its caller's goroutine,
 // when the writer gives it the turn: so a panic is its caller's alone.
 type job struct {
+	who   access.Tenant // whose rows it sees; "": all
 	state atomic.Int32
 	turn  chan *writer // the writer lends itself
 	ran   chan bool    // the function is through: true to keep what it did
@@ -46,14 +50,14 @@ const (
 
 // update queues f and returns its true outcome. Only before f begins can ctx
 // or Close still call it off.
-func (s *SQLite) update(ctx context.Context, f func(*tx) error) error {
+func (s *database) update(ctx context.Context, who access.Tenant, f func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if s.queue == nil {
 		return errReadOnly
 	}
-	j := &job{turn: make(chan *writer, 1), ran: make(chan bool, 1), done: make(chan error, 1)}
+	j := &job{who: who, turn: make(chan *writer, 1), ran: make(chan bool, 1), done: make(chan error, 1)}
 	select {
 	case s.queue <- j:
 	case <-ctx.Done():
@@ -103,7 +107,11 @@ func (j *job) run(t *tx, f func(*tx) error) (err error) {
 // run serves updates until the store is closed.
 func (w *writer) run() {
 	defer close(w.s.stopped)
-	defer w.handle.close()
+	defer func() {
+		if w.handle != nil {
+			w.handle.close()
+		}
+	}()
 	for {
 		select {
 		case j := <-w.s.queue:
@@ -126,17 +134,9 @@ func (w *writer) group(first *job) {
 			j.done <- err
 		}
 	}
-	if err := w.handle.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := w.begin(ctx); err != nil {
 		first.refuse(lost(err))
 		return
-	}
-	if w.lost {
-		if err := w.log.load(ctx, w.handle.q); err != nil {
-			_ = w.handle.exec(ctx, "ROLLBACK")
-			first.refuse(lost(err))
-			return
-		}
-		w.lost = false
 	}
 	start := time.Now()
 	for j, n := first, 1; ; n++ {
@@ -157,7 +157,9 @@ func (w *writer) group(first *job) {
 	edge, err := w.log.grow(ctx, w.handle.q)
 	if err == nil {
 		// Never cancelled: a commit that was asked for is waited for.
-		err = w.handle.exec(ctx, "COMMIT")
+		if err = w.handle.exec(ctx, "COMMIT"); err != nil && w.committed(ctx) {
+			err = nil
+		}
 	}
 	if err != nil {
 		w.abandon(ctx)
@@ -166,6 +168,43 @@ func (w *writer) group(first *job) {
 	}
 	w.log.grown(edge)
 	answer(nil)
+}
+
+// begin opens a transaction, and finds where the log ends if that is not known.
+func (w *writer) begin(ctx context.Context) error {
+	if w.handle == nil {
+		h, err := w.s.handle(ctx)
+		if err != nil {
+			return err
+		}
+		w.handle, w.lost = h, true
+	}
+	if err := w.handle.exec(ctx, w.s.words.begin); err != nil {
+		w.broken()
+		return err
+	}
+	if w.s.words.shared && !w.lost {
+		c, err := w.handle.q.LastCheckpoint(ctx)
+		w.lost = err != nil || c.Size != w.log.size
+	}
+	if w.lost {
+		if err := w.log.load(ctx, w.handle.q); err != nil {
+			_ = w.handle.exec(ctx, "ROLLBACK")
+			w.broken()
+			return err
+		}
+		w.lost = false
+	}
+	return nil
+}
+
+// broken lets go of a connection that may be gone: the next transaction makes
+// a new one. The one of a file cannot be gone.
+func (w *writer) broken() {
+	if w.s.words.shared {
+		w.handle.drop()
+		w.handle = nil
+	}
 }
 
 // next returns the next update of a group, nil if the group is full, has
@@ -187,7 +226,7 @@ func (w *writer) next(n int, start time.Time) *job {
 // serve gives j its turn. ok is whether what it did is to be kept; err says
 // that the transaction as a whole is broken.
 func (w *writer) serve(ctx context.Context, j *job) (ok bool, err error) {
-	if err := w.handle.exec(ctx, "SAVEPOINT one"); err != nil {
+	if err := w.handle.exec(ctx, "SAVEPOINT one"+w.s.words.show(j.who)); err != nil {
 		j.refuse(lost(err))
 		return false, err
 	}
@@ -212,8 +251,43 @@ func (j *job) refuse(err error) {
 	j.done <- err
 }
 
+// committed finds out what became of a commit whose answer was lost on the way:
+// the checkpoint that it would have written is there, or it is not. It asks under
+// the lock that the lost transaction had, so that one still on its way is waited
+// for. A checkpoint is of all leaves before it, salts and all: no other has the
+// same note. A server that cannot be asked for long leaves it open.
+func (w *writer) committed(ctx context.Context) bool {
+	if !w.s.words.shared || len(w.log.leaves) == 0 {
+		return false
+	}
+	w.broken()
+	for wait := 10 * time.Millisecond; wait < 10*time.Second; wait *= 2 {
+		h, err := w.s.handle(ctx)
+		if err == nil {
+			w.handle = h
+			if err = h.exec(ctx, w.s.words.begin); err == nil {
+				var note string
+				note, err = h.q.CheckpointOf(ctx, w.log.next())
+				_ = h.exec(ctx, "ROLLBACK")
+				if err == nil || errors.Is(err, sql.ErrNoRows) {
+					return err == nil && note == w.log.note
+				}
+			}
+			w.broken()
+		}
+		time.Sleep(wait)
+	}
+	return false
+}
+
 // abandon rolls back and reads again where the log ends on disk.
 func (w *writer) abandon(ctx context.Context) {
+	if w.s.words.shared {
+		if w.handle != nil {
+			w.broken()
+		}
+		return
+	}
 	// SQLite may have rolled back by itself (a full disk): no error then.
 	_ = w.handle.exec(ctx, "ROLLBACK")
 	w.lost = w.log.load(ctx, w.handle.q) != nil
@@ -222,8 +296,12 @@ func (w *writer) abandon(ctx context.Context) {
 // alone runs one update on the writer before its loop begins.
 func (w *writer) alone(ctx context.Context, f func(*tx) error) error {
 	ctx = context.WithoutCancel(ctx)
-	if err := w.handle.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+	w.lost = true
+	if err := w.begin(ctx); err != nil {
 		return fmt.Errorf("begin: %w", err)
+	}
+	if err := w.handle.exec(ctx, "SAVEPOINT one"+w.s.words.show("")); err != nil {
+		return errors.Join(err, w.handle.exec(ctx, "ROLLBACK"))
 	}
 	t := &tx{ctx: ctx, q: w.handle.q, log: w.log}
 	err := t.end(f(t))

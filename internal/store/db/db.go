@@ -33,6 +33,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.attemptsBetweenStmt, err = db.PrepareContext(ctx, attemptsBetween); err != nil {
 		return nil, fmt.Errorf("error preparing query AttemptsBetween: %w", err)
 	}
+	if q.checkpointOfStmt, err = db.PrepareContext(ctx, checkpointOf); err != nil {
+		return nil, fmt.Errorf("error preparing query CheckpointOf: %w", err)
+	}
 	if q.checkpointsStmt, err = db.PrepareContext(ctx, checkpoints); err != nil {
 		return nil, fmt.Errorf("error preparing query Checkpoints: %w", err)
 	}
@@ -327,6 +330,11 @@ func (q *Queries) Close() error {
 	if q.attemptsBetweenStmt != nil {
 		if cerr := q.attemptsBetweenStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing attemptsBetweenStmt: %w", cerr)
+		}
+	}
+	if q.checkpointOfStmt != nil {
+		if cerr := q.checkpointOfStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing checkpointOfStmt: %w", cerr)
 		}
 	}
 	if q.checkpointsStmt != nil {
@@ -831,6 +839,7 @@ type Queries struct {
 	attemptStmt                  *sql.Stmt
 	attemptsStmt                 *sql.Stmt
 	attemptsBetweenStmt          *sql.Stmt
+	checkpointOfStmt             *sql.Stmt
 	checkpointsStmt              *sql.Stmt
 	countWorkloadsStmt           *sql.Stmt
 	decisionsStmt                *sql.Stmt
@@ -932,6 +941,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		attemptStmt:                  q.attemptStmt,
 		attemptsStmt:                 q.attemptsStmt,
 		attemptsBetweenStmt:          q.attemptsBetweenStmt,
+		checkpointOfStmt:             q.checkpointOfStmt,
 		checkpointsStmt:              q.checkpointsStmt,
 		countWorkloadsStmt:           q.countWorkloadsStmt,
 		decisionsStmt:                q.decisionsStmt,

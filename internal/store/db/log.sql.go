@@ -9,6 +9,17 @@ import (
 	"context"
 )
 
+const checkpointOf = `-- name: CheckpointOf :one
+SELECT note FROM checkpoint WHERE size = $1
+`
+
+func (q *Queries) CheckpointOf(ctx context.Context, size int64) (string, error) {
+	row := q.queryRow(ctx, q.checkpointOfStmt, checkpointOf, size)
+	var note string
+	err := row.Scan(&note)
+	return note, err
+}
+
 const checkpoints = `-- name: Checkpoints :many
 SELECT size, note FROM checkpoint WHERE size > $1 ORDER BY size LIMIT $2
 `

@@ -12,6 +12,7 @@ type Querier interface {
 	Attempt(ctx context.Context, arg AttemptParams) (Attempt, error)
 	Attempts(ctx context.Context, arg AttemptsParams) ([]Attempt, error)
 	AttemptsBetween(ctx context.Context, arg AttemptsBetweenParams) ([]Attempt, error)
+	CheckpointOf(ctx context.Context, size int64) (string, error)
 	Checkpoints(ctx context.Context, arg CheckpointsParams) ([]Checkpoint, error)
 	CountWorkloads(ctx context.Context, tenant string) ([]CountWorkloadsRow, error)
 	Decisions(ctx context.Context, arg DecisionsParams) ([]Decision, error)

@@ -256,3 +256,9 @@ func sound(t testing.TB, d store.DB) store.Report {
 	ok(t, err)
 	return r
 }
+
+// Sound fails t unless everything that d says of its past holds.
+func Sound(t testing.TB, d store.DB) store.Report {
+	t.Helper()
+	return sound(t, d)
+}

@@ -48,6 +48,9 @@ SELECT * FROM transition WHERE idx >= $1 ORDER BY idx LIMIT sqlc.arg(most);
 -- name: LastCheckpoint :one
 SELECT size, note FROM checkpoint ORDER BY size DESC LIMIT 1;
 
+-- name: CheckpointOf :one
+SELECT note FROM checkpoint WHERE size = $1;
+
 -- name: Checkpoints :many
 SELECT * FROM checkpoint WHERE size > $1 ORDER BY size LIMIT sqlc.arg(most);
 
