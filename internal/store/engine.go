@@ -63,7 +63,7 @@ func (s *database) start(ctx context.Context, o Options) error {
 	s.queue = make(chan *job, groupMost)
 	w := &writer{s: s, handle: h, patience: groupFor, log: &growth{origin: o.Origin, signer: o.Signer, random: o.Random}}
 	if err := w.prepare(ctx, o); err != nil {
-		w.handle.close()
+		w.close()
 		return err
 	}
 	go w.run()
@@ -76,19 +76,33 @@ func (w *writer) prepare(ctx context.Context, o Options) error {
 	if _, err := merkle.Sign(o.Signer, o.Origin, 0, merkle.Hash{}); err != nil {
 		return err // found now rather than at the first commit
 	}
+	if _, err := whose(ctx, w.handle.q, o.Origin); err != nil {
+		return err
+	}
 	return w.alone(ctx, func(t *tx) error {
-		origin, err := t.q.Meta(t.ctx, metaOrigin)
-		switch {
-		case err != nil && !errors.Is(err, sql.ErrNoRows):
-			return fmt.Errorf("read whose log it is: %w", err)
-		case err == nil && origin != o.Origin:
-			return fmt.Errorf("its log is %s, not %s", origin, o.Origin)
+		isNew, err := whose(t.ctx, t.q, o.Origin)
+		if err != nil {
+			return err
 		}
-		if err := agreeOnMoves(t.ctx, t.q); err != nil || origin != "" {
+		if err := agreeOnMoves(t.ctx, t.q); err != nil || !isNew {
 			return err
 		}
 		return openLog(t, o)
 	})
+}
+
+// whose refuses another's log; isNew says that it is nobody's yet.
+func whose(ctx context.Context, q db.Querier, own string) (isNew bool, err error) {
+	origin, err := q.Meta(ctx, metaOrigin)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("read whose log it is: %w", err)
+	case origin != own:
+		return false, fmt.Errorf("its log is %s, not %s", origin, own)
+	}
+	return false, nil
 }
 
 // openLog puts the first leaf into a new log.

@@ -107,11 +107,7 @@ func (j *job) run(t *tx, f func(*tx) error) (err error) {
 // run serves updates until the store is closed.
 func (w *writer) run() {
 	defer close(w.s.stopped)
-	defer func() {
-		if w.handle != nil {
-			w.handle.close()
-		}
-	}()
+	defer w.close()
 	for {
 		select {
 		case j := <-w.s.queue:
@@ -196,6 +192,12 @@ func (w *writer) begin(ctx context.Context) error {
 		w.lost = false
 	}
 	return nil
+}
+
+func (w *writer) close() {
+	if w.handle != nil {
+		w.handle.close()
+	}
 }
 
 // broken lets go of a connection that may be gone: the next transaction makes
