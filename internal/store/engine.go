@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/audit"
@@ -22,6 +23,7 @@ type database struct {
 	views chan *handle
 	queue chan *job // nil if the store is only read
 	shelf shelf
+	now   func() time.Time // where the database has no clock of its own
 
 	closing chan struct{} // closed when Close is called
 	stopped chan struct{} // closed when the writer has stopped
@@ -40,6 +42,9 @@ type words struct {
 	// shared says that others write to the same database: where the log ends
 	// is read again in each transaction.
 	shared bool
+	// clock is the question for the time, in microseconds since 1970; "": the
+	// database is this process, and so is its clock.
+	clock string
 	// wall returns the statement that shows a transaction the rows of one
 	// tenant only, "" being the house that sees all; nil where there is none.
 	wall func(access.Tenant) string
@@ -60,7 +65,7 @@ func (s *database) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	s.queue = make(chan *job, groupMost)
+	s.queue, s.now = make(chan *job, groupMost), o.Now
 	w := &writer{s: s, handle: h, patience: groupFor, log: &growth{origin: o.Origin, signer: o.Signer, random: o.Random}}
 	if err := w.prepare(ctx, o); err != nil {
 		w.close()
@@ -113,6 +118,18 @@ func openLog(t *tx, o Options) error {
 	}
 	_, err := s.record(fact{Event: audit.Event{At: o.Now(), Actor: system}, kind: audit.LogOpened, object: "log:" + o.Origin})
 	return err
+}
+
+// clock tells the time of the database behind a connection.
+func (s *database) clock(h *handle) func(context.Context) (time.Time, error) {
+	if s.words.clock == "" {
+		return func(context.Context) (time.Time, error) { return s.now(), nil }
+	}
+	return func(ctx context.Context) (time.Time, error) {
+		var usec int64
+		err := h.conn.QueryRowContext(ctx, s.words.clock).Scan(&usec)
+		return time.UnixMicro(usec).UTC(), err
+	}
 }
 
 // handle is one connection with its prepared statements.
@@ -210,7 +227,7 @@ func (s *database) view(ctx context.Context, who access.Tenant, f func(*tx) erro
 			h = nil
 		}
 	}()
-	t := &tx{ctx: ctx, q: h.q, shelf: &s.shelf}
+	t := &tx{ctx: ctx, q: h.q, shelf: &s.shelf, clock: s.clock(h)}
 	defer func() { t.q = nil }()
 	return t.end(f(t))
 }

@@ -21,6 +21,7 @@ type Memory struct {
 	memo   *decoded
 	shelf  shelf
 	closed bool
+	now    func() time.Time
 }
 
 // NewMemory returns an empty store with an opened log. Of the options it
@@ -38,7 +39,7 @@ func NewMemory(o Options) (*Memory, error) {
 	if o.Random == nil {
 		o.Random = rand.Reader
 	}
-	m := &Memory{rows: newRows(), log: &growth{origin: o.Origin, signer: o.Signer, random: o.Random}, memo: &decoded{}}
+	m := &Memory{rows: newRows(), log: &growth{origin: o.Origin, signer: o.Signer, random: o.Random}, memo: &decoded{}, now: o.Now}
 	if err := m.log.load(context.Background(), m.rows); err != nil {
 		return nil, fmt.Errorf("open a store in memory: %w", err)
 	}
@@ -77,7 +78,7 @@ func (m *Memory) view(ctx context.Context, _ access.Tenant, f func(*tx) error) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	t := &tx{ctx: ctx, q: m.rows, memo: m.memo, shelf: &m.shelf}
+	t := &tx{ctx: ctx, q: m.rows, memo: m.memo, shelf: &m.shelf, clock: m.clock}
 	defer func() { t.q = nil }()
 	return t.end(f(t))
 }
@@ -92,7 +93,7 @@ func (m *Memory) update(ctx context.Context, _ access.Tenant, f func(*tx) error)
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	t := &tx{ctx: ctx, q: m.rows, log: m.log, memo: m.memo, shelf: &m.shelf}
+	t := &tx{ctx: ctx, q: m.rows, log: m.log, memo: m.memo, shelf: &m.shelf, clock: m.clock}
 	start := m.log.mark()
 	keep := false
 	defer func() { // also when f panics or ends its goroutine
@@ -114,3 +115,6 @@ func (m *Memory) update(ctx context.Context, _ access.Tenant, f func(*tx) error)
 	m.log.grown(edge)
 	return nil
 }
+
+// clock is that of the process: there is no other.
+func (m *Memory) clock(context.Context) (time.Time, error) { return m.now(), nil }

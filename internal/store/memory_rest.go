@@ -286,6 +286,16 @@ func (r *rows) EndToken(_ context.Context, p db.EndTokenParams) (int64, error) {
 	return 1, nil
 }
 
+func (r *rows) RenewLease(_ context.Context, p db.RenewLeaseParams) (int64, error) {
+	l, ok := r.leases.get(key{a: p.Name})
+	if !ok || l.Epoch != p.Epoch {
+		return 0, nil
+	}
+	l.At = p.At
+	r.leases.put(key{a: p.Name}, l)
+	return 1, nil
+}
+
 func (r *rows) Lead(_ context.Context, p db.LeadParams) (int64, error) {
 	old, _ := r.leases.get(key{a: p.Name})
 	r.leases.put(key{a: p.Name}, db.Lease{Name: p.Name, Holder: p.Holder, Epoch: old.Epoch + 1, At: p.At})

@@ -30,6 +30,7 @@ var inPostgres = words{
 	begin:  fmt.Sprintf("BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock(%d)", logLock),
 	look:   "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
 	shared: true,
+	clock:  "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
 	wall: func(t access.Tenant) string {
 		who := string(t)
 		if t == "" {

@@ -63,7 +63,7 @@ type System interface {
 // What is returned may share memory with the store: read it, do not write it.
 //
 // Not on record, each because something else covers it: progress of an
-// attempt (UpdateAttempt) and meters (the ledger entry made of them),
+// attempt (UpdateAttempt), the renewal of a lease and meters (the ledger entry made of them),
 // idempotency keys (the event of the submission), the end of a placement (the
 // move of its workload).
 type TenantTx interface {
@@ -255,6 +255,16 @@ type SystemTx interface {
 	// Lead makes holder the leader and returns its epoch, one above any
 	// before it.
 	Lead(name, holder string, at time.Time) (epoch int64, err error)
+	// Compete takes the lease if nobody has renewed it for ttl, by the clock of
+	// the database, and returns its epoch and whether it was taken. holder
+	// names one incarnation of one process.
+	Compete(name, holder string, ttl time.Duration) (epoch int64, won bool, err error)
+	// Renew says that the holder of an epoch still leads, and Resign that it
+	// does not: the next to compete wins. Both are ErrFenced if it does not.
+	Renew(name string, epoch int64) error
+	Resign(name string, epoch int64) error
+	// LeaderEpoch returns the newest epoch, 0 if nobody has led yet.
+	LeaderEpoch(name string) (int64, error)
 	// CheckLead returns ErrFenced if epoch is not the newest. It is the first
 	// statement of every transaction of a leader.
 	CheckLead(name string, epoch int64) error

@@ -141,13 +141,67 @@ func (t *systemTx) Lead(name, holder string, at time.Time) (int64, error) {
 	return epoch, t.spoil(err)
 }
 
+func (t *systemTx) Compete(name, holder string, ttl time.Duration) (epoch int64, won bool, err error) {
+	if err := t.writable(); err != nil {
+		return 0, false, err
+	}
+	now, err := t.clock(t.ctx)
+	if err != nil {
+		return 0, false, t.failed("asking the time", err)
+	}
+	l, err := t.q.Lease(t.ctx, name)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, false, t.failed("reading the lease "+name, err)
+	}
+	if err == nil && now.Sub(instant(l.At)) < ttl {
+		return l.Epoch, false, nil
+	}
+	epoch, err = t.Lead(name, holder, now)
+	return epoch, err == nil, err
+}
+
+func (t *systemTx) Renew(name string, epoch int64) error {
+	now, err := t.clock(t.ctx)
+	if err != nil {
+		return t.failed("asking the time", err)
+	}
+	return t.renew(name, epoch, now)
+}
+
+func (t *systemTx) Resign(name string, epoch int64) error {
+	return t.renew(name, epoch, time.UnixMicro(0))
+}
+
+func (t *systemTx) renew(name string, epoch int64, at time.Time) error {
+	if err := t.writable(); err != nil {
+		return err
+	}
+	n, err := t.q.RenewLease(t.ctx, db.RenewLeaseParams{Name: name, Epoch: epoch, At: usec(at)})
+	if err == nil && n == 0 {
+		return fenced()
+	}
+	return t.failed("renewing the lease "+name, err)
+}
+
+func (t *systemTx) LeaderEpoch(name string) (int64, error) {
+	l, err := t.q.Lease(t.ctx, name)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil
+	}
+	return l.Epoch, t.failed("reading the lease "+name, err)
+}
+
+func fenced() error {
+	return &problem.Error{Kind: problem.Conflict, Detail: ErrFenced.Error(), Cause: ErrFenced}
+}
+
 func (t *systemTx) CheckLead(name string, epoch int64) error {
 	l, err := t.q.Lease(t.ctx, name)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return t.failed("reading the lease "+name, err)
 	}
 	if err != nil || l.Epoch != epoch {
-		return &problem.Error{Kind: problem.Conflict, Detail: ErrFenced.Error(), Cause: ErrFenced}
+		return fenced()
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"time"
 
 	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/audit"
@@ -23,6 +24,8 @@ type tx struct {
 	ctx  context.Context
 	q    db.Querier
 	log  *growth // nil in a View
+	// clock tells the time of the database, by which leases run.
+	clock func(context.Context) (time.Time, error)
 	memo *decoded
 	// shelf is where series are looked for first; nil: on disk only.
 	shelf *shelf

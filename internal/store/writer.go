@@ -83,7 +83,7 @@ func (s *database) update(ctx context.Context, who access.Tenant, f func(*tx) er
 	if w == nil {
 		return <-j.done // refused
 	}
-	t := &tx{ctx: context.WithoutCancel(ctx), q: w.handle.q, log: w.log, shelf: &s.shelf}
+	t := &tx{ctx: context.WithoutCancel(ctx), q: w.handle.q, log: w.log, shelf: &s.shelf, clock: s.clock(w.handle)}
 	if err := j.run(t, f); err != nil {
 		return err
 	}
@@ -305,7 +305,7 @@ func (w *writer) alone(ctx context.Context, f func(*tx) error) error {
 	if err := w.handle.exec(ctx, "SAVEPOINT one"+w.s.words.show("")); err != nil {
 		return errors.Join(err, w.handle.exec(ctx, "ROLLBACK"))
 	}
-	t := &tx{ctx: ctx, q: w.handle.q, log: w.log}
+	t := &tx{ctx: ctx, q: w.handle.q, log: w.log, clock: w.s.clock(w.handle)}
 	err := t.end(f(t))
 	edge := w.log.edge
 	if err == nil {

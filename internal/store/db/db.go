@@ -189,6 +189,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.putSiteStmt, err = db.PrepareContext(ctx, putSite); err != nil {
 		return nil, fmt.Errorf("error preparing query PutSite: %w", err)
 	}
+	if q.renewLeaseStmt, err = db.PrepareContext(ctx, renewLease); err != nil {
+		return nil, fmt.Errorf("error preparing query RenewLease: %w", err)
+	}
 	if q.seeSiteStmt, err = db.PrepareContext(ctx, seeSite); err != nil {
 		return nil, fmt.Errorf("error preparing query SeeSite: %w", err)
 	}
@@ -592,6 +595,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing putSiteStmt: %w", cerr)
 		}
 	}
+	if q.renewLeaseStmt != nil {
+		if cerr := q.renewLeaseStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing renewLeaseStmt: %w", cerr)
+		}
+	}
 	if q.seeSiteStmt != nil {
 		if cerr := q.seeSiteStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing seeSiteStmt: %w", cerr)
@@ -891,6 +899,7 @@ type Queries struct {
 	putNewestStmt                *sql.Stmt
 	putPlacementStmt             *sql.Stmt
 	putSiteStmt                  *sql.Stmt
+	renewLeaseStmt               *sql.Stmt
 	seeSiteStmt                  *sql.Stmt
 	setMetaStmt                  *sql.Stmt
 	setPlanStmt                  *sql.Stmt
@@ -993,6 +1002,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		putNewestStmt:                q.putNewestStmt,
 		putPlacementStmt:             q.putPlacementStmt,
 		putSiteStmt:                  q.putSiteStmt,
+		renewLeaseStmt:               q.renewLeaseStmt,
 		seeSiteStmt:                  q.seeSiteStmt,
 		setMetaStmt:                  q.setMetaStmt,
 		setPlanStmt:                  q.setPlanStmt,

@@ -55,6 +55,24 @@ func (q *Queries) Meta(ctx context.Context, key string) (string, error) {
 	return value, err
 }
 
+const renewLease = `-- name: RenewLease :execrows
+UPDATE lease SET at = $3 WHERE name = $1 AND epoch = $2
+`
+
+type RenewLeaseParams struct {
+	Name  string
+	Epoch int64
+	At    int64
+}
+
+func (q *Queries) RenewLease(ctx context.Context, arg RenewLeaseParams) (int64, error) {
+	result, err := q.exec(ctx, q.renewLeaseStmt, renewLease, arg.Name, arg.Epoch, arg.At)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const setMeta = `-- name: SetMeta :exec
 INSERT INTO meta (key, value) VALUES ($1, $2)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value

@@ -67,6 +67,7 @@ type Querier interface {
 	PutNewest(ctx context.Context, arg PutNewestParams) error
 	PutPlacement(ctx context.Context, arg PutPlacementParams) error
 	PutSite(ctx context.Context, arg PutSiteParams) error
+	RenewLease(ctx context.Context, arg RenewLeaseParams) (int64, error)
 	SeeSite(ctx context.Context, arg SeeSiteParams) (int64, error)
 	SetMeta(ctx context.Context, arg SetMetaParams) error
 	SetPlan(ctx context.Context, arg SetPlanParams) (int64, error)

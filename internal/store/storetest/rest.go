@@ -395,6 +395,55 @@ func tokens(t *testing.T, d store.DB) {
 	sound(t, d)
 }
 
+// lease: whoever competes gets it only when nobody has renewed it for a while,
+// or when its holder has resigned; who has lost it cannot renew it.
+func lease(t *testing.T, d store.DB) {
+	const long = time.Hour
+	compete := func(who string, ttl time.Duration) (epoch int64, won bool) {
+		house(t, d, func(tx store.SystemTx) (err error) {
+			epoch, won, err = tx.Compete("control", who, ttl)
+			return err
+		})
+		return epoch, won
+	}
+	try := func(f func(tx store.SystemTx) error) error { return d.System().Update(ctx, f) }
+	newest := func() (epoch int64) {
+		look(t, d, func(tx store.SystemTx) (err error) {
+			epoch, err = tx.LeaderEpoch("control")
+			return err
+		})
+		return epoch
+	}
+	if newest() != 0 {
+		t.Error("somebody leads a new store")
+	}
+	first, won := compete("a", long)
+	if first != 1 || !won || newest() != 1 {
+		t.Fatalf("nobody leads, and the first to compete gets epoch %d, %v", first, won)
+	}
+	if epoch, won := compete("b", long); won || epoch != first {
+		t.Errorf("another takes the lease of one that lives: epoch %d, %v", epoch, won)
+	}
+	ok(t, try(func(tx store.SystemTx) error { return tx.Renew("control", first) }))
+	second, won := compete("b", 0)
+	if !won || second != first+1 || newest() != second {
+		t.Errorf("a lease that has run out is not taken: epoch %d, %v", second, won)
+	}
+	for what, f := range map[string]func(tx store.SystemTx) error{
+		"renew": func(tx store.SystemTx) error { return tx.Renew("control", first) }, "resign": func(tx store.SystemTx) error { return tx.Resign("control", first) },
+		"act": func(tx store.SystemTx) error { return tx.CheckLead("control", first) },
+	} {
+		if err := try(f); !errors.Is(err, store.ErrFenced) {
+			t.Errorf("who has lost the lease may %s: %v", what, err)
+		}
+	}
+	ok(t, try(func(tx store.SystemTx) error { return tx.Resign("control", second) }))
+	if third, won := compete("a", long); !won || third != second+1 {
+		t.Errorf("the lease of one that has resigned is not taken: epoch %d, %v", third, won)
+	}
+	sound(t, d)
+}
+
 // leader: a newer leader fences the older one off, for ever.
 func leader(t *testing.T, d store.DB) {
 	lead := func(name string) (epoch int64) {

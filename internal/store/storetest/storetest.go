@@ -65,6 +65,7 @@ func Test(t *testing.T, open func(t *testing.T) store.DB) {
 		{"Tokens", tokens},
 		{"Counts", counts},
 		{"Leader", leader},
+		{"Lease", lease},
 		{"Meta", meta},
 		{"Log", theLog},
 		{"Chains", chains},

@@ -274,8 +274,19 @@ func changes(t *testing.T, d store.DB) map[string]change {
 		"EndToken":        {1, func(tx store.SystemTx) error { return of(tx).EndToken("t0", Noon, Event("")) }},
 		"PutToken":        {1, func(tx store.SystemTx) error { return tx.PutToken(Token("t1", acme), Event("")) }},
 		"Lead":            {1, func(tx store.SystemTx) error { _, err := tx.Lead("control", "me", Noon); return err }},
+		"Compete":         {1, func(tx store.SystemTx) error { _, _, err := tx.Compete("control", "you", 0); return err }},
+		"Renew":           {1, leads(func(tx store.SystemTx, epoch int64) error { return tx.Renew("control", epoch) })},
+		"Resign":          {1, leads(func(tx store.SystemTx, epoch int64) error { return tx.Resign("control", epoch) })},
 		"SetMeta":         {0, func(tx store.SystemTx) error { return tx.SetMeta("color", "blue") }},
 		"system Append":   {1, func(tx store.SystemTx) error { _, err := tx.Append(Event(audit.PlanRefused)); return err }},
+	}
+}
+
+// leads takes the lease, and then does what only its holder may.
+func leads(f func(store.SystemTx, int64) error) func(store.SystemTx) error {
+	return func(tx store.SystemTx) error {
+		epoch, _, err := tx.Compete("control", "them", 0)
+		return errors.Join(err, f(tx, epoch))
 	}
 }
 
@@ -289,7 +300,7 @@ var reads = map[string]bool{
 	"Tenant": true, "Workload": true, "Workloads": true, "Counts": true, "Attempts": true, "Attempt": true, "Placement": true, "Decisions": true,
 	"Idempotent": true, "Events": true, "Entries": true, "Meters": true, "For": true, "OpenWorkloads": true, "LiveAttempts": true,
 	"LostAttempts": true, "Placements": true, "PlanInForce": true, "Sites": true, "Site": true, "Signal": true, "Measured": true,
-	"LatestForecasts": true, "PlanProof": true, "PlanProofs": true, "ForecastAt": true, "IssuedForecasts": true, "Prices": true, "UnsettledMeters": true, "Token": true, "Tokens": true, "CheckLead": true, "Meta": true, "LogSize": true,
+	"LatestForecasts": true, "PlanProof": true, "PlanProofs": true, "ForecastAt": true, "IssuedForecasts": true, "Prices": true, "UnsettledMeters": true, "Token": true, "Tokens": true, "CheckLead": true, "LeaderEpoch": true, "Meta": true, "LogSize": true,
 	"Checkpoint": true, "Checkpoints": true, "Leaves": true, "Hashes": true, "Transitions": true, "States": true, "Decided": true,
 	"FirstDecision": true, "AttemptsOf": true, "DecidedOf": true, "EntriesOf": true, "MetersOf": true, "Changes": true, "LastChange": true,
 }

@@ -6,6 +6,9 @@ RETURNING epoch;
 -- name: Lease :one
 SELECT * FROM lease WHERE name = $1;
 
+-- name: RenewLease :execrows
+UPDATE lease SET at = $3 WHERE name = $1 AND epoch = $2;
+
 -- name: Meta :one
 SELECT value FROM meta WHERE key = $1;
 
