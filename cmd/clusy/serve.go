@@ -14,13 +14,14 @@ import (
 	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/house"
 	"clusy.io/clusy/internal/signal"
+	providers "clusy.io/clusy/internal/signal/provider"
 )
 
 // shim is how the executor starts this binary as a shim.
 var shim = []string{"/proc/self/exe", "shim"}
 
 func serveCommand() *cobra.Command {
-	var dir, listen, zone string
+	var dir, listen, zone, database, keys string
 	var sites, signals []string
 	var newAdmin, open bool
 	cmd := &cobra.Command{
@@ -39,19 +40,31 @@ climatology that ships for 22 zones, and on yearly means elsewhere; with it,
 on the values in a file, CSV or JSON, as they appear, or on the live sources that
 a file signals.yaml declares: clusy signals kinds lists what can stand there.
 
+With --database the store is PostgreSQL (15 or newer), and several servers may
+share it, each with its own --data and all with the same --keys: any of them
+serves, one of them leads, and another takes over within seconds when it does
+not answer. Such a server need not have a site of its own.
+
 Loopback only: anything else needs TLS, which this version does not serve.
 Ctrl-C stops the server; workloads that run then run on, and are found again.`,
-		Example: "clusy serve --zone DE-LU\nclusy serve --site rack1=DE-LU --site rack2=FR --signals intensity.csv\nclusy serve --zone DE-LU --signals signals.yaml\nclusy serve --zone gcp/europe-west4",
+		Example: "clusy serve --zone DE-LU\nclusy serve --site rack1=DE-LU --site rack2=FR --signals intensity.csv\nclusy serve --zone DE-LU --signals signals.yaml\nclusy serve --zone gcp/europe-west4\nclusy serve --zone FR --database env:CLUSY_DATABASE --keys /etc/clusy/keys",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if zone != "" {
 				sites = append([]string{"local=" + zone}, sites...)
 			}
 			cfg := house.Config{
-				Dir: dir, Listen: listen, Version: version(), Shim: shim, NewAdmin: newAdmin, OpenSignals: open,
+				Dir: dir, Listen: listen, Version: version(), Shim: shim, NewAdmin: newAdmin, Keys: keys, OpenSignals: open,
 				Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 			}
-			if len(sites) == 0 {
+			if database != "" {
+				address, err := providers.ReadSecret(database)
+				if err != nil {
+					return usage("--database: %w", err)
+				}
+				cfg.Database = address
+			}
+			if len(sites) == 0 && database == "" {
 				return usage("no zone: --zone DE-LU says which grid this machine draws from")
 			}
 			known, err := openBook(cmd)
@@ -105,6 +118,8 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 		},
 	}
 	cmd.Flags().StringVar(&dir, "data", defaultData(), "directory of everything at rest")
+	cmd.Flags().StringVar(&database, "database", "", "env:NAME or file:PATH with the address of a PostgreSQL database, instead of a file below --data; several servers may share it")
+	cmd.Flags().StringVar(&keys, "keys", "", "directory of the log's and the enclave's keys, the same for all that share a database (default: keys below --data)")
 	cmd.Flags().StringVar(&listen, "listen", defaultAddress, "address to listen on; loopback only")
 	cmd.Flags().StringVar(&zone, "zone", "", "grid zone of this machine: DE-LU, US-CAL-CISO, …; or its cloud region: aws/eu-north-1")
 	cmd.Flags().StringArrayVar(&sites, "site", nil, "another site, NAME=ZONE or NAME=REGION; may be repeated")

@@ -3,6 +3,7 @@
 package house
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -45,16 +46,20 @@ import (
 
 // Config says what is to run.
 type Config struct {
-	Dir     string // everything at rest is below it
-	Listen  string // host:port; only loopback without TLS
-	Sites   []Site
-	Replay  *Replay // nil: real time and no bundled trace
-	Signals []signal.Provider
-	Sources []provider.Declaration // live ones, after those; the most trusted first
-	Tables  *tables.Tables         // nil: those that ship
-	Version string
-	Shim    []string // argv of the shim
-	Log     *slog.Logger
+	Dir    string // everything at rest is below it
+	Listen string // host:port; only loopback without TLS
+	// Database is the address of a PostgreSQL database that other replicas may
+	// share; "": a file below Dir that is this process's own.
+	Database secret.Secret
+	Keys     string // directory of the keys; "": below Dir
+	Sites    []Site
+	Replay   *Replay // nil: real time and no bundled trace
+	Signals  []signal.Provider
+	Sources  []provider.Declaration // live ones, after those; the most trusted first
+	Tables   *tables.Tables         // nil: those that ship
+	Version  string
+	Shim     []string // argv of the shim
+	Log      *slog.Logger
 	// OpenSignals lets programs on this machine read carbon intensities by the
 	// Carbon Aware SDK's API without a token.
 	OpenSignals bool
@@ -127,11 +132,11 @@ func Open(ctx context.Context, cfg Config) (*House, error) {
 		}
 		h.Clock = c
 	}
-	keys, err := openKeys(filepath.Join(cfg.Dir, "keys"), cfg.Replay != nil)
+	keys, err := openKeys(cmp.Or(cfg.Keys, filepath.Join(cfg.Dir, "keys")), cfg.Replay != nil)
 	if err != nil {
 		return nil, err
 	}
-	db, err := store.Open(ctx, store.Options{Dir: filepath.Join(cfg.Dir, "store"), Origin: keys.origin, Signer: keys.signer, Now: h.Clock.Now})
+	db, err := h.openStore(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -141,6 +146,18 @@ func Open(ctx context.Context, cfg Config) (*House, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	return h, nil
+}
+
+// openStore opens the database that was named, or the one in the data directory.
+func (h *House) openStore(ctx context.Context, keys keys) (store.DB, error) {
+	o := store.Options{Dir: filepath.Join(h.cfg.Dir, "store"), Origin: keys.origin, Signer: keys.signer, Now: h.Clock.Now}
+	if h.cfg.Database == "" {
+		return store.Open(ctx, o)
+	}
+	if h.cfg.Replay != nil {
+		return nil, errors.New("a replay has a clock of its own, and a database that others share has another: leave --database out")
+	}
+	return store.OpenPostgres(ctx, h.cfg.Database, o)
 }
 
 // loopback refuses an address that others could reach: what is said there is
@@ -211,7 +228,7 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 	rules := plan.Rules{Step: 5 * time.Minute, Horizon: 72 * time.Hour, Margin: max(time.Minute, clock.Scaled(time.Second))}
 	h.loop = &reconcile.Loop{
 		Store: loopStore{h.db, h.bell}, Rules: rules, Log: cfg.Log, Now: clock.Now, NewID: newID, Wake: h.wake, Every: every(clock),
-		OfferFor: clock.Scaled(90 * time.Second), Silence: clock.Scaled(2 * time.Minute), Patience: 24 * time.Hour, Holder: newID(),
+		TTL: leaseFor(cfg), OfferFor: clock.Scaled(90 * time.Second), Silence: clock.Scaled(2 * time.Minute), Patience: 24 * time.Hour, Holder: newID(),
 	}
 	server := &api.Server{
 		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.pollers, h.dial}, Places: placesOf(known, annual, zonesOf(cfg.Sites)), Rules: rules, Now: clock.Now, NewID: newID,
@@ -236,6 +253,15 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 		h.agents = append(h.agents, a)
 	}
 	return nil
+}
+
+// leaseFor is how long a lead lasts that is not renewed: 0 where the store is one
+// process's own.
+func leaseFor(cfg Config) time.Duration {
+	if cfg.Database == "" {
+		return 0
+	}
+	return 3 * time.Second
 }
 
 // every is how often the control loop goes around without being woken. A
@@ -274,13 +300,18 @@ func (h *House) Run(ctx context.Context) error {
 	if err := h.lookAround(ctx, h.Clock.Now()); err != nil && ctx.Err() == nil {
 		h.cfg.Log.Error("first look at the signals failed", "err", err)
 	}
-	if err := h.loop.Lead(ctx); err != nil && ctx.Err() == nil {
-		return errors.Join(err, h.close())
+	if h.loop.TTL == 0 { // nobody else can lead: what is due need not wait for a lease
+		if err := h.loop.Lead(ctx); err != nil && ctx.Err() == nil {
+			return errors.Join(err, h.close())
+		}
 	}
 	run("serve", func(context.Context) error { return serve(h.server, h.listener) })
 	run("serve agents", func(context.Context) error { return serve(h.server, h.pipe) })
 	run("control loop", h.loop.Run)
 	run("signals", h.poll)
+	if h.loop.TTL > 0 {
+		run("other replicas", h.listen)
+	}
 	for _, a := range h.agents {
 		run("agent of "+a.Site, a.Run)
 	}
@@ -387,6 +418,13 @@ func (h *House) poll(ctx context.Context) error {
 	var pruned time.Time
 	for {
 		now := h.Clock.Now()
+		if !h.loop.Leading() {
+			// One replica asks the providers; what it is told is in the store.
+			if !pauseFor(ctx, time.Second) {
+				return nil
+			}
+			continue
+		}
 		if err := h.lookAround(ctx, now); err != nil && ctx.Err() == nil {
 			h.cfg.Log.Error("signals", "err", err)
 		}
@@ -402,6 +440,33 @@ func (h *House) poll(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+func pauseFor(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
+
+// listen rings the bell for what other replicas have put on record.
+func (h *House) listen(ctx context.Context) error {
+	var seen int64
+	for pauseFor(ctx, 200*time.Millisecond) {
+		var size int64
+		err := h.db.System().View(ctx, func(tx store.SystemTx) (err error) {
+			size, err = tx.LogSize()
+			return err
+		})
+		if err == nil && size != seen {
+			seen = size
+			h.bell.ring()
+			h.nudge()
+		}
+	}
+	return nil
 }
 
 // nudge has the control loop go around soon.

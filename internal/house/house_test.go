@@ -18,6 +18,7 @@ import (
 	"clusy.io/clusy/internal/executor"
 	"clusy.io/clusy/internal/intent"
 	"clusy.io/clusy/internal/secret"
+	"clusy.io/clusy/internal/store/pgtest"
 	"clusy.io/clusy/internal/wire"
 )
 
@@ -26,7 +27,9 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "shim" {
 		os.Exit(executor.ShimMain(os.Args[2:]))
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	pgtest.StopShared()
+	os.Exit(code)
 }
 
 var evening = time.Date(2023, 6, 6, 16, 0, 0, 0, time.UTC)

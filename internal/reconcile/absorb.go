@@ -21,7 +21,15 @@ func (l *Loop) Absorb(ctx context.Context, site plan.Station, reports []workload
 	// Most calls bring nothing new: then one read does, and no write.
 	var news []workload.Report
 	register := false
+	epoch := l.Epoch()
 	err := l.Store.View(ctx, func(tx Tx) error {
+		if l.TTL > 0 { // another one may lead
+			newest, err := tx.LeaderEpoch(lease)
+			if err != nil {
+				return err
+			}
+			epoch = max(epoch, newest)
+		}
 		known, err := tx.Site(site.ID)
 		switch {
 		case problem.Is(err, problem.NotFound):
@@ -71,7 +79,7 @@ func (l *Loop) Absorb(ctx context.Context, site plan.Station, reports []workload
 		}
 		return nil
 	})
-	return kept, l.Epoch(), err
+	return kept, epoch, err
 }
 
 func sameSite(a, b plan.Station) bool {

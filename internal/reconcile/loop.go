@@ -54,6 +54,12 @@ type Tx interface {
 	UnsettledMeters() ([]ledger.Meter, error)
 	SettleMeter(workload string, attempt int, hour time.Time, index int64) error
 	Lead(name, holder string, at time.Time) (epoch int64, err error)
+	// Compete takes the lease if nobody has renewed it for ttl, by the clock of
+	// the database. Renew and Resign fail if it is no longer of that epoch.
+	Compete(name, holder string, ttl time.Duration) (epoch int64, won bool, err error)
+	Renew(name string, epoch int64) error
+	Resign(name string, epoch int64) error
+	LeaderEpoch(name string) (int64, error)
 	// CheckLead fails if epoch is not the newest: it is the first statement
 	// of every transaction of a leader.
 	CheckLead(name string, epoch int64) error
@@ -100,8 +106,12 @@ type Loop struct {
 	Silence  time.Duration
 	Patience time.Duration
 	Holder   string // names this process incarnation on the lease
+	// TTL is how long a lease lasts where several replicas compete for it; 0:
+	// there is no other, and the lead is taken at once and kept.
+	TTL time.Duration
 
 	epoch   atomic.Int64 // read by every Absorb
+	leading atomic.Bool
 	planned planned
 	// certified is when a proof was kept last.
 	certified time.Time
@@ -120,20 +130,31 @@ func (l *Loop) Lead(ctx context.Context) error {
 		epoch, err := tx.Lead(lease, l.Holder, l.Now())
 		if err == nil {
 			l.epoch.Store(epoch)
+			l.leading.Store(true)
 		}
 		return err
 	})
 }
 
-// Run takes the lease, if Lead has not yet, and steps until ctx ends. Planning
+// Run takes the lease, if Lead has not yet, and steps until ctx ends; with a TTL
+// it competes for it, as often as it loses it. Planning
 // has a hand of its own: with very many workloads it takes seconds, and what is
 // due must not wait for it.
 func (l *Loop) Run(ctx context.Context) error {
+	if l.TTL > 0 {
+		return l.terms(ctx)
+	}
 	if l.Epoch() == 0 {
 		if err := l.Lead(ctx); err != nil {
 			return fmt.Errorf("take the lead: %w", err)
 		}
 	}
+	l.lead(ctx)
+	return nil
+}
+
+// lead steps until ctx ends.
+func (l *Loop) lead(ctx context.Context) {
 	plan, carry := make(chan struct{}, 1), make(chan struct{}, 1)
 	var hands sync.WaitGroup
 	hands.Go(func() { l.turns(ctx, plan, l.replan) })
@@ -142,7 +163,7 @@ func (l *Loop) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			hands.Wait()
-			return nil
+			return
 		case <-l.Wake:
 			for _, c := range []chan struct{}{plan, carry} {
 				select {

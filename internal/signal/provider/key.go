@@ -31,6 +31,15 @@ func reference(s string) (keyRef, error) {
 	return keyRef{}, errors.New("is not a reference; write env:NAME or file:PATH, and never the key itself")
 }
 
+// ReadSecret reads what a reference, env:NAME or file:PATH, stands for.
+func ReadSecret(ref string) (secret.Secret, error) {
+	r, err := reference(ref)
+	if err != nil {
+		return "", err
+	}
+	return r.read()
+}
+
 func (r keyRef) none() bool { return r == keyRef{} }
 
 const mostKey = 4096
