@@ -19,13 +19,15 @@ CORE := access figure forecast grid ledger merkle plan problem secret workload
 
 test: need style console-current unit browser coverage fuzzshort
 
-# The race detector wants a C compiler, the console Node, and its test a browser.
+# The race detector wants a C compiler, the console Node, its test a browser, and
+# the store a PostgreSQL.
 need:
 	install() { export DEBIAN_FRONTEND=noninteractive; apt-get update -qq && apt-get install -qq -y --no-install-recommends "$$@" >/dev/null; }
 	command -v go >/dev/null || { echo "Go 1.26 or newer is needed: https://go.dev/dl" >&2; exit 1; }
 	command -v gcc >/dev/null || install gcc libc6-dev
 	command -v npm >/dev/null || install nodejs npm
 	node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || a == 20 && b >= 19 ? 0 : 1)' || { echo "Node 20.19 or newer is needed: https://nodejs.org" >&2; exit 1; }
+	command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || install postgresql
 	command -v chromium >/dev/null || install chromium fonts-dejavu-core
 	go mod download
 	cd web && npm ci --no-audit --no-fund --loglevel=error

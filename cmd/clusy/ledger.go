@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 
 	"clusy.io/clusy"
 	"clusy.io/clusy/internal/merkle"
+	providers "clusy.io/clusy/internal/signal/provider"
 	"clusy.io/clusy/internal/store"
 )
 
@@ -108,13 +110,13 @@ type verified struct {
 }
 
 func ledgerVerifyCommand() *cobra.Command {
-	var dir, key string
+	var dir, key, database, keys string
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Recompute every entry from its stored inputs, and check the tree",
 		Long: `Recompute every entry from its stored inputs, and check the tree.
 
-It needs no server, only the files below --data: every leaf is hashed again and
+It needs no server, only the files below --data, or with --database the database: every leaf is hashed again and
 compared with the signed head, every ledger entry is recomputed from the series
 that it names, and replaying the recorded moves must give the states in the
 tables. The first thing that is not so is named.
@@ -125,7 +127,15 @@ together with the data.`,
 		Example: "clusy ledger verify\nclusy ledger verify --data /srv/clusy --key \"$(cat kept.pub)\"",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			v, err := verifyWith(cmd.Context(), dir, key)
+			open := func(ctx context.Context) (store.DB, error) { return store.OpenReadOnly(ctx, filepath.Join(dir, "store")) }
+			if database != "" {
+				address, err := providers.ReadSecret(database)
+				if err != nil {
+					return usage("--database: %w", err)
+				}
+				open = func(ctx context.Context) (store.DB, error) { return store.OpenPostgresReadOnly(ctx, address) }
+			}
+			v, err := verifyWith(cmd.Context(), cmp.Or(keys, filepath.Join(dir, "keys")), key, open)
 			if err != nil {
 				return err
 			}
@@ -139,17 +149,24 @@ together with the data.`,
 		},
 	}
 	cmd.Flags().StringVar(&dir, "data", defaultData(), "data directory of the server")
+	cmd.Flags().StringVar(&database, "database", "", "env:NAME or file:PATH with the address of the PostgreSQL database that the store is in")
+	cmd.Flags().StringVar(&keys, "keys", "", "directory of the keys, where it is not keys below --data")
 	cmd.Flags().StringVar(&key, "key", "", "verifier key that the head must be signed by (default: keys/log.pub in the data directory)")
 	return cmd
 }
 
-func verify(ctx context.Context, dir string) (verified, error) { return verifyWith(ctx, dir, "") }
+func verify(ctx context.Context, dir string) (verified, error) {
+	return verifyWith(ctx, filepath.Join(dir, "keys"), "", func(ctx context.Context) (store.DB, error) {
+		return store.OpenReadOnly(ctx, filepath.Join(dir, "store"))
+	})
+}
 
-func verifyWith(ctx context.Context, dir, key string) (verified, error) {
+// verifyWith verifies what open opens, by a key or by the public one in keys.
+func verifyWith(ctx context.Context, keys, key string, open func(context.Context) (store.DB, error)) (verified, error) {
 	if key == "" {
-		b, err := os.ReadFile(filepath.Join(dir, "keys", "log.pub"))
+		b, err := os.ReadFile(filepath.Join(keys, "log.pub"))
 		if errors.Is(err, os.ErrNotExist) {
-			return verified{}, usage("there is no ledger in %s: give its server's --data directory", dir)
+			return verified{}, usage("there is no ledger in %s: give its server's --data directory", filepath.Dir(keys))
 		}
 		if err != nil {
 			return verified{}, fmt.Errorf("read the log's public key: %w", err)
@@ -161,7 +178,7 @@ func verifyWith(ctx context.Context, dir, key string) (verified, error) {
 		return verified{}, usage("the verifier key cannot be read: %w", err)
 	}
 	origin, _, _ := strings.Cut(key, "+")
-	db, err := store.OpenReadOnly(ctx, filepath.Join(dir, "store"))
+	db, err := open(ctx)
 	if err != nil {
 		return verified{}, err
 	}

@@ -228,7 +228,7 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 	rules := plan.Rules{Step: 5 * time.Minute, Horizon: 72 * time.Hour, Margin: max(time.Minute, clock.Scaled(time.Second))}
 	h.loop = &reconcile.Loop{
 		Store: loopStore{h.db, h.bell}, Rules: rules, Log: cfg.Log, Now: clock.Now, NewID: newID, Wake: h.wake, Every: every(clock),
-		TTL: leaseFor(cfg), OfferFor: clock.Scaled(90 * time.Second), Silence: clock.Scaled(2 * time.Minute), Patience: 24 * time.Hour, Holder: newID(),
+		TTL: leaseFor(cfg), OfferFor: clock.Scaled(90 * time.Second), Silence: clock.Scaled(2 * time.Minute), Patience: 24 * time.Hour, Holder: holder(),
 	}
 	server := &api.Server{
 		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.pollers, h.dial}, Places: placesOf(known, annual, zonesOf(cfg.Sites)), Rules: rules, Now: clock.Now, NewID: newID,
@@ -253,6 +253,15 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 		h.agents = append(h.agents, a)
 	}
 	return nil
+}
+
+// holder names this incarnation of this process, so that people can find it.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s/%d/%s", host, os.Getpid(), newID())
 }
 
 // leaseFor is how long a lead lasts that is not renewed: 0 where the store is one

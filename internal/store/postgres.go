@@ -75,6 +75,22 @@ func OpenPostgres(ctx context.Context, address secret.Secret, o Options) (*Postg
 	return s, nil
 }
 
+// OpenPostgresReadOnly opens the store in a PostgreSQL database for reading and
+// verification, whoever else writes to it. It changes nothing.
+func OpenPostgresReadOnly(ctx context.Context, address secret.Secret) (*Postgres, error) {
+	c, err := postgresConfig(address)
+	if err != nil {
+		return nil, fmt.Errorf("open the store: %w", err)
+	}
+	pool := stdlib.OpenDB(*c)
+	s := &Postgres{newDatabase(pool, inPostgres)}
+	close(s.stopped)
+	if err := checkVersion(ctx, pool); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the store in PostgreSQL at %s: %w", c.Host, err), pool.Close())
+	}
+	return s, nil
+}
+
 // postgresConfig reads an address. Its errors do not repeat it: it may hold a
 // password.
 func postgresConfig(address secret.Secret) (*pgx.ConnConfig, error) {
