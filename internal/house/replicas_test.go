@@ -2,11 +2,15 @@ package house
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
+	"clusy.io/clusy"
 	"clusy.io/clusy/internal/audit"
 	"clusy.io/clusy/internal/store"
 	"clusy.io/clusy/internal/store/pgtest"
@@ -94,5 +98,53 @@ func TestReplicas(t *testing.T) {
 	await("another one leads", func() bool { return len(leaders()) == 1 })
 	if now := leaders()[0].loop.Epoch(); now <= was {
 		t.Errorf("epoch %d comes after %d", now, was)
+	}
+}
+
+// Two replicas admit to the same site at once: together they promise no more of
+// it than there is.
+func TestReplicasPromiseOnce(t *testing.T) {
+	pg := pgtest.Shared(t)
+	address, keys := pg.Address(pg.Schema(t)), filepath.Join(t.TempDir(), "keys")
+	a, _ := run(t, Config{Keys: keys, Database: address, Sites: []Site{{ID: "berlin", Zone: "DE-LU", Slots: 1, PUE: 1}}})
+	b, _ := run(t, Config{Keys: keys, Database: address})
+	var mu sync.Mutex
+	admitted, refused := 0, 0
+	var clients sync.WaitGroup
+	for i := range 24 {
+		clients.Go(func() {
+			h := []*House{a, b}[i%2]
+			_, err := submit(t, h, fmt.Sprint("k", i), `apiVersion: clusy.io/v1
+kind: Intent
+run: {exec: ["true"]}
+shape: {duration: 1h, power: 100W}
+when: {notBefore: +2h, completeBy: +8h}
+`)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				refused++
+				return
+			}
+			admitted++
+		})
+	}
+	clients.Wait()
+	page, err := client(b, b.Token).Workloads(t.Context(), nil, "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var placed []clusy.Placement
+	for _, w := range page.Items {
+		placed = append(placed, *w.Plan)
+	}
+	slices.SortFunc(placed, func(x, y clusy.Placement) int { return x.Spans[0].Start.Compare(y.Spans[0].Start) })
+	for i := 1; i < len(placed); i++ {
+		if placed[i].Spans[0].Start.Before(placed[i-1].Spans[0].End) {
+			t.Errorf("two workloads are promised the one slot: %v and %v", placed[i-1].Spans, placed[i].Spans)
+		}
+	}
+	if len(placed) != admitted || admitted < 4 || refused < 24-5 {
+		t.Errorf("%d were admitted, %d are there, %d were refused; the window has room for five", admitted, len(placed), refused)
 	}
 }
