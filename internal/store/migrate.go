@@ -38,6 +38,13 @@ func migrate(ctx context.Context, pool *sql.DB) error {
 // migratePostgres brings the schema of a PostgreSQL database up to date, one
 // replica after the other, and then builds the walls of what is new.
 func migratePostgres(ctx context.Context, pool *sql.DB) error {
+	if err := postgresTables(ctx, pool); err != nil {
+		return err
+	}
+	return buildWalls(ctx, pool)
+}
+
+func postgresTables(ctx context.Context, pool *sql.DB) error {
 	guards, err := ownWords(2, "postgres/0002_guards.sql")
 	if err != nil {
 		return err
@@ -48,24 +55,25 @@ func migratePostgres(ctx context.Context, pool *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	if err := migrateBy(ctx, pool, goose.DialectPostgres, guards, moved, goose.WithSessionLocker(one)); err != nil {
-		return err
-	}
+	return migrateBy(ctx, pool, goose.DialectPostgres, guards, moved, goose.WithSessionLocker(one))
+}
+
+// buildWalls gives each table that knows tenants its wall, under the lock of the
+// migrations, so that two replicas do not build the same one.
+func buildWalls(ctx context.Context, pool *sql.DB) error {
 	walls, err := migrations.ReadFile("sql/migration/postgres/walls.sql")
 	if err != nil {
 		return err
 	}
-	// Under the same lock, so that two replicas do not build the same wall.
 	tx, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("build the walls between tenants: %w", err)
 	}
 	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", logLock+1)); err != nil {
-		return fmt.Errorf("build the walls between tenants: %w", err)
-	}
-	if _, err := tx.ExecContext(ctx, string(walls)); err != nil {
-		return fmt.Errorf("build the walls between tenants: %w", err)
+	for _, statement := range []string{fmt.Sprintf("SELECT pg_advisory_xact_lock(%d)", logLock+1), string(walls)} {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("build the walls between tenants: %w", err)
+		}
 	}
 	return tx.Commit()
 }

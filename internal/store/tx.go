@@ -21,12 +21,12 @@ import (
 // tx is one transaction, the same on every engine: what an engine owes is the
 // queries, and that either all or nothing of a transaction is kept.
 type tx struct {
-	ctx  context.Context
-	q    db.Querier
-	log  *growth // nil in a View
+	ctx context.Context
+	q   db.Querier
+	log *growth // nil in a View
 	// clock tells the time of the database, by which leases run.
 	clock func(context.Context) (time.Time, error)
-	memo *decoded
+	memo  *decoded
 	// shelf is where series are looked for first; nil: on disk only.
 	shelf *shelf
 	// own are the rows of workloads that this transaction has written: it need
