@@ -116,10 +116,10 @@ func ledgerVerifyCommand() *cobra.Command {
 		Short: "Recompute every entry from its stored inputs, and check the tree",
 		Long: `Recompute every entry from its stored inputs, and check the tree.
 
-It needs no server, only the files below --data, or with --database the database: every leaf is hashed again and
-compared with the signed head, every ledger entry is recomputed from the series
-that it names, and replaying the recorded moves must give the states in the
-tables. The first thing that is not so is named.
+It needs no server, only the files below --data, or with --database the database:
+every leaf is hashed again and compared with the signed head, every ledger entry
+is recomputed from the series that it names, and replaying the recorded moves must
+give the states in the tables. The first thing that is not so is named.
 
 The exit code is 0 if everything holds, and 1 if not. With --key, the head must
 be signed by that key: the one in the data directory could have been changed

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,11 +11,14 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"clusy.io/clusy/internal/store/pgtest"
 )
 
 // TestScript runs the stories in testdata/script against the real binary, each
@@ -24,6 +28,13 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if stories.Load() > 0 {
+			if pg, err := sharedPostgres(); err == nil {
+				pg.Stop()
+			}
+		}
+	})
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -36,7 +47,7 @@ func TestScript(t *testing.T) {
 			return err
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"serve": scriptServe, "halt": scriptHalt, "flip": scriptFlip, "capture": scriptCapture, "code": scriptCode,
+			"serve": scriptServe, "halt": scriptHalt, "flip": scriptFlip, "capture": scriptCapture, "code": scriptCode, "postgres": scriptPostgres,
 		},
 	})
 }
@@ -150,3 +161,19 @@ func scriptCode(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("out"), out, 0o600))
 }
+
+// scriptPostgres makes an empty database and says where it is.
+func scriptPostgres(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: postgres")
+	}
+	pg, err := sharedPostgres()
+	ts.Check(err)
+	name := fmt.Sprintf("story%d", stories.Add(1))
+	ts.Check(pg.Do(context.Background(), pgtest.Owner, "CREATE SCHEMA "+name))
+	ts.Setenv("CLUSY_DATABASE", pg.Address(name).Reveal())
+}
+
+var stories atomic.Int64
+
+var sharedPostgres = sync.OnceValues(func() (*pgtest.Server, error) { return pgtest.Start("fsync=off", "max_connections=60") })
