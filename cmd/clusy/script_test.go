@@ -68,6 +68,9 @@ func scriptServe(ts *testscript.TestScript, neg bool, args []string) {
 	bin, _ := binary()
 	cmd.Path, cmd.Err = bin, nil
 	cmd.Env = []string{"HOME=" + ts.Getenv("HOME"), "PATH=" + ts.Getenv("PATH"), "NO_COLOR=1"}
+	if where := ts.Getenv("CLUSY_DATABASE"); where != "" {
+		cmd.Env = append(cmd.Env, "CLUSY_DATABASE="+where)
+	}
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
 	var errs bytes.Buffer
@@ -149,6 +152,9 @@ func scriptCode(ts *testscript.TestScript, neg bool, args []string) {
 	cmd.Dir = ts.Getenv("WORK")
 	for _, k := range []string{"HOME", "PATH", "NO_COLOR", "CLUSY_URL", "CLUSY_TOKEN", "WORK"} {
 		cmd.Env = append(cmd.Env, k+"="+ts.Getenv(k))
+	}
+	if where := ts.Getenv("CLUSY_DATABASE"); where != "" {
+		cmd.Env = append(cmd.Env, "CLUSY_DATABASE="+where)
 	}
 	out, err := cmd.CombinedOutput()
 	ts.Logf("%s", out)
