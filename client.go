@@ -92,6 +92,19 @@ func (c *Client) Quotes(ctx context.Context, id string) ([]Quote, error) {
 	return q.Quotes, c.do(ctx, "GET", "/v1/workloads/"+url.PathEscape(id)+"/quotes", nil, nil, &q)
 }
 
+// Classes returns a page of what is known of how long work takes, by class.
+func (c *Client) Classes(ctx context.Context, cursor string, limit int) (Page[Class], error) {
+	var p Page[Class]
+	return p, c.do(ctx, "GET", "/v1/classes?"+page(url.Values{}, cursor, limit), nil, nil, &p)
+}
+
+// Class returns what is known of how long the work of one class takes. StatusOf
+// its error is 404 until the first of it has ended.
+func (c *Client) Class(ctx context.Context, class string) (Class, error) {
+	var k Class
+	return k, c.do(ctx, "GET", "/v1/classes/"+url.PathEscape(class), nil, nil, &k)
+}
+
 // Certificates returns how far the newest plans are from the best possible,
 // the newest first.
 func (c *Client) Certificates(ctx context.Context) (Page[Certificate], error) {

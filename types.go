@@ -14,6 +14,7 @@ type Shape struct {
 	CPUs          float64       `json:"cpus,omitempty" minimum:"0" maximum:"1000000" doc:"Processor cores needed while running."`
 	MemoryMiB     int64         `json:"memoryMiB,omitempty" minimum:"0" maximum:"1099511627776" doc:"Memory needed while running, in MiB."`
 	Interruptible Interruptible `json:"interruptible,omitzero" doc:"Whether the work may be suspended, and what that costs."`
+	Class         string        `json:"class,omitempty" pattern:"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" doc:"What its owner calls work of this kind, disclosed on purpose: how long such work takes is learned from its runs."`
 	When          When          `json:"when" doc:"The window."`
 	Where         Where         `json:"where,omitzero" doc:"The sites that may run the work."`
 	Objective     Objective     `json:"objective,omitzero" doc:"What to make small, and what not to exceed."`
@@ -234,6 +235,33 @@ type Certificate struct {
 type PlanProof struct {
 	Certificate
 	Body []byte `json:"body" doc:"JSON, compressed (DEFLATE), base64. clusy plan verify opens it, and doubts the plan with nothing else."`
+}
+
+// Class is what is known of how long the work of one class takes. Of the lengths
+// the suspensions are no part.
+type Class struct {
+	Class   string     `json:"class"`
+	Runs    int        `json:"runs" doc:"That it rests on: the newest, at most 200."`
+	Killed  int        `json:"killed" doc:"Of those: killed at their maximum, so that they would have taken longer."`
+	Median  *float64   `json:"medianSeconds,omitempty" doc:"What to expect; absent until five runs have ended."`
+	P95     *float64   `json:"p95Seconds,omitempty" doc:"A cautious bound: 19 of 20 runs are shorter. Absent until five runs have ended."`
+	Longest *float64   `json:"longestSeconds,omitempty"`
+	Rule    string     `json:"rule,omitempty" enum:"order-statistic,longest-and-half" doc:"How the p95 was come by: with 95 % confidence, from 59 runs on, or the longest run and half as much again."`
+	Last    time.Time  `json:"last,omitzero" doc:"When the newest run ended."`
+	Judged  int        `json:"judged" doc:"Of the newest runs: those that a declared p95 is held against, at most 50."`
+	Over    int        `json:"over" doc:"Of those: longer than was declared."`
+	Drifted bool       `json:"drifted" doc:"With 99 % confidence more than 1 in 20 take longer than was declared."`
+	Newest  []ClassRun `json:"newest,omitempty" doc:"The runs, the newest last; not in a list of classes."`
+}
+
+// ClassRun is one run of a class.
+type ClassRun struct {
+	At       time.Time `json:"at" doc:"When it ended."`
+	Length   float64   `json:"seconds" doc:"Useful running time, without suspensions and what resuming cost."`
+	Killed   bool      `json:"killed,omitempty" doc:"At its maximum: it would have taken longer."`
+	Declared float64   `json:"declaredP95Seconds"`
+	Site     string    `json:"site"`
+	Way      int       `json:"way,omitempty" doc:"Which of its shape's ways it went; only those of the way 0 are learned from."`
 }
 
 // Failed is one constraint that cannot be kept.

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/plan/replay"
 	"clusy.io/clusy/internal/signal"
 	"clusy.io/clusy/internal/signal/bundled"
 	"clusy.io/clusy/internal/signal/tables"
@@ -47,7 +48,10 @@ Traces have no deadlines. --slack is the assumption that counts most:
   gaia   jobs of up to 2 h wait 6 h at most, longer ones 24 h
   12h    each may wait 12 h
   1.5x   each may wait one and a half times as long as it runs
-Lengths are taken as known, and rounded up to whole slots; energy is not.`,
+Lengths are taken as known, and rounded up to whole slots; energy is not. With
+--durations learned clusy is told what jobs of the same class took that had ended
+by then (the trace's class, or user and name; else those of as many cpus), with
+declared what their owners had said, and both are held against the truth.`,
 		Example: "clusy backtest jobs sacct.txt --zone DE-LU\nclusy backtest jobs jobs.json --zone DE-LU,GB --movable 50 --slack 12h -o jobs.svg\nclusy backtest jobs jobs.csv --zone DE-LU --trace ci.csv --from 2023-06-01 --to 2023-07-01 --json",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -99,6 +103,7 @@ type jobsFlags struct {
 	pue                     float64
 	sample                  int
 	equal, spare, perfect   bool
+	durations               string
 }
 
 func (f *jobsFlags) add(cmd *cobra.Command) {
@@ -126,11 +131,16 @@ func (f *jobsFlags) add(cmd *cobra.Command) {
 	fl.BoolVar(&f.equal, "equal-delay", true, "plan with less slack too, to compare at equal mean delay; takes three times as long")
 	fl.BoolVar(&f.spare, "spare", false, "book a tenth more time than each job takes, as for jobs whose length is not known")
 	fl.BoolVar(&f.perfect, "perfect-forecast", false, "let all plan on what came: what forecasts cost is then the difference")
+	fl.StringVar(&f.durations, "durations", string(replay.LengthsTrue), "what clusy is told of lengths: true, learned, declared")
+	_ = cmd.RegisterFlagCompletionFunc("durations", cobra.FixedCompletions(durationWords, cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{"trace", "marginal", "provider"} {
 		_ = cmd.MarkFlagFilename(name, "csv")
 	}
 	_ = cmd.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(traceFormats, cobra.ShellCompDirectiveNoFileComp))
 }
+
+// durationWords are what the planner can be told of lengths.
+var durationWords = []string{string(replay.LengthsTrue), string(replay.LengthsLearned), string(replay.LengthsDeclared)}
 
 // jobsBacktest is what is to be replayed.
 type jobsBacktest struct {
@@ -177,6 +187,10 @@ func (f *jobsFlags) check() error {
 		return usage("--cpus and --util are both given: each tells how large the sites are")
 	case f.slot < 5*time.Minute || f.slot > time.Hour || time.Hour%f.slot != 0:
 		return usage("--slot %s: give 5m, 10m, 15m, 20m, 30m or 1h: an hour must hold a whole number of them", f.slot)
+	case !slices.Contains(durationWords, f.durations):
+		return usage("--durations %q: give one of %s", f.durations, strings.Join(durationWords, ", "))
+	case f.spare && f.durations != string(replay.LengthsTrue):
+		return usage("--spare and --durations %s are both given: what is learned or declared is booked with a tenth more anyway", f.durations)
 	case f.sample < 1:
 		return usage("--sample %d: give 1 or more", f.sample)
 	case f.perfect && len(f.providers) > 0:

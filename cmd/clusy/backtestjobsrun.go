@@ -36,6 +36,7 @@ type jobsResult struct {
 	Bound      *boundFigures   `json:"clairvoyantBound"`
 	Worse      jobsWorse       `json:"worseThanRunNow"`
 	Plans      int             `json:"plansComputedAndChecked"`
+	Told       *toldFigures    `json:"told"`       // null: the truth
 	EqualDelay bool            `json:"equalDelay"` // whether it was planned with less slack too
 	clusy, now *replay.Outcome
 }
@@ -71,6 +72,7 @@ type policyFigures struct {
 	Saving   *float64 `json:"savingPercent"`
 	Marginal *float64 `json:"marginalSavingPercent"`
 	Late     int      `json:"late"`
+	Missed   int      `json:"pastWhatWasAskedFor"`
 	Refused  int      `json:"refused"`
 	DelayH   float64  `json:"meanDelayHours"`
 	Moved    int      `json:"moved"`
@@ -78,6 +80,21 @@ type policyFigures struct {
 	// AtDelay is what our planner saves with a mean delay that is no longer.
 	AtDelay *float64 `json:"clusySavingAtEqualDelayPercent"`
 }
+
+// toldFigures is what clusy was told of lengths that was not the truth.
+type toldFigures struct {
+	Durations string `json:"durations"`
+	Class     int    `json:"learnedOfClass"`
+	All       int    `json:"learnedOfAll"`
+	Declared  int    `json:"declared"`
+	Truth     int    `json:"truth"`  // as nothing else was known
+	Over      int    `json:"over"`   // ran longer than the p95 that was told
+	Killed    int    `json:"killed"` // ran longer than twice that
+}
+
+// knowing is the name of our policy where it is told the truth, beside what it
+// does when it is not.
+const knowing = replay.Planner + ", lengths known"
 
 // boundFigures is what a clairvoyant could do at best.
 type boundFigures struct {
@@ -142,7 +159,7 @@ func (b *jobsBacktest) run(ctx context.Context) (*jobsResult, error) {
 	work := []func() error{}
 	for i, share := range shares {
 		work = append(work, func() error {
-			o, err := w.Plan(replay.Planning{Share: share, Spare: b.flags.spare, Passed: func(slot int) error { return report(i, slot) }})
+			o, err := w.Plan(replay.Planning{Share: share, Spare: b.flags.spare, Lengths: replay.Lengths(b.flags.durations), Passed: func(slot int) error { return report(i, slot) }})
 			if err == nil {
 				err = w.Verify(&o)
 			}
@@ -150,7 +167,18 @@ func (b *jobsBacktest) run(ctx context.Context) (*jobsResult, error) {
 			return err
 		})
 	}
-	last := len(policies)
+	if b.flags.durations != string(replay.LengthsTrue) {
+		at := len(others)
+		others = append(others, replay.Outcome{})
+		work = append(work, func() (err error) {
+			if others[at], err = w.Plan(replay.Planning{Passed: func(int) error { return ctx.Err() }}); err != nil {
+				return err
+			}
+			others[at].Policy = knowing
+			return w.Verify(&others[at])
+		})
+	}
+	last := len(others)
 	others = append(others, replay.Outcome{})
 	work = append(work, func() (err error) {
 		if others[last], err = w.PlanExpecting(func(int) error { return ctx.Err() }); err != nil {
@@ -235,6 +263,10 @@ func (b *jobsBacktest) result(others, ours []replay.Outcome, offline *fleet.Solu
 		Signal:     jobsSignal{Source: b.source, Basis: w.Basis.String(), Forecast: "built-in, made each hour of what was known then", Marginal: f.marginal, Unknown: w.unknown},
 		EqualDelay: f.equal, clusy: &ours[0],
 	}
+	if t := ours[0].Told; f.durations != string(replay.LengthsTrue) {
+		r.Told = &toldFigures{f.durations, t.Class, t.All, t.Declared, t.Truth, t.Over, t.Killed}
+		r.Assumed.Lengths = f.durations + " for clusy, with a tenth more booked; known to all others"
+	}
 	if f.perfect {
 		r.Signal.Forecast = "none: what came was known beforehand (--perfect-forecast)"
 	}
@@ -309,14 +341,14 @@ func (b *jobsBacktest) policies(others, ours []replay.Outcome) (out []policyFigu
 	}
 	for i := range all {
 		s := w.Sum(&all[i], w.Measured)
-		p := policyFigures{Policy: s.Policy, Grams: math.Round(s.Grams), Saving: shareOf(now-s.Grams, now), Late: s.Late, Refused: s.Refused,
+		p := policyFigures{Policy: s.Policy, Grams: math.Round(s.Grams), Saving: shareOf(now-s.Grams, now), Late: s.Late, Missed: s.Missed, Refused: s.Refused,
 			DelayH: math.Round(100*s.Delay*w.Slot.Hours()) / 100, Moved: s.Moved, Paused: s.Paused}
 		if marginal != nil {
 			if m := w.Sum(&all[i], marginal).Grams; !math.IsNaN(m) {
 				p.Marginal = shareOf(nowMarginal-m, nowMarginal)
 			}
 		}
-		if s.Policy != replay.Planner && s.Policy != replay.Expecting && s.Policy != replay.RunNow && b.flags.equal {
+		if s.Policy != replay.Planner && s.Policy != knowing && s.Policy != replay.Expecting && s.Policy != replay.RunNow && b.flags.equal {
 			for _, l := range less {
 				if saved := shareOf(now-l.Grams, now); l.Delay <= s.Delay+1e-9 && saved != nil && (p.AtDelay == nil || *saved > *p.AtDelay) {
 					p.AtDelay = saved

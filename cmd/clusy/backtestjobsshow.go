@@ -65,11 +65,11 @@ func (r *jobsResult) show(w io.Writer) error {
 			row = append(row, one(p.Marginal))
 		}
 		at := one(p.AtDelay)
-		if p.Policy == replay.Planner || p.Policy == replay.Expecting || p.Policy == replay.RunNow {
+		if p.Policy == replay.Planner || p.Policy == knowing || p.Policy == replay.Expecting || p.Policy == replay.RunNow {
 			at = "–"
 		}
 		refused := "–"
-		if p.Policy == replay.Planner || p.Policy == replay.Expecting {
+		if p.Policy == replay.Planner || p.Policy == knowing || p.Policy == replay.Expecting {
 			refused = fmt.Sprint(p.Refused)
 		}
 		row = append(row, fmt.Sprint(p.Late), refused, fmt.Sprintf("%.1f h", p.DelayH), fmt.Sprint(p.Moved), fmt.Sprint(p.Paused))
@@ -97,8 +97,15 @@ func (r *jobsResult) show(w io.Writer) error {
 			if p.Refused > 0 {
 				fmt.Fprintf(w, " %d could not be promised the time they asked for, and took the nearest.", p.Refused)
 			}
+			if r.Told != nil {
+				fmt.Fprintf(w, " %d were complete after the time that they had asked for.", p.Missed)
+			}
 			fmt.Fprintln(w)
 		}
+	}
+	if t := r.Told; t != nil {
+		fmt.Fprintf(w, "Of lengths it was told: what was learned of the class %d, of all jobs %d, what was declared %d, the truth %d.\n%d ran longer than the p95 that was told, %d longer than twice that, and would have been killed.\n",
+			t.Class, t.All, t.Declared, t.Truth, t.Over, t.Killed)
 	}
 	return r.showWorse(w)
 }

@@ -120,6 +120,9 @@ func (b *jobsBacktest) build() error {
 	for i := range b.trace.jobs {
 		p := &b.trace.jobs[i]
 		at := p.arrive.Add(b.moved)
+		if end := at.Add(p.length); !end.After(b.from) {
+			w.Earlier = append(w.Earlier, replay.Earlier{Class: classIn(p), Length: int((p.length + w.Slot - 1) / w.Slot), Ended: end})
+		}
 		if at.Before(b.from) || !at.Before(b.to) {
 			b.trace.left.add("arrives outside "+b.from.Format(time.DateOnly)+" to "+b.to.Format(time.DateOnly), p.id)
 			continue
@@ -134,6 +137,7 @@ func (b *jobsBacktest) build() error {
 	if len(w.Jobs) == 0 {
 		return usage("%s: no job can be replayed from %s to %s; %v", b.file, b.from.Format(time.DateOnly), b.to.Format(time.DateOnly), b.trace.left.byCount().err())
 	}
+	slices.SortStableFunc(w.Earlier, func(x, y replay.Earlier) int { return x.Ended.Compare(y.Ended) })
 	b.fit()
 	for i := range w.Jobs {
 		w.Reach = max(w.Reach, w.Jobs[i].Due-w.Jobs[i].Arrive)
@@ -141,6 +145,14 @@ func (b *jobsBacktest) build() error {
 	w.Reach += int(24*time.Hour/w.Slot) + w.Reach/8
 	b.curves()
 	return w.Validate()
+}
+
+// classIn is what a job has in common with others, as far as the trace tells.
+func classIn(p *pastJob) string {
+	if p.class == "" {
+		return fmt.Sprintf("%v cpus, %v cards", p.cpus, p.gpus)
+	}
+	return p.class
 }
 
 func (b *jobsBacktest) addJob(p *pastJob, at time.Time) error {
@@ -167,6 +179,8 @@ func (b *jobsBacktest) addJob(p *pastJob, at time.Time) error {
 	// Slots are whole, energy is not.
 	exact := p.length.Hours() / (float64(j.Length) * w.Slot.Hours())
 	j.Power = grid.Power(math.Round(watts * exact * float64(grid.Watt)))
+	j.Class = classIn(p)
+	j.Declared = int((p.said + w.Slot - 1) / w.Slot)
 	j.Pauses = chance(p.id, "pauses") < f.interruptible
 	if p.pauses != nil {
 		j.Pauses = *p.pauses

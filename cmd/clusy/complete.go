@@ -30,6 +30,8 @@ func complete(root *cobra.Command) {
 			cmd.ValidArgsFunction = one(files("yaml", "yml"))
 		case "zones":
 			cmd.ValidArgsFunction = one(zoneIDs)
+		case "classes":
+			cmd.ValidArgsFunction = one(classNames)
 		case "regions":
 			cmd.ValidArgsFunction = one(regionIDs)
 		default:
@@ -44,6 +46,7 @@ func complete(root *cobra.Command) {
 		}
 		flag("state", listed(states))
 		flag("in", listed(sitesAndZones))
+		flag("class", classNames)
 		flag("workload", workloadIDs(false))
 		flag("zone", places)
 		flag("site", siteZone)
@@ -111,6 +114,20 @@ func asked(cmd *cobra.Command, f func(ctx context.Context, c *clusy.Client) []st
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return f(ctx, c), cobra.ShellCompDirectiveNoFileComp
+}
+
+// classNames completes names of classes that have run.
+func classNames(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return asked(cmd, func(ctx context.Context, c *clusy.Client) (names []string) {
+		p, err := c.Classes(ctx, "", 100)
+		if err != nil {
+			return nil
+		}
+		for _, k := range p.Items {
+			names = append(names, k.Class+"\t"+countOf(k.Runs, "run"))
+		}
+		return names
+	})
 }
 
 // workloadIDs completes ids of the newest workloads, with their states.

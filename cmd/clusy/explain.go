@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"clusy.io/clusy"
+	"clusy.io/clusy/internal/wire"
 )
 
 type explanation struct {
@@ -14,6 +15,7 @@ type explanation struct {
 	Decisions []clusy.Decision `json:"decisions"`
 	Events    []clusy.Event    `json:"events"`
 	Quotes    []clusy.Quote    `json:"quotes,omitempty"`
+	Class     *clusy.Class     `json:"class,omitempty"`
 	Picture   string           `json:"picture,omitempty"`
 }
 
@@ -63,6 +65,9 @@ rejected alternatives by number. The file needs nothing but itself.`,
 			if x.Quotes, err = c.Quotes(ctx, id); err != nil {
 				return err
 			}
+			if x.Class, err = classOf(ctx, c, x.Workload); err != nil {
+				return err
+			}
 			st, err := c.Status(ctx)
 			if err != nil {
 				return err
@@ -88,6 +93,11 @@ rejected alternatives by number. The file needs nothing but itself.`,
 					showRejected(out, *w.Plan)
 				}
 				showQuotes(out, x.Quotes)
+				if x.Class != nil {
+					if text := compared(*x.Class, wire.ShapeIn(w.Shape).Duration); text != "" {
+						fmt.Fprintf(out, "  %-12s %s\n", "duration", text)
+					}
+				}
 				fmt.Fprintf(out, "  %-12s %s at %s, fixed before the run\n", "baseline", w.Baseline.Rule, w.Baseline.Site)
 				if len(x.Decisions) > 1 {
 					fmt.Fprintf(out, "  %-12s %d decisions; before this one:\n", "history", len(x.Decisions))

@@ -36,6 +36,8 @@ type pastJob struct {
 	window time.Duration // from arrival until it must be complete; 0: not told
 	pauses *bool         // nil: not told
 	zone   string        // "" if it is not told
+	class  string        // what such jobs have in common: never shown; "" if it is not told
+	said   time.Duration // how long its owner said that it would take; 0: not told
 }
 
 // dateless is when a trace without dates begins, until it is moved.

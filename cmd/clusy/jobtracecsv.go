@@ -14,7 +14,7 @@ import (
 
 // csvColumns are the columns that a CSV of jobs may have. arrival_h or arrival,
 // length_h and cpus must be there.
-var csvColumns = []string{"id", "arrival_h", "arrival", "length_h", "cpus", "gpus", "watts", "slack_h", "complete_by", "interruptible", "zone"}
+var csvColumns = []string{"id", "arrival_h", "arrival", "length_h", "cpus", "gpus", "watts", "slack_h", "complete_by", "interruptible", "zone", "class", "user", "name", "declared_h"}
 
 // readCSV reads jobs by hours: arrival_h counts from the beginning of the trace.
 func (t *jobTrace) readCSV(body []byte) error {
@@ -109,7 +109,25 @@ func (t *jobTrace) csvJob(c *cells) (j pastJob, err error) {
 		j.pauses = &yes
 	}
 	j.zone = c.text("zone")
+	if j.class = c.text("class"); j.class == "" {
+		j.class = classOfJob(c.text("user"), c.text("name"))
+	}
+	if c.text("declared_h") != "" {
+		h, err := c.number("declared_h", 8784, "the hours that its owner said")
+		if err != nil {
+			return j, err
+		}
+		j.said = hoursOf(h)
+	}
 	return j, t.csvWindow(c, &j)
+}
+
+// classOfJob makes a class of who ran what; "" if neither is told.
+func classOfJob(user, name string) string {
+	if user == "" && name == "" {
+		return ""
+	}
+	return user + "\x00" + name
 }
 
 func (t *jobTrace) csvWindow(c *cells, j *pastJob) error {

@@ -21,6 +21,10 @@ type kubeJob struct {
 		Namespace string    `json:"namespace"`
 		Name      string    `json:"name"`
 		Created   time.Time `json:"creationTimestamp"`
+		Owners    []struct {
+			Kind string `json:"kind"`
+			Name string `json:"name"`
+		} `json:"ownerReferences"` // a CronJob, of what comes again
 	} `json:"metadata"`
 	Spec struct {
 		Parallelism *int64 `json:"parallelism"`
@@ -131,6 +135,9 @@ func (t *jobTrace) kubeJob(k *kubeJob, name string) error {
 		return fmt.Errorf("spec.parallelism %d: want 0 to %d", pods, mostJobCPUs)
 	}
 	j := pastJob{id: name, arrive: k.Metadata.Created.UTC(), length: end.Sub(k.Status.Start), watts: math.NaN()}
+	if len(k.Metadata.Owners) > 0 {
+		j.class = classOfJob(k.Metadata.Namespace, k.Metadata.Owners[0].Name)
+	}
 	if y := j.arrive.Year(); y < 1990 || y > 2200 {
 		return fmt.Errorf("metadata.creationTimestamp is of the year %d", y)
 	}

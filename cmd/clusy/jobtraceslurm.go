@@ -10,7 +10,7 @@ import (
 )
 
 // sacctHint is how the file is made.
-const sacctHint = "sacct -P -a -S 2026-10-01 -E 2026-11-01 --format=JobID,Submit,Start,End,Elapsed,AllocCPUS,AllocTRES,State,Partition,Timelimit > jobs.txt"
+const sacctHint = "sacct -P -a -S 2026-10-01 -E 2026-11-01 --format=JobID,Submit,Start,End,Elapsed,AllocCPUS,AllocTRES,State,Partition,User,JobName,Timelimit > jobs.txt"
 
 // readSlurm reads what sacct -P prints: columns between bars, by the names of its
 // header. Steps (123.batch) are parts of a job that is there itself.
@@ -68,7 +68,10 @@ func (t *jobTrace) slurmJob(c *cells, loc *time.Location) (err error) {
 		t.left.add("is a step of a job", id)
 		return nil
 	}
-	j := pastJob{id: id, watts: math.NaN()}
+	j := pastJob{id: id, watts: math.NaN(), class: classOfJob(c.text("user"), c.text("jobname"))}
+	if said, ok := slurmSpan(c.text("timelimit")); ok { // else UNLIMITED, or Partition_Limit
+		j.said = said
+	}
 	switch state, _, _ := strings.Cut(c.text("state"), " "); state { // "CANCELLED by 1000"
 	case "RUNNING", "PENDING", "SUSPENDED", "REQUEUED", "RESIZING":
 		t.left.add("is not complete ("+strings.ToLower(state)+")", id)

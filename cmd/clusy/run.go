@@ -25,7 +25,7 @@ import (
 // intentFlags are the ways to state an intent without a file.
 type intentFlags struct {
 	by, takes, power, energy, name, minSaving string
-	cpus                                      string
+	cpus, class                               string
 	zones                                     []string
 	interruptible                             bool
 	retries                                   int
@@ -35,7 +35,8 @@ type intentFlags struct {
 func (f *intentFlags) add(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringVar(&f.by, "by", "", "complete by: +10h from now, or 2026-12-01T07:00:00+01:00 (needed without a file)")
-	fl.StringVar(&f.takes, "for", "", "expected running time: 90m, 6h, 2d; killed after twice that (needed without a file)")
+	fl.StringVar(&f.takes, "for", "", "expected running time: 90m, 6h, 2d; killed after twice that (needed without a file or a class with history)")
+	fl.StringVar(&f.class, "class", "", "what you call work of this kind: the server learns from its runs how long it takes, and is told this name")
 	fl.StringVar(&f.power, "power", "", "mean power while running: 300W, 2.4kW (default: 10 W a core)")
 	fl.StringVar(&f.energy, "energy", "", "energy of the whole run, instead of --power: 2.4kWh")
 	fl.StringVar(&f.cpus, "cpus", "", "cores needed: 2, 0.5 (default: 1)")
@@ -79,6 +80,9 @@ func (f *intentFlags) fromFlags(argv []string) []byte {
 		words[i] = q(a)
 	}
 	fmt.Fprintf(&b, "run: {exec: [%s]}\nshape:\n", strings.Join(words, ", "))
+	if f.class != "" {
+		fmt.Fprintf(&b, "  class: %s\n", q(f.class))
+	}
 	if f.takes != "" {
 		fmt.Fprintf(&b, "  duration: %s\n", q(f.takes))
 	}
@@ -124,7 +128,9 @@ func runCommand() *cobra.Command {
 
 The intent is read here and sealed to your enclave's key before it leaves:
 the server sees how long, how much power and by when, never the command, its
-environment, its name or its output.
+environment, its name or its output. The one name that it is told is
+shape.class, if you give one: it learns from the runs of a class how long such
+work takes, and the duration may then be left out.
 
 Six lines are enough:
 
@@ -201,10 +207,12 @@ func prepare(ctx context.Context, c *clusy.Client, src []byte, name string, tell
 	if err != nil {
 		return intent.Intent{}, clusy.Shape{}, st, err
 	}
-	in, err := intent.Parse(src, name, st.Now)
+	var filled clusy.Class
+	in, err := intent.ParseLearned(src, name, st.Now, lengths(ctx, c, &filled))
 	if err != nil {
 		return in, clusy.Shape{}, st, err
 	}
+	tellClass(ctx, c, tell, in, filled)
 	if err := regionZones(tell, in.Where.Allow, in.Where.Prefer); err != nil {
 		return in, clusy.Shape{}, st, err
 	}

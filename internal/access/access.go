@@ -24,6 +24,7 @@ const (
 	WorkloadSubmit Permission = "workload.submit"
 	WorkloadRead   Permission = "workload.read"
 	WorkloadCancel Permission = "workload.cancel"
+	ClassRead      Permission = "class.read" // how long the work of a class takes
 	PlanDryRun     Permission = "plan.dry-run"
 	PlanRead       Permission = "plan.read"  // how far plans are from the best possible
 	PlanProve      Permission = "plan.prove" // all that a plan was decided on
@@ -56,7 +57,7 @@ var Roles = map[Role][]Permission{
 }
 
 var (
-	see = []Permission{StatusRead, WorkloadRead, PlanRead, SignalRead, SiteRead, LedgerRead, EventRead, SessionRead, SessionLink, MetricsRead}
+	see = []Permission{StatusRead, WorkloadRead, ClassRead, PlanRead, SignalRead, SiteRead, LedgerRead, EventRead, SessionRead, SessionLink, MetricsRead}
 	act = []Permission{PlanDryRun, WorkloadSubmit, WorkloadCancel}
 )
 

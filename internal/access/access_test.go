@@ -10,7 +10,7 @@ import (
 
 var (
 	noon        = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	permissions = []Permission{Public, WorkloadSubmit, WorkloadRead, WorkloadCancel, PlanDryRun, PlanRead, PlanProve, SignalRead, SiteRead, SiteSync, LedgerRead, LedgerRestate, StatusRead, EventRead, AuditRead, SessionRead, SessionLink, MetricsRead}
+	permissions = []Permission{Public, WorkloadSubmit, WorkloadRead, WorkloadCancel, ClassRead, PlanDryRun, PlanRead, PlanProve, SignalRead, SiteRead, SiteSync, LedgerRead, LedgerRestate, StatusRead, EventRead, AuditRead, SessionRead, SessionLink, MetricsRead}
 	roles       = []Role{Admin, Operator, Viewer, Agent, "unheard-of"}
 )
 

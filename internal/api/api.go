@@ -52,6 +52,8 @@ type TenantTx interface {
 	DecidedOf(ids []string) (map[string]plan.Placement, error)
 	EntriesOf(ids []string) (map[string][]ledger.Line, error)
 	MetersOf(ids []string) (map[string][]ledger.Meter, error)
+	History(class string) (workload.History, error)
+	Histories(after string, limit int) ([]workload.History, error)
 	Idempotent(key string) (workload.Key, bool, error)
 	PutIdempotent(workload.Key) error
 	Events(audit.Filter) ([]audit.Entry, error)

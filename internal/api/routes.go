@@ -33,6 +33,9 @@ var Routes = []Route{
 
 	door("GET", "/v1/workloads/{id}/quotes", access.WorkloadRead, "workloads", "What more time would save it", (*Server).quotes),
 
+	door("GET", "/v1/classes", access.ClassRead, "workloads", "How long work takes, class by class", (*Server).classes),
+	door("GET", "/v1/classes/{class}", access.ClassRead, "workloads", "How long the work of a class takes, and its newest runs", (*Server).class),
+
 	door("GET", "/v1/plans", access.PlanRead, "plans", "How far the newest plans are from the best possible, newest first", (*Server).plans),
 	door("GET", "/v1/plans/{plan}/proof", access.PlanProve, "plans", "All that a plan was decided on, to be doubted offline", (*Server).planProof),
 

@@ -43,6 +43,7 @@ const (
 	WorkloadMoved     Kind = "workload.moved"
 	WorkloadPlaced    Kind = "workload.placed" // decided: Detail names the plan and the decision's digest
 	WorkloadMissed    Kind = "workload.missed" // completeBy passed unfinished
+	ClassDrifted      Kind = "class.drifted"   // its runs take longer than is declared
 	CancelRequested   Kind = "workload.cancel-requested"
 	AttemptMoved      Kind = "attempt.moved"
 	PlanCommitted     Kind = "plan.committed"

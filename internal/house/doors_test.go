@@ -16,6 +16,7 @@ import (
 	"clusy.io/clusy/internal/intent"
 	"clusy.io/clusy/internal/secret"
 	"clusy.io/clusy/internal/store"
+	"clusy.io/clusy/internal/workload"
 )
 
 // token makes a token with one grant, straight in the store.
@@ -77,7 +78,13 @@ func TestDoors(t *testing.T) {
 		t.Fatal("no events of the workload", err)
 	}
 	index, _ := json.Marshal(es.Items[0].Index)
-	paths := strings.NewReplacer("{id}", w.ID, "{plan}", aPlan(t, h), "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index))
+	err = h.db.For(tenant).Update(t.Context(), func(tx store.TenantTx) error {
+		return tx.PutHistory(workload.History{Class: "door-class", Runs: []workload.Run{{At: h.Clock.Now(), Length: time.Hour}}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	paths := strings.NewReplacer("{id}", w.ID, "{plan}", aPlan(t, h), "{class}", "door-class", "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index))
 	shape, _ := json.Marshal(w.Shape)
 	link, err := h.SignIn(access.Viewer)
 	if err != nil {
@@ -168,7 +175,9 @@ func TestDoors(t *testing.T) {
 		switch {
 		case strings.Contains(b, w.ID) && code/100 == 2:
 			t.Errorf("%s shows workload %s to another tenant", name, w.ID)
-		case strings.Contains(r.Path, "{id}"), strings.Contains(r.Path, "{index}"), strings.Contains(r.Path, "{site}"):
+		case strings.Contains(b, "door-class") && code/100 == 2:
+			t.Errorf("%s shows a class to another tenant", name)
+		case strings.Contains(r.Path, "{id}"), strings.Contains(r.Path, "{class}"), strings.Contains(r.Path, "{index}"), strings.Contains(r.Path, "{site}"):
 			if code != http.StatusNotFound {
 				t.Errorf("%s as another tenant: %d %.120s, want 404", name, code, b)
 			}

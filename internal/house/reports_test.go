@@ -89,6 +89,11 @@ func (w *world) submit(id string) {
 		Interruptible: workload.Interruptible{Allowed: w.r.IntN(2) == 0}, When: workload.When{CompleteBy: w.now.Add(12 * time.Hour)},
 		Policy: workload.Policy{Promise: workload.Once, Retries: w.r.IntN(3), Baseline: workload.BaselineRunNow},
 	}
+	w.submitShape(id, shape)
+}
+
+func (w *world) submitShape(id string, shape workload.Shape) {
+	w.t.Helper()
 	err := w.db.System().Update(w.t.Context(), func(sys store.SystemTx) error {
 		tx := sys.For(tenant)
 		event := audit.Event{At: w.now, Actor: "test", Kind: audit.WorkloadSubmitted}

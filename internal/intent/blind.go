@@ -28,8 +28,10 @@ import (
 //   - ceilings, shares, counts and words of the policy as they are: the server
 //     keeps them to the letter.
 //
-// The only texts are patterns of sites and zones, and a currency's code; both
-// are held to an alphabet in which nothing else can be said.
+// The only texts are patterns of sites and zones, the name of a class, and a
+// currency's code; all are held to an alphabet in which nothing else can be said.
+// The name of a class is disclosed on purpose, as its owner wrote it: it is the
+// one name that a server learns, and only if it is given.
 func Blind(in Intent, now time.Time) (workload.Shape, error) {
 	s := shapeOf(in)
 	if earliest := now.Add(in.wait(now) + s.Duration.Booked()); s.When.CompleteBy.Before(earliest) {
@@ -56,6 +58,7 @@ func shapeOf(in Intent) workload.Shape {
 		PowerSource:   in.Shape.PowerSource,
 		Demand:        workload.Resources{CPU: in.Shape.Resources.CPU, Memory: in.Shape.Resources.Memory, Power: power, Slots: 1},
 		Interruptible: i,
+		Class:         in.Shape.Class,
 		When:          inUTC(in.When),
 		Where:         workload.Where{Allow: copied(in.Where.Allow), Prefer: copied(in.Where.Prefer)},
 		Objective:     in.Objective,

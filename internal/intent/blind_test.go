@@ -2,6 +2,7 @@ package intent
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -87,6 +88,7 @@ func TestNothingSealedIsInTheShape(t *testing.T) {
 // thought about here.
 func TestShapeCannotCarryText(t *testing.T) {
 	texts := map[string]func(*Intent, string){
+		"Class":              func(in *Intent, s string) { in.Shape.Class = cmp.Or(s, "-") }, // none is no text
 		"PowerSource":        func(in *Intent, s string) { in.Shape.PowerSource = s },
 		"Where.Allow[]":      func(in *Intent, s string) { in.Where.Allow = []string{s} },
 		"Where.Prefer[]":     func(in *Intent, s string) { in.Where.Prefer = []string{s} },

@@ -99,7 +99,7 @@ func (c *checker) span(p path, d, least, most time.Duration) {
 func (c *checker) shape(s Shape) {
 	p := at("shape", "duration")
 	d := s.Duration
-	if d == (workload.Duration{}) {
+	if d.Expected == 0 {
 		c.must(false, fault{path: p.with("expected"), message: "the intent does not say how long the work runs", limit: "a length of time", nearest: "6h"})
 	} else {
 		c.span(p.with("expected"), d.Expected, time.Second, MaxDuration)
@@ -108,6 +108,8 @@ func (c *checker) shape(s Shape) {
 		c.must(d.P95 >= d.Expected, fault{path: p.with("p95"), message: "is less than expected; 19 of 20 runs cannot be shorter than the usual one", value: length(d.P95), limit: "at least expected", nearest: length(d.Expected)})
 		c.must(d.Max >= d.P95, fault{path: p.with("max"), message: "is less than p95, so that more than 1 of 20 runs would be killed", value: length(d.Max), limit: "at least p95", nearest: length(d.P95)})
 	}
+
+	c.must(s.Class == "" || workload.ValidClass(s.Class), classFault(s.Class))
 
 	limit := fmt.Sprintf("more than 0 W, at most %d MW", MaxPower/grid.Watt/1_000_000)
 	c.must(s.Power > 0, fault{path: at("shape", "power"), message: "the work would draw nothing", value: s.Power.String(), limit: limit, nearest: "1W"})

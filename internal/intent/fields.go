@@ -101,7 +101,13 @@ func (r *reader) shape() Shape {
 	if n == nil {
 		return s
 	}
-	s.Duration = r.lengths(n)
+	if v := r.get(n, at("shape", "class")); v != nil {
+		s.Class, _ = r.scalar(v, at("shape", "class"), "the name of a class")
+		if s.Class == "" && v.scalar() {
+			r.say(fault{path: at("shape", "class"), place: v.at, message: "is empty", limit: "the name of a class: nightly-train"})
+		}
+	}
+	s.Duration = r.lengths(n, s.Class)
 	if rs := r.section(n, at("shape", "resources")); rs != nil {
 		s.Resources = r.resources(rs)
 	}
@@ -110,12 +116,12 @@ func (r *reader) shape() Shape {
 	return s
 }
 
-func (r *reader) lengths(shape *node) (d workload.Duration) {
+func (r *reader) lengths(shape *node, class string) (d workload.Duration) {
 	p := at("shape", "duration")
 	n := r.get(shape, p)
+	wanted := n != nil && n.scalar() && n.text == learned
 	switch {
-	case n == nil:
-		return d
+	case n == nil, wanted:
 	case n.kind != kindMapping:
 		d.Expected, _ = r.duration(n, p)
 	default:
@@ -135,6 +141,12 @@ func (r *reader) lengths(shape *node) (d workload.Duration) {
 				*part.to = got
 			}
 		}
+	}
+	if d.Expected == 0 && (wanted || class != "" || r.bad(at("shape", "class"))) && !r.bad(p) {
+		return r.learn(d, class)
+	}
+	if d == (workload.Duration{}) {
+		return d
 	}
 	if d.P95 == 0 {
 		d.P95 = d.Expected

@@ -57,7 +57,8 @@ type Run struct {
 
 // Shape is the declared size of the work, exact; Blind rounds it.
 type Shape struct {
-	Duration      workload.Duration      `json:"duration"`
+	Duration      workload.Duration      `json:"duration"`        // with what was learned filled in
+	Class         string                 `json:"class,omitempty"` // disclosed as it is
 	Power         grid.Power             `json:"power"`
 	PowerSource   string                 `json:"powerSource"` // PowerDeclared or PowerFromTable
 	Resources     Resources              `json:"resources"`

@@ -25,6 +25,7 @@ var written = map[string][]string{
 // where they differ.
 var fromShape = map[string]string{
 	"duration": "shape.duration", "duration.expected": "shape.duration.expected", "duration.p95": "shape.duration.p95", "duration.max": "shape.duration.max",
+	"class": "shape.class",
 	"power": "shape.power", "powerSource": "shape.power",
 	"demand": "shape.resources", "demand.cpu": "shape.resources.cpus", "demand.memory": "shape.resources.memory",
 	"demand.power": "shape.power", "demand.slots": "shape.resources",

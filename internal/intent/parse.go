@@ -21,11 +21,15 @@ import (
 // is once, priority is 50, retries is 0, onNoSignal is run-by-deadline,
 // baseline is run-now, grace is 10 s.
 func Parse(src []byte, filename string, now time.Time) (Intent, error) {
+	return parse(src, filename, now, nil)
+}
+
+func parse(src []byte, filename string, now time.Time, lengths Lengths) (Intent, error) {
 	root, f := tree(src)
 	if f != nil {
 		return Intent{}, newError(src, filename, nil, []fault{*f})
 	}
-	r := &reader{root: root, now: now}
+	r := &reader{root: root, now: now, ask: lengths}
 	in := r.intent()
 	for _, f := range check(in) {
 		r.judge(f)
@@ -60,6 +64,7 @@ type reader struct {
 	root   *node
 	now    time.Time
 	faults []fault
+	ask    Lengths // how long work of a class takes; nil: nobody is asked
 
 	energy   bool // the power was given as energy
 	relative bool // completeBy was given as +10h

@@ -36,6 +36,7 @@ run:
   dir: /srv/work
   grace: 90s
 shape:
+  class: nightly-finetune
   resources: {cpus: 16, memory: 128GiB}
   duration: {expected: 6h, p95: 8h, max: 10h}
   power: {watts: 2800, source: declared}
@@ -109,6 +110,7 @@ func TestEveryField(t *testing.T) {
 		},
 		Shape: Shape{
 			Duration: workload.Duration{Expected: 6 * time.Hour, P95: 8 * time.Hour, Max: 10 * time.Hour},
+			Class:    "nightly-finetune",
 			Power:    2800 * grid.Watt, PowerSource: PowerDeclared,
 			Resources:     Resources{CPU: 16_000, Memory: 128 << 10},
 			Interruptible: workload.Interruptible{Allowed: true, Overhead: 4 * time.Minute, MinRun: 30 * time.Minute, MaxSuspensions: 4},
@@ -309,7 +311,7 @@ func TestRefused(t *testing.T) {
 		{"zero power", strings.Replace(six, "300W", "0W", 1), "draw nothing"},
 		{"zero duration", strings.Replace(six, "6h", "0s", 1), "how long"},
 		{"zero p95", strings.Replace(six, "duration: 6h", "duration: {expected: 6h, p95: 0s}", 1), "no time at all"},
-		{"no expected", strings.Replace(six, "duration: 6h", "duration: {p95: 6h}", 1), "too short"},
+		{"no expected", strings.Replace(six, "duration: 6h", "duration: {p95: 6h}", 1), "does not say how long"},
 		{"a short duration", strings.Replace(six, "6h", "999ms", 1), "too short"},
 		{"a long duration", strings.Replace(strings.Replace(six, "6h", "91d", 1), "+10h", "+300d", 1), "too long"},
 		{"endless energy", strings.Replace(six, "power: 300W", "energy: 1000000000MWh", 1), "draw more"},

@@ -19,6 +19,9 @@ func Schema() ([]byte, error) {
 	// Between two fields, not within one: these are the rules that hold.
 	shape, when := property(root, "shape"), property(root, "when")
 	shape["not"] = form{"required": []string{"power", "energy"}}
+	// How long it runs is declared, or learned of its class.
+	declared := form{"required": []string{"duration"}, "properties": form{"duration": form{"anyOf": []form{durationForm, {"type": "object", "required": []string{"expected"}}}}}}
+	shape["anyOf"] = []form{declared, {"required": []string{"class"}}}
 	when["oneOf"] = []form{{"required": []string{"completeBy"}}, {"required": []string{"maxDelay"}}}
 	for _, f := range property(shape, "power")["anyOf"].([]form) {
 		if f["type"] == "object" {

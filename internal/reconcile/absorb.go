@@ -285,6 +285,9 @@ func ended(t TenantTx, w *workload.Workload, a *workload.Attempt, r workload.Rep
 		}
 	}
 	w.Wanted = workload.WantNothing
+	if err := learn(t, w, a, by(audit.ClassDrifted)); err != nil {
+		return err
+	}
 	if err := t.DeletePlacement(w.ID); err != nil {
 		return err
 	}

@@ -78,6 +78,11 @@ type TenantTx interface {
 	PutPlacement(p plan.Placement, planID string, e audit.Event) error
 	Placement(workload string) (plan.Placement, bool, error)
 	DeletePlacement(workload string) error
+	// History returns what is known of how long work of a class takes;
+	// problem.NotFound if that is nothing yet.
+	History(class string) (workload.History, error)
+	PutHistory(workload.History) error
+	Append(audit.Event) (int64, error)
 	PutMeter(ledger.Meter) error
 	AppendEntry(ledger.Entry) (int64, error)
 }

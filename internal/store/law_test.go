@@ -39,7 +39,7 @@ var (
 func schema(t *testing.T) map[string][]string {
 	t.Helper()
 	tables := map[string][]string{}
-	for _, m := range createTable.FindAllStringSubmatch(read(t, "sql/migration/0001_tables.sql")+read(t, "sql/migration/0003_signals.sql"), -1) {
+	for _, m := range createTable.FindAllStringSubmatch(read(t, "sql/migration/0001_tables.sql")+read(t, "sql/migration/0003_signals.sql")+read(t, "sql/migration/0010_classes.sql"), -1) {
 		for _, line := range strings.Split(m[2], "\n") {
 			first, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 			if first == "" || slices.Contains([]string{"PRIMARY", "UNIQUE", "FOREIGN"}, first) {

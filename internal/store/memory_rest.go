@@ -2,9 +2,11 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"math"
+	"slices"
 
 	"clusy.io/clusy/internal/store/db"
 )
@@ -122,6 +124,51 @@ func (r *rows) Proofs(_ context.Context, most int32) (out []db.ProofsRow, err er
 		out = append(out, db.ProofsRow{Plan: p.Plan, At: p.At, Digest: p.Digest, Items: p.Items, Given: p.Given, Carbon: p.Carbon, Bound: p.Bound, Owner: p.Owner})
 	}
 	return out, nil
+}
+
+func (r *rows) PutClass(_ context.Context, p db.PutClassParams) error {
+	if p.Tenant == "" {
+		return check
+	}
+	r.classes.put(key{a: p.Tenant, b: p.Class}, db.Class(p))
+	return nil
+}
+
+func (r *rows) Class(_ context.Context, p db.ClassParams) (db.Class, error) {
+	return one(r.classes.get(key{a: p.Tenant, b: p.Class}))
+}
+
+func (r *rows) Classes(_ context.Context, p db.ClassesParams) (out []db.Class, err error) {
+	for k, c := range r.classes.after(key{a: p.Tenant, b: p.Class}) {
+		if k.a != p.Tenant || len(out) == int(p.Most) {
+			break
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func (r *rows) ClassesPast(_ context.Context, p db.ClassesPastParams) (names []string, err error) {
+	var of []db.Class
+	for k, c := range r.classes.after(key{a: p.Tenant, n: math.MinInt64}) {
+		if k.a != p.Tenant {
+			break
+		}
+		of = append(of, c)
+	}
+	slices.SortFunc(of, func(a, b db.Class) int { return cmp.Or(cmp.Compare(b.Last, a.Last), cmp.Compare(b.Class, a.Class)) })
+	for _, c := range of[min(int(p.Keep), len(of)):] {
+		if len(names) == int(p.Most) {
+			break
+		}
+		names = append(names, c.Class)
+	}
+	return names, nil
+}
+
+func (r *rows) DropClass(_ context.Context, p db.DropClassParams) error {
+	r.classes.remove(key{a: p.Tenant, b: p.Class})
+	return nil
 }
 
 func (r *rows) InsertLedgerEntry(_ context.Context, p db.InsertLedgerEntryParams) error {

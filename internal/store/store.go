@@ -65,7 +65,7 @@ type System interface {
 // Not on record, each because something else covers it: progress of an
 // attempt (UpdateAttempt), the renewal of a lease and meters (the ledger entry made of them),
 // idempotency keys (the event of the submission), the end of a placement (the
-// move of its workload).
+// move of its workload), histories (the ends of the attempts they are made of).
 type TenantTx interface {
 	// Tenant returns whose transaction this is.
 	Tenant() access.Tenant
@@ -124,6 +124,15 @@ type TenantTx interface {
 	DecidedOf(ids []string) (map[string]plan.Placement, error)
 	EntriesOf(ids []string) (map[string][]LedgerLine, error)
 	MetersOf(ids []string) (map[string][]ledger.Meter, error)
+
+	// History returns the newest runs of a class of work; if none has ended
+	// yet, problem.NotFound. Histories returns a page of them by their classes,
+	// after one, "" from the first.
+	History(class string) (workload.History, error)
+	Histories(after string, limit int) ([]workload.History, error)
+	// PutHistory keeps h in the place of what was known of its class. Of the
+	// tenant's classes the MostClasses that ran last are kept.
+	PutHistory(h workload.History) error
 
 	// Idempotent returns what was submitted under a key.
 	Idempotent(key string) (k Key, ok bool, err error)

@@ -23,6 +23,7 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 			Allowed: s.Interruptible.Allowed, Overhead: Seconds(s.Interruptible.Overhead),
 			MinRun: Seconds(s.Interruptible.MinRun), MaxSuspensions: s.Interruptible.MaxSuspensions,
 		},
+		Class: s.Class,
 		When:  workload.When{NotBefore: instant(s.When.NotBefore), CompleteBy: instant(s.When.CompleteBy), Deny: denyIn(s.When.Deny)},
 		Where: workload.Where{Allow: s.Where.Allow, Prefer: s.Where.Prefer},
 		Objective: workload.Objective{
@@ -70,6 +71,7 @@ func ShapeOut(s workload.Shape) clusy.Shape {
 			Allowed: s.Interruptible.Allowed, Overhead: s.Interruptible.Overhead.Seconds(),
 			MinRun: s.Interruptible.MinRun.Seconds(), MaxSuspensions: s.Interruptible.MaxSuspensions,
 		},
+		Class: s.Class,
 		When:  clusy.When{NotBefore: s.When.NotBefore, CompleteBy: s.When.CompleteBy, Deny: denyOut(s.When.Deny)},
 		Where: clusy.Where{Allow: s.Where.Allow, Prefer: s.Where.Prefer},
 		Objective: clusy.Objective{

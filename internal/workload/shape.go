@@ -32,8 +32,8 @@ type Shape struct {
 	After []string `json:"after,omitempty"`
 	Group string   `json:"group,omitempty"` // the one that it was submitted with
 	Queue string   `json:"queue,omitempty"` // whose share of its tenant it takes
-	// Class is what its owner calls work of this kind, blinded: how long such
-	// work takes is learned from those before it.
+	// Class is what its owner calls work of this kind, in the clear as he wrote
+	// it: how long such work takes is learned from those before it.
 	Class     string    `json:"class,omitempty"`
 	When      When      `json:"when"`
 	Where     Where     `json:"where"`

@@ -39,6 +39,9 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 	if s.Power < 0 {
 		bad("/watts", s.Power.String(), "≥ 0", "", "power cannot be below 0")
 	}
+	if s.Class != "" && !ValidClass(s.Class) {
+		bad("/class", "", fmt.Sprintf("1 to %d of a-z, 0-9 and -, beginning and ending with a letter or digit", MaxClass), "", "not the name of a class")
+	}
 	w := s.When
 	switch start := later(w.NotBefore, now); {
 	case w.CompleteBy.IsZero():

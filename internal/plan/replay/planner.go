@@ -23,6 +23,9 @@ type Planning struct {
 	// production for want of knowing. By itself the length is what is booked: all
 	// that a job is held against knows it too.
 	Spare bool
+	// Lengths is what the planner is told of how long jobs take; "" is the truth.
+	// What it is told otherwise it books as in production, with a tenth more.
+	Lengths Lengths
 	// Share is how much of its slack a job is planned with, 0 to 1; 0 counts as 1.
 	// It trades saving for delay: what is late is told by the job's own Due.
 	Share float64
@@ -43,6 +46,11 @@ func (w *World) Plan(o Planning) (Outcome, error) {
 	r := &rolling{w: w, o: o, out: Outcome{Policy: Planner, Placed: make([]Placed, len(w.Jobs)), Due: make([]int, len(w.Jobs)), First: make([]First, len(w.Jobs))}}
 	for i := range w.Jobs {
 		r.out.Due[i] = w.Jobs[i].Due
+	}
+	if o.Lengths == LengthsLearned {
+		for _, e := range w.Earlier {
+			r.learned.ended(e.Class, time.Duration(e.Length)*w.Slot, e.Ended)
+		}
 	}
 	next := 0
 	for t := 0; next < len(w.Jobs) || len(r.open) > 0; t++ {
@@ -71,6 +79,8 @@ type rolling struct {
 	open   []*guest // by arrival
 	parent string
 	dead   []bool // by site, in the last slot
+
+	learned lessons
 }
 
 // guest is a job before the planner.
@@ -80,6 +90,7 @@ type guest struct {
 	item  plan.Item
 	done  int  // slots of work behind it
 	hit   bool // a site died under it
+	full  bool // it is to run in this slot, and there is no room
 
 	refused bool // once at least
 }
@@ -96,8 +107,12 @@ func (r *rolling) guest(i int) *guest {
 	if s := r.o.Share; s > 0 && s < 1 {
 		due -= int(math.Floor((1 - s) * float64(j.Slack())))
 	}
+	d := workload.Duration{Expected: length, P95: known, Max: 2 * length}
+	if expected, p95, ok := r.tell(j); ok {
+		d = workload.Duration{Expected: expected, P95: p95, Max: 2 * p95}
+	}
 	it := plan.Item{ID: fmt.Sprintf("%08d", i), Tenant: "backtest", Shape: workload.Shape{
-		Duration:      workload.Duration{Expected: length, P95: known, Max: 2 * length},
+		Duration:      d,
 		Power:         j.Power,
 		Demand:        workload.Resources{CPU: j.CPU, Slots: 1},
 		Interruptible: workload.Interruptible{Allowed: j.Pauses},
@@ -124,8 +139,12 @@ func (r *rolling) turn(t int) error {
 			return err
 		}
 	}
+	r.room(t)
 	for _, g := range r.open {
 		r.pass(g, t)
+		if g.done == g.Length && r.o.Lengths == LengthsLearned {
+			r.learned.ended(g.Class, time.Duration(g.Length)*r.w.Slot, r.at(t+1))
+		}
 	}
 	r.open = slices.DeleteFunc(r.open, func(g *guest) bool { return g.done == g.Length })
 	return nil
@@ -266,19 +285,51 @@ func (r *rolling) agree(s plan.Snapshot, f plan.Refusal, t int) error {
 	return fmt.Errorf("job %s is refused each time: %s", g.ID, f.Failed[0].Message)
 }
 
+// due returns where a job is to run in a slot as the plan says; -1: nowhere.
+func (r *rolling) due(g *guest, t int) int {
+	pl := g.item.Placement
+	now, end := r.at(t), r.at(t+1)
+	if pl == nil || !slices.ContainsFunc(pl.Spans, func(s plan.Span) bool { return s.Start.Before(end) && s.End.After(now) }) {
+		return -1
+	}
+	site := slices.IndexFunc(r.w.Sites, func(s Site) bool { return s.ID == pl.Site })
+	if site < 0 || r.dead[site] {
+		return -1 // what is not there runs nothing
+	}
+	return site
+}
+
+// room keeps those from running for whom there is none in a slot: where lengths
+// were not told truly, work that runs for longer than was booked is still where
+// others were to be. What runs and cannot pause runs on; then those in order of
+// arrival who fit.
+func (r *rolling) room(t int) {
+	free := make([]int64, len(r.w.Sites))
+	for s := range free {
+		free[s] = r.w.Sites[s].CPU
+	}
+	stays := func(g *guest) bool { return g.item.Running && !g.Pauses }
+	for _, first := range []bool{true, false} {
+		for _, g := range r.open {
+			if stays(g) != first {
+				continue
+			}
+			g.full = false
+			if site := r.due(g, t); site >= 0 {
+				if g.full = g.CPU > free[site] && !first; !g.full {
+					free[site] -= g.CPU
+				}
+			}
+		}
+	}
+}
+
 // pass lets a job live through a slot as the plan says.
 func (r *rolling) pass(g *guest, t int) {
 	pl := g.item.Placement
-	now, end := r.at(t), r.at(t+1)
-	runs := pl != nil && slices.ContainsFunc(pl.Spans, func(s plan.Span) bool { return s.Start.Before(end) && s.End.After(now) })
-	site := -1
-	if pl != nil {
-		site = slices.IndexFunc(r.w.Sites, func(s Site) bool { return s.ID == pl.Site })
-	}
-	if runs && (site < 0 || r.dead[site]) {
-		runs = false // what is not there runs nothing
-	}
-	if !runs {
+	now := r.at(t)
+	site := r.due(g, t)
+	if site < 0 || g.full {
 		if g.item.Running {
 			g.item.Running = false
 			g.item.Suspensions++

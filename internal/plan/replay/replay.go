@@ -32,6 +32,16 @@ type World struct {
 	// Reach slots. What is returned is not changed.
 	Expected func(site, slot int) []float64
 	Reach    int
+	// Earlier are jobs that had ended before Start, by their ends, for
+	// LengthsLearned.
+	Earlier []Earlier
+}
+
+// Earlier is a job of before a world's beginning.
+type Earlier struct {
+	Class  string
+	Length int       // slots
+	Ended  time.Time // when, had it run at once
 }
 
 // Site is a place with so many processors.
@@ -50,6 +60,8 @@ type Job struct {
 	Power               grid.Power // mean draw in the slots that it takes
 	Sites               []int      // where it may run, the one that it was sent to first
 	Pauses              bool       // it may be suspended between any two slots
+	Class               string     // what its owner calls such jobs, for LengthsLearned
+	Declared            int        // slots that its owner declared, for LengthsDeclared; 0: nobody knows
 }
 
 // Slack returns how many slots it can wait.
@@ -113,6 +125,7 @@ type Outcome struct {
 	Broken  int // late as the world broke: their site was killed under them
 	Plans   int // that were computed, each of them doubted by plan.Check
 	First   []First
+	Told    Told // what the planner was told of lengths
 }
 
 // First is what was expected of a job when it was first planned.
@@ -141,6 +154,7 @@ type Sums struct {
 	Grams   float64
 	KWh     float64
 	Late    int     // complete after what was promised
+	Missed  int     // complete after what it had asked for, whatever was promised
 	Refused int     // not admitted as they were
 	Delay   float64 // mean, in slots, against running at once without a queue
 	Moved   int     // ran elsewhere than they were sent to
@@ -156,6 +170,9 @@ func (w *World) Sum(o *Outcome, intensity func(site, slot int) float64) Sums {
 		s.KWh += float64(j.Power) / 1e6 * w.Slot.Hours() * float64(w.Sites[p.Site].PUE) / 1000 * float64(j.Length)
 		if p.End() > o.Due[i] {
 			s.Late++
+		}
+		if p.End() > j.Due {
+			s.Missed++
 		}
 		s.Delay += float64(p.End() - j.Arrive - j.Length)
 		if p.Site != j.Sites[0] {

@@ -39,6 +39,15 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.checkpointsStmt, err = db.PrepareContext(ctx, checkpoints); err != nil {
 		return nil, fmt.Errorf("error preparing query Checkpoints: %w", err)
 	}
+	if q.classStmt, err = db.PrepareContext(ctx, class); err != nil {
+		return nil, fmt.Errorf("error preparing query Class: %w", err)
+	}
+	if q.classesStmt, err = db.PrepareContext(ctx, classes); err != nil {
+		return nil, fmt.Errorf("error preparing query Classes: %w", err)
+	}
+	if q.classesPastStmt, err = db.PrepareContext(ctx, classesPast); err != nil {
+		return nil, fmt.Errorf("error preparing query ClassesPast: %w", err)
+	}
 	if q.countWorkloadsStmt, err = db.PrepareContext(ctx, countWorkloads); err != nil {
 		return nil, fmt.Errorf("error preparing query CountWorkloads: %w", err)
 	}
@@ -47,6 +56,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.deletePlacementStmt, err = db.PrepareContext(ctx, deletePlacement); err != nil {
 		return nil, fmt.Errorf("error preparing query DeletePlacement: %w", err)
+	}
+	if q.dropClassStmt, err = db.PrepareContext(ctx, dropClass); err != nil {
+		return nil, fmt.Errorf("error preparing query DropClass: %w", err)
 	}
 	if q.dropProofsStmt, err = db.PrepareContext(ctx, dropProofs); err != nil {
 		return nil, fmt.Errorf("error preparing query DropProofs: %w", err)
@@ -173,6 +185,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.pruneSignalsStmt, err = db.PrepareContext(ctx, pruneSignals); err != nil {
 		return nil, fmt.Errorf("error preparing query PruneSignals: %w", err)
+	}
+	if q.putClassStmt, err = db.PrepareContext(ctx, putClass); err != nil {
+		return nil, fmt.Errorf("error preparing query PutClass: %w", err)
 	}
 	if q.putIdempotencyStmt, err = db.PrepareContext(ctx, putIdempotency); err != nil {
 		return nil, fmt.Errorf("error preparing query PutIdempotency: %w", err)
@@ -345,6 +360,21 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing checkpointsStmt: %w", cerr)
 		}
 	}
+	if q.classStmt != nil {
+		if cerr := q.classStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing classStmt: %w", cerr)
+		}
+	}
+	if q.classesStmt != nil {
+		if cerr := q.classesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing classesStmt: %w", cerr)
+		}
+	}
+	if q.classesPastStmt != nil {
+		if cerr := q.classesPastStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing classesPastStmt: %w", cerr)
+		}
+	}
 	if q.countWorkloadsStmt != nil {
 		if cerr := q.countWorkloadsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing countWorkloadsStmt: %w", cerr)
@@ -358,6 +388,11 @@ func (q *Queries) Close() error {
 	if q.deletePlacementStmt != nil {
 		if cerr := q.deletePlacementStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing deletePlacementStmt: %w", cerr)
+		}
+	}
+	if q.dropClassStmt != nil {
+		if cerr := q.dropClassStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing dropClassStmt: %w", cerr)
 		}
 	}
 	if q.dropProofsStmt != nil {
@@ -568,6 +603,11 @@ func (q *Queries) Close() error {
 	if q.pruneSignalsStmt != nil {
 		if cerr := q.pruneSignalsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing pruneSignalsStmt: %w", cerr)
+		}
+	}
+	if q.putClassStmt != nil {
+		if cerr := q.putClassStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putClassStmt: %w", cerr)
 		}
 	}
 	if q.putIdempotencyStmt != nil {
@@ -849,9 +889,13 @@ type Queries struct {
 	attemptsBetweenStmt          *sql.Stmt
 	checkpointOfStmt             *sql.Stmt
 	checkpointsStmt              *sql.Stmt
+	classStmt                    *sql.Stmt
+	classesStmt                  *sql.Stmt
+	classesPastStmt              *sql.Stmt
 	countWorkloadsStmt           *sql.Stmt
 	decisionsStmt                *sql.Stmt
 	deletePlacementStmt          *sql.Stmt
+	dropClassStmt                *sql.Stmt
 	dropProofsStmt               *sql.Stmt
 	dropSignalStmt               *sql.Stmt
 	endTokenStmt                 *sql.Stmt
@@ -894,6 +938,7 @@ type Queries struct {
 	proofsStmt                   *sql.Stmt
 	pruneNewestStmt              *sql.Stmt
 	pruneSignalsStmt             *sql.Stmt
+	putClassStmt                 *sql.Stmt
 	putIdempotencyStmt           *sql.Stmt
 	putMeterStmt                 *sql.Stmt
 	putNewestStmt                *sql.Stmt
@@ -952,9 +997,13 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		attemptsBetweenStmt:          q.attemptsBetweenStmt,
 		checkpointOfStmt:             q.checkpointOfStmt,
 		checkpointsStmt:              q.checkpointsStmt,
+		classStmt:                    q.classStmt,
+		classesStmt:                  q.classesStmt,
+		classesPastStmt:              q.classesPastStmt,
 		countWorkloadsStmt:           q.countWorkloadsStmt,
 		decisionsStmt:                q.decisionsStmt,
 		deletePlacementStmt:          q.deletePlacementStmt,
+		dropClassStmt:                q.dropClassStmt,
 		dropProofsStmt:               q.dropProofsStmt,
 		dropSignalStmt:               q.dropSignalStmt,
 		endTokenStmt:                 q.endTokenStmt,
@@ -997,6 +1046,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		proofsStmt:                   q.proofsStmt,
 		pruneNewestStmt:              q.pruneNewestStmt,
 		pruneSignalsStmt:             q.pruneSignalsStmt,
+		putClassStmt:                 q.putClassStmt,
 		putIdempotencyStmt:           q.putIdempotencyStmt,
 		putMeterStmt:                 q.putMeterStmt,
 		putNewestStmt:                q.putNewestStmt,

@@ -34,6 +34,13 @@ type Checkpoint struct {
 	Note string
 }
 
+type Class struct {
+	Tenant string
+	Class  string
+	Last   int64
+	Runs   string
+}
+
 type Decision struct {
 	Idx      int64
 	Tenant   string

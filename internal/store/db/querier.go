@@ -14,9 +14,13 @@ type Querier interface {
 	AttemptsBetween(ctx context.Context, arg AttemptsBetweenParams) ([]Attempt, error)
 	CheckpointOf(ctx context.Context, size int64) (string, error)
 	Checkpoints(ctx context.Context, arg CheckpointsParams) ([]Checkpoint, error)
+	Class(ctx context.Context, arg ClassParams) (Class, error)
+	Classes(ctx context.Context, arg ClassesParams) ([]Class, error)
+	ClassesPast(ctx context.Context, arg ClassesPastParams) ([]string, error)
 	CountWorkloads(ctx context.Context, tenant string) ([]CountWorkloadsRow, error)
 	Decisions(ctx context.Context, arg DecisionsParams) ([]Decision, error)
 	DeletePlacement(ctx context.Context, arg DeletePlacementParams) error
+	DropClass(ctx context.Context, arg DropClassParams) error
 	DropProofs(ctx context.Context, keep int32) (int64, error)
 	DropSignal(ctx context.Context, ref string) error
 	EndToken(ctx context.Context, arg EndTokenParams) (int64, error)
@@ -61,6 +65,7 @@ type Querier interface {
 	Proofs(ctx context.Context, most int32) ([]ProofsRow, error)
 	PruneNewest(ctx context.Context, before int64) error
 	PruneSignals(ctx context.Context, arg PruneSignalsParams) (int64, error)
+	PutClass(ctx context.Context, arg PutClassParams) error
 	PutIdempotency(ctx context.Context, arg PutIdempotencyParams) error
 	PutMeter(ctx context.Context, arg PutMeterParams) (int64, error)
 	// What is issued later than now was issued by a clock that was ahead.

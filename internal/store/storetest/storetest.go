@@ -55,6 +55,7 @@ func Test(t *testing.T, open func(t *testing.T) store.DB) {
 		{"Placements", placements},
 		{"PlanInForce", planInForce},
 		{"Proofs", proofs},
+		{"Classes", classes},
 		{"Sites", sites},
 		{"Signals", signals},
 		{"SignalsTogether", signalsTogether},

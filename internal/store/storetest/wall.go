@@ -36,6 +36,7 @@ func tenantWall(t *testing.T, d store.DB) {
 	// Each row breaks through the wall if it answers false. A claim to be of
 	// the tenant itself must not help either.
 	claimed, claim := w, a
+	update(t, d, acme, func(tx store.TenantTx) error { return tx.PutHistory(History("nightly", 3)) })
 	claimed.Tenant, claim.Tenant = umbr, umbr
 	tries := map[string]func(store.TenantTx) bool{
 		"Tenant": func(tx store.TenantTx) bool { return tx.Tenant() == umbr },
@@ -95,6 +96,19 @@ func tenantWall(t *testing.T, d store.DB) {
 		"Decisions": func(tx store.TenantTx) bool {
 			ds, err := tx.Decisions(w.ID)
 			return none(len(ds), err)
+		},
+		"History": func(tx store.TenantTx) bool {
+			_, err := tx.History("nightly")
+			return notThere(err)
+		},
+		"Histories": func(tx store.TenantTx) bool {
+			hs, err := tx.Histories("", 0)
+			return none(len(hs), err)
+		},
+		"PutHistory": func(tx store.TenantTx) bool { // a class of its own, of the same name: looked at below
+			err := tx.PutHistory(History("nightly", 1))
+			h, err2 := tx.History("nightly")
+			return errors.Join(err, err2) == nil && len(h.Runs) == 1
 		},
 		"Idempotent": func(tx store.TenantTx) bool {
 			_, found, err := tx.Idempotent("k")
@@ -178,6 +192,10 @@ func tenantWall(t *testing.T, d store.DB) {
 	view(t, d, acme, func(tx store.TenantTx) error {
 		now, err := tx.Workload(w.ID)
 		equal(t, "workload", now, w)
+		h, err := tx.History("nightly")
+		if err != nil || len(h.Runs) != 3 {
+			t.Errorf("another tenant changed a history: %d runs, %v", len(h.Runs), err)
+		}
 		_, placed, err2 := tx.Placement(w.ID)
 		if !placed {
 			t.Error("another tenant ended the placement")
@@ -242,6 +260,7 @@ func changes(t *testing.T, d store.DB) map[string]change {
 		}},
 		"PutPlacement":    {1, func(tx store.SystemTx) error { return of(tx).PutPlacement(Placement(w), "plan1", Event("")) }},
 		"DeletePlacement": {0, func(tx store.SystemTx) error { return of(tx).DeletePlacement(w.ID) }},
+		"PutHistory":      {0, func(tx store.SystemTx) error { return of(tx).PutHistory(History("nightly", 3)) }},
 		"PutIdempotent":   {0, func(tx store.SystemTx) error { return of(tx).PutIdempotent(store.Key{Key: "key", At: Noon}) }},
 		"Append":          {1, func(tx store.SystemTx) error { _, err := of(tx).Append(Event(audit.PlanRefused)); return err }},
 		"AppendEntry":     {1, func(tx store.SystemTx) error { _, err := of(tx).AppendEntry(entry); return err }},
@@ -302,7 +321,7 @@ var reads = map[string]bool{
 	"LostAttempts": true, "Placements": true, "PlanInForce": true, "Sites": true, "Site": true, "Signal": true, "Measured": true,
 	"LatestForecasts": true, "PlanProof": true, "PlanProofs": true, "ForecastAt": true, "IssuedForecasts": true, "Prices": true, "UnsettledMeters": true, "Token": true, "Tokens": true, "CheckLead": true, "LeaderEpoch": true, "Meta": true, "LogSize": true,
 	"Checkpoint": true, "Checkpoints": true, "Leaves": true, "Hashes": true, "Transitions": true, "States": true, "Decided": true,
-	"FirstDecision": true, "AttemptsOf": true, "DecidedOf": true, "EntriesOf": true, "MetersOf": true, "Changes": true, "LastChange": true,
+	"History": true, "Histories": true, "FirstDecision": true, "AttemptsOf": true, "DecidedOf": true, "EntriesOf": true, "MetersOf": true, "Changes": true, "LastChange": true,
 }
 
 // eventForEachChange: a change and its event are one, and no change has none

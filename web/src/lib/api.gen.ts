@@ -38,6 +38,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/classes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long work takes, class by class */
+        get: operations["get-classes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/classes/{class}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long the work of a class takes, and its newest runs */
+        get: operations["get-classes-class"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/counts": {
         parameters: {
             query?: never;
@@ -757,6 +791,77 @@ export interface components {
             /** @description The signed note (C2SP tlog-checkpoint). */
             text: string;
         };
+        Class: {
+            class: string;
+            /** @description With 99 % confidence more than 1 in 20 take longer than was declared. */
+            drifted: boolean;
+            /**
+             * Format: int64
+             * @description Of the newest runs: those that a declared p95 is held against, at most 50.
+             */
+            judged: number;
+            /**
+             * Format: int64
+             * @description Of those: killed at their maximum, so that they would have taken longer.
+             */
+            killed: number;
+            /**
+             * Format: date-time
+             * @description When the newest run ended.
+             */
+            last?: string;
+            /** Format: double */
+            longestSeconds?: number;
+            /**
+             * Format: double
+             * @description What to expect; absent until five runs have ended.
+             */
+            medianSeconds?: number;
+            /** @description The runs, the newest last; not in a list of classes. */
+            newest?: components["schemas"]["ClassRun"][] | null;
+            /**
+             * Format: int64
+             * @description Of those: longer than was declared.
+             */
+            over: number;
+            /**
+             * Format: double
+             * @description A cautious bound: 19 of 20 runs are shorter. Absent until five runs have ended.
+             */
+            p95Seconds?: number;
+            /**
+             * @description How the p95 was come by: with 95 % confidence, from 59 runs on, or the longest run and half as much again.
+             * @enum {string}
+             */
+            rule?: "order-statistic" | "longest-and-half";
+            /**
+             * Format: int64
+             * @description That it rests on: the newest, at most 200.
+             */
+            runs: number;
+        };
+        ClassRun: {
+            /**
+             * Format: date-time
+             * @description When it ended.
+             */
+            at: string;
+            /** Format: double */
+            declaredP95Seconds: number;
+            /** @description At its maximum: it would have taken longer. */
+            killed?: boolean;
+            /**
+             * Format: double
+             * @description Useful running time, without suspensions and what resuming cost.
+             */
+            seconds: number;
+            site: string;
+            /**
+             * Format: int64
+             * @description Which of its shape's ways it went; only those of the way 0 are learned from.
+             */
+            way?: number;
+        };
         Counts: {
             /** Format: int64 */
             asOf: number;
@@ -1031,6 +1136,16 @@ export interface components {
              */
             asOf?: number;
             items: components["schemas"]["Certificate"][] | null;
+            /** @description Cursor of the next page. */
+            next?: string;
+        };
+        PageClass: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
+            items: components["schemas"]["Class"][] | null;
             /** @description Cursor of the next page. */
             next?: string;
         };
@@ -1428,6 +1543,8 @@ export interface components {
             url: string;
         };
         Shape: {
+            /** @description What its owner calls work of this kind, disclosed on purpose: how long such work takes is learned from its runs. */
+            class?: string;
             /**
              * Format: double
              * @description Processor cores needed while running.
@@ -1813,6 +1930,124 @@ export interface operations {
             };
             /** @description Error */
             default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-classes": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before. */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageClass"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-classes-class": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                class: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Class"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

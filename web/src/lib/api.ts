@@ -54,6 +54,7 @@ export const timeline = (query: { from?: string; to?: string; state?: string; id
 export const outlooks = (from: string, to: string, signal?: AbortSignal) => page(client.GET('/v1/outlooks', { params: { query: { from, to } }, signal }), signal)
 export const workload = (id: string) => done(client.GET('/v1/workloads/{id}', { params: { path: { id } } }))
 export const decisions = (id: string) => page(client.GET('/v1/workloads/{id}/decisions', { params: { path: { id } } }))
+export const classOf = (name: string) => done(client.GET('/v1/classes/{class}', { params: { path: { class: name } } }))
 export const quotes = (id: string) => done(client.GET('/v1/workloads/{id}/quotes', { params: { path: { id } } }))
 export const plans = () => page(client.GET('/v1/plans'))
 export const events = (id: string, cursor?: string) => page(client.GET('/v1/workloads/{id}/events', { params: { path: { id }, query: { cursor, limit: 500 } } }))

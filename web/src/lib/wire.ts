@@ -34,6 +34,7 @@ export type Savings = S['Savings']
 export type SavingsSum = S['SavingsSum']
 export type Certificate = S['Certificate']
 export type Quote = S['Quote']
+export type Class = S['Class']
 export type Quotes = S['Quotes']
 export type Violation = S['Violation']
 
