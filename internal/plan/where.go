@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"clusy.io/clusy/internal/workload"
 )
@@ -28,6 +29,17 @@ func Rank(where workload.Where, s Site) int {
 func Same(a, b Placement) bool {
 	return a.Site == b.Site && a.Reserved.Equal(b.Reserved) && a.Latest.Equal(b.Latest) &&
 		slices.EqualFunc(a.Spans, b.Spans, func(x, y Span) bool { return x.Start.Equal(y.Start) && x.End.Equal(y.End) })
+}
+
+// Serves reports whether a site that goes by a does what b asks of it at now, or
+// will be told soon enough. The latest start of work that runs moves on with the
+// time that it has behind it: an earlier one is on the safe side, means nothing
+// once the last span has begun, and is off by less than step before that.
+func Serves(a, b Placement, now time.Time, step time.Duration) bool {
+	late := b.Latest.Sub(a.Latest)
+	last := len(a.Spans) == 1 && !now.Before(a.Spans[0].Start)
+	a.Latest = b.Latest
+	return Same(a, b) && late >= 0 && (late < step || last)
 }
 
 func matches(pattern string, s Site) bool {
