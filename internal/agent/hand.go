@@ -21,8 +21,13 @@ func (a *Agent) ByHand(ctx context.Context) (h Hand, looked, err error) {
 	return Hand{a}, a.Step(ctx, a.Clock.Now()), nil
 }
 
-// Look brings the engine to what the schedules say, and looks at it.
-func (h Hand) Look(ctx context.Context) error { return h.a.Step(ctx, h.a.Clock.Now()) }
+// Look brings the engine to what the schedules say, and looks at it. It reports
+// whether that was news: then there may be more to see in a moment.
+func (h Hand) Look(ctx context.Context) (news bool, err error) {
+	before := h.a.news()
+	err = h.a.Step(ctx, h.a.Clock.Now())
+	return before != h.a.news(), err
+}
 
 // Ask returns the next question, and a channel that closes when there is newer
 // news than it tells.

@@ -32,14 +32,23 @@ func Same(a, b Placement) bool {
 }
 
 // Serves reports whether a site that goes by a does what b asks of it at now, or
-// will be told soon enough. The latest start of work that runs moves on with the
-// time that it has behind it: an earlier one is on the safe side, means nothing
-// once the last span has begun, and is off by less than step before that.
+// will be told soon enough: all that is between them is what time alone has
+// moved, and that by less than step. The latest start of work that runs moves on
+// with the time that it has behind it, and an earlier one is on the safe side.
+// Work that should have begun, and of which nothing is heard, is planned to begin
+// at once for as long as that goes on. Once its only span has begun, neither says
+// anything to its site.
 func Serves(a, b Placement, now time.Time, step time.Duration) bool {
-	late := b.Latest.Sub(a.Latest)
-	last := len(a.Spans) == 1 && !now.Before(a.Spans[0].Start)
+	if Same(a, b) {
+		return true
+	}
+	moved := func(x, y time.Time) bool { d := y.Sub(x); return d >= 0 && d < step }
+	if len(a.Spans) == 1 && len(b.Spans) == 1 && !now.Before(a.Spans[0].Start) && b.Spans[0].Start.Sub(now) <= time.Second {
+		return a.Site == b.Site && a.Way == b.Way && moved(a.Reserved, b.Reserved)
+	}
+	late := moved(a.Latest, b.Latest)
 	a.Latest = b.Latest
-	return Same(a, b) && late >= 0 && (late < step || last)
+	return late && Same(a, b)
 }
 
 func matches(pattern string, s Site) bool {

@@ -319,10 +319,10 @@ func bookedRan(f *Facts) (out []Breach) {
 	for _, r := range f.Ran {
 		name := fmt.Sprintf("%s/%d", r.Workload, r.Attempt)
 		ran := r.Seen.Ran(f.Now)
-		if booked[name] > ran+time.Microsecond*time.Duration(len(r.Seen.Runs)) {
+		if booked[name] > ran+f.Slip+time.Microsecond*time.Duration(len(r.Seen.Runs)) {
 			out = append(out, breach(r.Workload, "attempt %d is booked for %s, and ran %s", r.Attempt, booked[name], ran))
 		}
-		if f.Ended && (ran-booked[name]).Abs() > 2*time.Microsecond*time.Duration(len(r.Seen.Runs)) {
+		if f.Ended && (ran-booked[name]).Abs() > f.Slip+2*time.Microsecond*time.Duration(len(r.Seen.Runs)) {
 			out = append(out, breach(r.Workload, "attempt %d ran %s, and is booked for %s", r.Attempt, ran, booked[name]))
 		}
 		// Each hour is rounded up to a whole joule.

@@ -204,15 +204,10 @@ func (w *world) look() error {
 
 // act has an agent look at its engine and carry out what is due.
 func (w *world) act(s *site) error {
-	if err := s.hand.Look(w.ctx); err != nil {
+	news, err := s.hand.Look(w.ctx)
+	if err != nil {
 		return fmt.Errorf("the agent of %s: %w", s.ID, err)
 	}
-	w.after(s)
-	return nil
-}
-
-// after has an agent tell what is new, and look again when it must.
-func (w *world) after(s *site) {
 	if s.open && s.news != nil {
 		select {
 		case <-s.news:
@@ -224,13 +219,17 @@ func (w *world) after(s *site) {
 		default:
 		}
 	}
-	w.lookSoon(s)
+	most := s.hand.Due()
+	if news {
+		most = min(most, glance)
+	}
+	w.lookIn(s, most)
+	return nil
 }
 
-// lookSoon schedules the next look of an agent: at the next planned instant, or
+// lookIn schedules the next look of an agent: at the next planned instant, or
 // when it will see that something has ended.
-func (w *world) lookSoon(s *site) {
-	in := s.hand.Due()
+func (w *world) lookIn(s *site, in time.Duration) {
 	if at, any := s.engine.due(); any {
 		in = min(in, max(0, at.Sub(w.clock.now))+time.Duration(w.draw.Int64N(int64(glance))))
 	}

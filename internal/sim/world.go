@@ -213,7 +213,7 @@ func (w *world) boot(s *site) error {
 	}
 	s.hand, s.up, s.open, s.news, s.fails = hand, true, false, nil, 0
 	w.askIn(s, 0)
-	w.lookSoon(s)
+	w.lookIn(s, glance)
 	return nil
 }
 
