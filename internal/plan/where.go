@@ -36,19 +36,26 @@ func Same(a, b Placement) bool {
 // moved, and that by less than step. The latest start of work that runs moves on
 // with the time that it has behind it, and an earlier one is on the safe side.
 // Work that should have begun, and of which nothing is heard, is planned to begin
-// at once for as long as that goes on. Once its only span has begun, neither says
-// anything to its site.
+// at once for as long as that goes on.
 func Serves(a, b Placement, now time.Time, step time.Duration) bool {
 	if Same(a, b) {
 		return true
 	}
-	moved := func(x, y time.Time) bool { d := y.Sub(x); return d >= 0 && d < step }
-	if len(a.Spans) == 1 && len(b.Spans) == 1 && !now.Before(a.Spans[0].Start) && b.Spans[0].Start.Sub(now) <= time.Second {
-		return a.Site == b.Site && a.Way == b.Way && moved(a.Reserved, b.Reserved)
+	if a.Site != b.Site || len(a.Spans) != len(b.Spans) || len(a.Spans) == 0 {
+		return false
 	}
-	late := moved(a.Latest, b.Latest)
-	a.Latest = b.Latest
-	return late && Same(a, b)
+	moved := func(x, y time.Time) bool { d := y.Sub(x); return d >= 0 && d < step }
+	begun := !now.Before(a.Spans[0].Start)
+	for i, x := range a.Spans {
+		y := b.Spans[i]
+		late := begun && i == 0 && y.Start.Sub(now) <= time.Second
+		if !x.Start.Equal(y.Start) && !late || !x.End.Equal(y.End) && !(begun && moved(x.End, y.End)) {
+			return false
+		}
+	}
+	// Once its only span has begun, the latest start says nothing to its site.
+	only := begun && len(a.Spans) == 1
+	return (only || moved(a.Latest, b.Latest)) && (a.Reserved.Equal(b.Reserved) || begun && moved(a.Reserved, b.Reserved))
 }
 
 func matches(pattern string, s Site) bool {
