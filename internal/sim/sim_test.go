@@ -1,11 +1,14 @@
 package sim
 
 import (
+	"runtime"
 	"testing"
 	"time"
+
+	"clusy.io/clusy/internal/grid"
 )
 
-// small is a world of two days that takes a moment to simulate.
+// small is a world of half a dozen jobs in two zones, that takes a moment.
 func small(t testing.TB, seed uint64, jobs int) Config {
 	t.Helper()
 	came, err := Came()
@@ -13,11 +16,12 @@ func small(t testing.TB, seed uint64, jobs int) Config {
 		t.Fatal(err)
 	}
 	w := DefaultWeek(seed)
-	w.Days, w.Jobs = 2, jobs
+	w.Days, w.Jobs, w.Zones, w.Kind, w.Failing = 1, jobs, []grid.Zone{"DE-LU", "GB"}, "pai", .2
 	cfg, err := w.Config(came)
 	if err != nil {
 		t.Fatal(err)
 	}
+	cfg.Step = time.Hour
 	return cfg
 }
 
@@ -44,9 +48,51 @@ func good(t testing.TB, r *Result) {
 	}
 }
 
+// TestQuiet: where nothing goes wrong all is kept, all is complete, and there is
+// something to have been kept.
 func TestQuiet(t *testing.T) {
-	r := run(t, small(t, 1, 40))
+	cfg := small(t, 1, 10)
+	cfg.Check = 60
+	r := run(t, cfg)
 	good(t, r)
-	t.Logf("%+v", r.Stats)
-	t.Logf("%s: %d events, %d plans, %v, %d late, %d of %d, until %s", r.Hash, r.Events, r.Plans, r.States, r.Late, r.Emitted, r.Avoided, r.End.Format(time.RFC3339))
+	failing := 0
+	for _, j := range cfg.Jobs {
+		if j.Exit != 0 {
+			failing++
+		}
+	}
+	if r.Stats.Submitted != len(cfg.Jobs) || r.Late > 0 || r.States["failed"] != failing || r.States["succeeded"] != len(cfg.Jobs)-failing {
+		t.Errorf("of %d jobs, %d of which fail: %+v, %v, %d late", len(cfg.Jobs), failing, r.Stats, r.States, r.Late)
+	}
+	if r.Plans == 0 || r.Emitted == 0 || r.Avoided <= r.Emitted || len(r.Facts.Entries) == 0 {
+		t.Errorf("%d plans, emitted %d of %d mg, %d entries", r.Plans, r.Emitted, r.Avoided, len(r.Facts.Entries))
+	}
+	t.Logf("%s: %d events, %d plans, %v, until %s", r.Hash, r.Events, r.Plans, r.States, r.End.Format(time.RFC3339))
+}
+
+// TestSameSeed: the same seed gives the same record, with one processor and with
+// four, and another one gives another.
+func TestSameSeed(t *testing.T) {
+	light := func(seed uint64) Config {
+		cfg := small(t, seed, 6)
+		cfg.Faults = Light(seed, cfg.Start, 24*time.Hour, len(cfg.Sites))
+		return cfg
+	}
+	before := runtime.GOMAXPROCS(1)
+	defer runtime.GOMAXPROCS(before)
+	one := run(t, light(3))
+	runtime.GOMAXPROCS(4)
+	four, other := run(t, light(3)), run(t, light(4))
+	if one.Hash != four.Hash || one.Events != four.Events || one.Stats != four.Stats {
+		t.Errorf("seed 3 gives %s of %d events (%+v), and then %s of %d (%+v)", one.Hash, one.Events, one.Stats, four.Hash, four.Events, four.Stats)
+	}
+	if other.Hash == one.Hash {
+		t.Errorf("seeds 3 and 4 both give %s", one.Hash)
+	}
+	for _, r := range []*Result{one, other} {
+		good(t, r)
+		if r.Stats.Faults == 0 || r.Stats.Lost+r.Stats.Twice+r.Stats.Late == 0 {
+			t.Errorf("seed %d: nothing went wrong: %+v", r.Seed, r.Stats)
+		}
+	}
 }
