@@ -6,9 +6,10 @@ import (
 	"time"
 
 	"clusy.io/clusy/internal/grid"
+	worlds "clusy.io/clusy/internal/plan/fleet/world"
 )
 
-// small is a world of half a dozen jobs in two zones, that takes a moment.
+// small is a morning of a few jobs in two zones, that takes a moment.
 func small(t testing.TB, seed uint64, jobs int) Config {
 	t.Helper()
 	came, err := Came()
@@ -16,10 +17,13 @@ func small(t testing.TB, seed uint64, jobs int) Config {
 		t.Fatal(err)
 	}
 	w := DefaultWeek(seed)
-	w.Days, w.Jobs, w.Zones, w.Kind, w.Failing = 1, jobs, []grid.Zone{"DE-LU", "GB"}, "pai", .2
+	w.Days, w.Jobs, w.Zones, w.Kind, w.Failing, w.Slack = 1, jobs, []grid.Zone{"DE-LU", "GB"}, "pai", .2, worlds.Slack{Fixed: 5 * time.Hour}
 	cfg, err := w.Config(came)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for i := range cfg.Jobs {
+		cfg.Jobs[i].Arrive = cfg.Start.Add(cfg.Jobs[i].Arrive.Sub(cfg.Start) / 4)
 	}
 	cfg.Step = time.Hour
 	return cfg
@@ -75,7 +79,7 @@ func TestQuiet(t *testing.T) {
 func TestSameSeed(t *testing.T) {
 	light := func(seed uint64) Config {
 		cfg := small(t, seed, 6)
-		cfg.Faults = Light(seed, cfg.Start, 24*time.Hour, len(cfg.Sites))
+		cfg.Faults = Light(seed, cfg.Start, 6*time.Hour, len(cfg.Sites))
 		return cfg
 	}
 	before := runtime.GOMAXPROCS(1)
