@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"math/rand/v2"
@@ -18,7 +19,6 @@ import (
 	"clusy.io/clusy"
 	"clusy.io/clusy/internal/executor"
 	"clusy.io/clusy/internal/intent"
-	"clusy.io/clusy/internal/journal"
 )
 
 // Clock is the time that workloads are planned in. It runs at Rate of its
@@ -34,8 +34,15 @@ type Server interface {
 	Sync(ctx context.Context, site string, r clusy.SyncRequest) (clusy.SyncAnswer, error)
 }
 
+// Book is what an agent needs of its journal: *journal.Journal.
+type Book interface {
+	Append(recs ...[]byte) error
+	Rewrite(recs [][]byte) error
+	Close() error
+}
+
 // Agent holds the start rights of one site and carries them out. All exported
-// fields but Log, Gauge and Env are needed.
+// fields but Log, Gauge, Env, Book and Random are needed.
 type Agent struct {
 	Site     string
 	Describe clusy.SiteReport
@@ -51,9 +58,14 @@ type Agent struct {
 	// Gauge measures the machine's energy; nil where nothing does. Then, and
 	// for hours of which too little was measured, energy is modelled.
 	Gauge Gauge
+	// Book opens another journal than the file at Journal, and Random is where
+	// a new incarnation's name comes from; nil: crypto/rand. Both are seams for
+	// a simulation.
+	Book   func() (Book, [][]byte, error)
+	Random io.Reader
 
 	mu          sync.Mutex
-	journal     *journal.Journal
+	journal     Book
 	incarnation string
 	holds       map[string]*hold // by grant
 	records     int              // in the journal since it was rewritten

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -125,7 +126,11 @@ type note struct {
 
 // open reads the journal. An agent without one is a new incarnation.
 func (a *Agent) open() error {
-	j, lines, err := journal.Open(a.Journal)
+	book := a.Book
+	if book == nil {
+		book = func() (Book, [][]byte, error) { return journal.Open(a.Journal) }
+	}
+	j, lines, err := book()
 	if err != nil {
 		return fmt.Errorf("open the agent's journal: %w", err)
 	}
@@ -146,7 +151,12 @@ func (a *Agent) open() error {
 	a.records = len(lines)
 	if a.incarnation == "" {
 		var b [16]byte
-		_, _ = rand.Read(b[:])
+		if a.Random == nil {
+			a.Random = rand.Reader
+		}
+		if _, err := io.ReadFull(a.Random, b[:]); err != nil {
+			return fmt.Errorf("name a new incarnation: %w", err)
+		}
 		a.incarnation = hex.EncodeToString(b[:])
 		return a.write(note{Incarnation: a.incarnation})
 	}

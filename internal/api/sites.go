@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"clusy.io/clusy"
-	"clusy.io/clusy/internal/ledger"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/wire"
@@ -60,23 +59,7 @@ func (s *Server) sync(ctx context.Context, in *syncIn) (*body[clusy.SyncAnswer],
 	if caller.Site != in.Site {
 		return nil, problem.Errorf(problem.NotFound, "This token is not for a site %q.", in.Site)
 	}
-	q := in.Body
-	site := plan.Station{
-		Site: wire.SiteIn(in.Site, q.Site), Engine: q.Site.Engine, EnclaveKey: []byte(q.Site.Enclave.Key), KeyID: q.Site.Enclave.ID,
-		Seen: s.Now(), Incarnation: q.Incarnation, Answered: q.Seq,
-	}
-	reports := make([]workload.Report, len(q.Reports))
-	for i, r := range q.Reports {
-		reports[i] = wire.ReportIn(r)
-	}
-	meters := make([]ledger.Meter, len(q.Meters))
-	for i, m := range q.Meters {
-		meters[i] = wire.MeterIn(in.Site, m)
-	}
-	for _, r := range q.Replies {
-		s.relay.answer(in.Site, r)
-	}
-	metered, epoch, err := s.Syncer.Absorb(ctx, site, reports, meters, site.Seen)
+	call, err := s.Hear(ctx, in.Site, in.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -87,27 +70,19 @@ func (s *Server) sync(ctx context.Context, in *syncIn) (*body[clusy.SyncAnswer],
 			s.relay.untake(in.Site)
 		}
 	}()
-	out := clusy.SyncAnswer{AnswerTo: q.Seq, Epoch: epoch, Orders: []clusy.Order{}}
-	for _, m := range metered {
-		out.Metered = append(out.Metered, fmt.Sprintf("%s/%d/%s", m.Workload, m.Attempt, m.Hour.Format(time.RFC3339)))
-	}
 
 	// Nothing to say is worth waiting on: a long poll costs a goroutine, a
 	// short one costs the agent's nights.
-	deadline := time.NewTimer(time.Duration(q.WaitSeconds * float64(time.Second)))
+	deadline := time.NewTimer(time.Duration(in.Body.WaitSeconds * float64(time.Second)))
 	defer deadline.Stop()
 	for {
 		changed, asked := s.Changed(), s.relay.wait(in.Site)
 		looked := time.Now()
-		orders, err := s.Syncer.Orders(ctx, in.Site, reports, s.Now())
+		something, err := call.Look(ctx)
 		if err != nil {
 			return nil, err
 		}
-		for _, o := range orders {
-			out.Orders = append(out.Orders, wire.OrderOut(o))
-		}
-		out.Asks = s.relay.take(in.Site, time.Now())
-		if len(out.Orders)+len(out.Asks)+len(out.Metered) > 0 || q.WaitSeconds == 0 {
+		if something || in.Body.WaitSeconds == 0 {
 			break
 		}
 		// Where others write all the time, looking takes a twentieth of it at most.
@@ -119,15 +94,11 @@ func (s *Server) sync(ctx context.Context, in *syncIn) (*body[clusy.SyncAnswer],
 			break
 		}
 	}
-	out.Now = s.Now()
-	err = s.Store.ViewAll(ctx, func(tx SystemTx) (err error) {
-		out.Checkpoint, err = tx.Checkpoint()
-		return err
-	})
+	answer, err := call.Answer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return ok(out)
+	return ok(answer)
 }
 
 // news waits until there is something to look at again: a question at once, a

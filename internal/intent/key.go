@@ -49,6 +49,16 @@ func GenerateKey() (PrivateKey, error) {
 	return PrivateKey{k, publicKey(k.PublicKey())}, nil
 }
 
+// DeriveKey returns the key that a secret of at least 32 bytes stands for, always
+// the same one: for a simulation, whose record must come out the same each time.
+func DeriveKey(from []byte) (PrivateKey, error) {
+	k, err := kem().DeriveKeyPair(from)
+	if err != nil {
+		return PrivateKey{}, fmt.Errorf("derive an enclave key: %w", err)
+	}
+	return PrivateKey{k, publicKey(k.PublicKey())}, nil
+}
+
 func publicKey(k hpke.PublicKey) PublicKey {
 	sum := sha256.Sum256(append([]byte(keyIDDomain), k.Bytes()...))
 	return PublicKey{k, [keyIDSize]byte(sum[:keyIDSize])}

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"clusy.io/clusy/internal/workload"
 )
@@ -28,6 +29,33 @@ func Rank(where workload.Where, s Site) int {
 func Same(a, b Placement) bool {
 	return a.Site == b.Site && a.Reserved.Equal(b.Reserved) && a.Latest.Equal(b.Latest) &&
 		slices.EqualFunc(a.Spans, b.Spans, func(x, y Span) bool { return x.Start.Equal(y.Start) && x.End.Equal(y.End) })
+}
+
+// Serves reports whether a site that goes by a does what b asks of it at now, or
+// will be told soon enough: all that is between them is what time alone has
+// moved, and that by less than step. The latest start of work that runs moves on
+// with the time that it has behind it, and an earlier one is on the safe side.
+// Work that should have begun, and of which nothing is heard, is planned to begin
+// at once for as long as that goes on.
+func Serves(a, b Placement, now time.Time, step time.Duration) bool {
+	if Same(a, b) {
+		return true
+	}
+	if a.Site != b.Site || len(a.Spans) != len(b.Spans) || len(a.Spans) == 0 {
+		return false
+	}
+	moved := func(x, y time.Time) bool { d := y.Sub(x); return d >= 0 && d < step }
+	begun := !now.Before(a.Spans[0].Start)
+	for i, x := range a.Spans {
+		y := b.Spans[i]
+		late := begun && i == 0 && y.Start.Sub(now) <= time.Second
+		if !x.Start.Equal(y.Start) && !late || !x.End.Equal(y.End) && !(begun && moved(x.End, y.End)) {
+			return false
+		}
+	}
+	// Once its only span has begun, the latest start says nothing to its site.
+	only := begun && len(a.Spans) == 1
+	return (only || moved(a.Latest, b.Latest)) && (a.Reserved.Equal(b.Reserved) || begun && moved(a.Reserved, b.Reserved))
 }
 
 func matches(pattern string, s Site) bool {

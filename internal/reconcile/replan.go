@@ -147,7 +147,7 @@ func (l *Loop) decideBy(d *decision, by func(plan.Snapshot) plan.Plan) {
 		before[p.Workload] = &d.world.Placements[i]
 	}
 	for _, p := range d.next.Placements {
-		if old := before[p.Workload]; old == nil || !plan.Same(*old, p) {
+		if old := before[p.Workload]; old == nil || !plan.Serves(*old, p, d.world.Now, l.Rules.Step) {
 			d.changed = append(d.changed, p)
 		}
 	}
