@@ -250,10 +250,10 @@ func (f *frame) tries(t *task, site int, free []time.Duration, figures bool, w *
 func (f *frame) freeAt(t *task, site int) []time.Duration {
 	p := f.places[site]
 	if t.free == nil {
-		return t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step))
+		return f.inShare(t, t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step)))
 	}
 	if t.free[site] == nil {
-		t.free[site] = t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step))
+		t.free[site] = f.inShare(t, t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step)))
 	}
 	return t.free[site]
 }

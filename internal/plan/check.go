@@ -76,7 +76,7 @@ func Check(s Snapshot, p Plan) error {
 			d.sites[st.ID] = st
 		}
 	}
-	for _, step := range []func() error{d.whole, d.eachOnce, d.placements, d.capacity, d.excuses, d.certificate} {
+	for _, step := range []func() error{d.whole, d.eachOnce, d.placements, d.capacity, d.shares, d.excuses, d.certificate} {
 		if err := step(); err != nil {
 			return err
 		}

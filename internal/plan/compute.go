@@ -145,6 +145,7 @@ func (f *frame) book(t *task, c candidate, sign int64) {
 			r.to = max(r.to, c.reserved)
 		}
 		l.add(f.off+max(r.from, 0), f.off+r.to, t.demand, sign)
+		f.shares.add(t.Tenant, t.Shape.QueueOf(), f.off+max(r.from, 0), f.off+r.to, t.demand, sign)
 	}
 }
 
@@ -160,6 +161,8 @@ func (f *frame) flawOf(t *task, c candidate) flaw {
 		}
 	}
 	switch {
+	case f.beyond(t, c):
+		return crowded
 	case t.barred(c.runs):
 		return barred
 	case !slices.Contains(t.sites, c.site):
@@ -184,6 +187,14 @@ func (f *frame) settle(t *task) {
 	if c, by := f.choose(t, t.sites, waiver{}); c != nil {
 		f.put(t, *c, by)
 		return
+	}
+	if f.bound(t) && t.promised { // a promise comes before any share
+		f.loose = true
+		defer func() { f.loose = false }()
+		if c, by := f.choose(t, t.sites, waiver{}); c != nil {
+			f.put(t, *c, by)
+			return
+		}
 	}
 	own := []int{}
 	if t.hold < 0 && t.own >= 0 && !slices.Contains(t.sites, t.own) {

@@ -33,6 +33,9 @@ type frame struct {
 	places []*place
 	tasks  []*task
 	seen   []seen // memory for why
+
+	shares *shares // of queues; nil: there are none
+	loose  bool    // promises are being kept: shares do not bind them
 }
 
 // place is a site, its load, and the intensity of its zone.
@@ -56,6 +59,8 @@ func newFrame(s Snapshot) *frame {
 	f := &frame{snap: s, now: s.Now.Round(0).UTC()}
 	f.measureUp(s)
 	f.addPlaces()
+	f.shares = newShares(s.Queues)
+	f.shares.measure(f.places)
 	seen := map[string]bool{}
 	for _, it := range s.Items {
 		if !seen[it.ID] {

@@ -26,6 +26,7 @@ type Snapshot struct {
 	// the market's price, and its own where the market has told none.
 	Prices map[grid.Zone][]grid.Prices
 	Items  []Item
+	Queues []workload.Queue // that tenants have set up
 }
 
 // Site is a place that can run workloads.
@@ -50,6 +51,10 @@ type Item struct {
 	Running     bool          // it runs now: its current run cannot be un-started
 	RunSince    time.Time     // start of the current run, if Running
 	Suspensions int           // suspensions already used
+
+	// Closed are the times in which it may not run as no budget has room for it
+	// there. Where it is now is never among them.
+	Closed []workload.Span `json:",omitempty"`
 
 	// Placement is its part of the plan in force, nil if it has none. It is
 	// a promise: a new plan may better it, never drop it.

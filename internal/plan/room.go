@@ -17,7 +17,7 @@ func (f *frame) placeNew() {
 			fresh = append(fresh, t)
 		}
 	}
-	slices.SortFunc(fresh, bySlack)
+	fresh = f.inOrder(fresh)
 	failed := f.fill(fresh, f.cleanest)
 	if len(failed) == 0 {
 		return

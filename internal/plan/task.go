@@ -84,7 +84,7 @@ func (f *frame) newTask(it Item) *task {
 		t.first = max(f.slotsIn(max(f.from(sh.When.NotBefore), 0)), 0)
 	}
 	t.sites = f.sitesFor(t)
-	if len(sh.When.Deny) > 0 {
+	if len(sh.When.Deny)+len(it.Closed) > 0 {
 		if t.denied = f.denied(it); len(t.denied) > 0 {
 			t.open = f.opens(t.denied)
 		}

@@ -33,6 +33,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.attemptsBetweenStmt, err = db.PrepareContext(ctx, attemptsBetween); err != nil {
 		return nil, fmt.Errorf("error preparing query AttemptsBetween: %w", err)
 	}
+	if q.budgetStmt, err = db.PrepareContext(ctx, budget); err != nil {
+		return nil, fmt.Errorf("error preparing query Budget: %w", err)
+	}
+	if q.budgetsStmt, err = db.PrepareContext(ctx, budgets); err != nil {
+		return nil, fmt.Errorf("error preparing query Budgets: %w", err)
+	}
 	if q.checkpointsStmt, err = db.PrepareContext(ctx, checkpoints); err != nil {
 		return nil, fmt.Errorf("error preparing query Checkpoints: %w", err)
 	}
@@ -120,6 +126,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.ledgerEntriesBetweenStmt, err = db.PrepareContext(ctx, ledgerEntriesBetween); err != nil {
 		return nil, fmt.Errorf("error preparing query LedgerEntriesBetween: %w", err)
 	}
+	if q.ledgerEntriesFromStmt, err = db.PrepareContext(ctx, ledgerEntriesFrom); err != nil {
+		return nil, fmt.Errorf("error preparing query LedgerEntriesFrom: %w", err)
+	}
 	if q.legalStmt, err = db.PrepareContext(ctx, legal); err != nil {
 		return nil, fmt.Errorf("error preparing query Legal: %w", err)
 	}
@@ -171,6 +180,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.pruneSignalsStmt, err = db.PrepareContext(ctx, pruneSignals); err != nil {
 		return nil, fmt.Errorf("error preparing query PruneSignals: %w", err)
 	}
+	if q.putBudgetStmt, err = db.PrepareContext(ctx, putBudget); err != nil {
+		return nil, fmt.Errorf("error preparing query PutBudget: %w", err)
+	}
 	if q.putIdempotencyStmt, err = db.PrepareContext(ctx, putIdempotency); err != nil {
 		return nil, fmt.Errorf("error preparing query PutIdempotency: %w", err)
 	}
@@ -183,8 +195,23 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.putPlacementStmt, err = db.PrepareContext(ctx, putPlacement); err != nil {
 		return nil, fmt.Errorf("error preparing query PutPlacement: %w", err)
 	}
+	if q.putQueueStmt, err = db.PrepareContext(ctx, putQueue); err != nil {
+		return nil, fmt.Errorf("error preparing query PutQueue: %w", err)
+	}
 	if q.putSiteStmt, err = db.PrepareContext(ctx, putSite); err != nil {
 		return nil, fmt.Errorf("error preparing query PutSite: %w", err)
+	}
+	if q.queueStmt, err = db.PrepareContext(ctx, queue); err != nil {
+		return nil, fmt.Errorf("error preparing query Queue: %w", err)
+	}
+	if q.queuesStmt, err = db.PrepareContext(ctx, queues); err != nil {
+		return nil, fmt.Errorf("error preparing query Queues: %w", err)
+	}
+	if q.removeBudgetStmt, err = db.PrepareContext(ctx, removeBudget); err != nil {
+		return nil, fmt.Errorf("error preparing query RemoveBudget: %w", err)
+	}
+	if q.removeQueueStmt, err = db.PrepareContext(ctx, removeQueue); err != nil {
+		return nil, fmt.Errorf("error preparing query RemoveQueue: %w", err)
 	}
 	if q.seeSiteStmt, err = db.PrepareContext(ctx, seeSite); err != nil {
 		return nil, fmt.Errorf("error preparing query SeeSite: %w", err)
@@ -218,6 +245,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.sitesStmt, err = db.PrepareContext(ctx, sites); err != nil {
 		return nil, fmt.Errorf("error preparing query Sites: %w", err)
+	}
+	if q.systemBudgetsStmt, err = db.PrepareContext(ctx, systemBudgets); err != nil {
+		return nil, fmt.Errorf("error preparing query SystemBudgets: %w", err)
 	}
 	if q.systemChangesStmt, err = db.PrepareContext(ctx, systemChanges); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemChanges: %w", err)
@@ -257,6 +287,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.systemPruneIdempotencyStmt, err = db.PrepareContext(ctx, systemPruneIdempotency); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemPruneIdempotency: %w", err)
+	}
+	if q.systemQueuesStmt, err = db.PrepareContext(ctx, systemQueues); err != nil {
+		return nil, fmt.Errorf("error preparing query SystemQueues: %w", err)
 	}
 	if q.systemSettleMeterStmt, err = db.PrepareContext(ctx, systemSettleMeter); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemSettleMeter: %w", err)
@@ -327,6 +360,16 @@ func (q *Queries) Close() error {
 	if q.attemptsBetweenStmt != nil {
 		if cerr := q.attemptsBetweenStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing attemptsBetweenStmt: %w", cerr)
+		}
+	}
+	if q.budgetStmt != nil {
+		if cerr := q.budgetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing budgetStmt: %w", cerr)
+		}
+	}
+	if q.budgetsStmt != nil {
+		if cerr := q.budgetsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing budgetsStmt: %w", cerr)
 		}
 	}
 	if q.checkpointsStmt != nil {
@@ -474,6 +517,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing ledgerEntriesBetweenStmt: %w", cerr)
 		}
 	}
+	if q.ledgerEntriesFromStmt != nil {
+		if cerr := q.ledgerEntriesFromStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing ledgerEntriesFromStmt: %w", cerr)
+		}
+	}
 	if q.legalStmt != nil {
 		if cerr := q.legalStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing legalStmt: %w", cerr)
@@ -559,6 +607,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing pruneSignalsStmt: %w", cerr)
 		}
 	}
+	if q.putBudgetStmt != nil {
+		if cerr := q.putBudgetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putBudgetStmt: %w", cerr)
+		}
+	}
 	if q.putIdempotencyStmt != nil {
 		if cerr := q.putIdempotencyStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putIdempotencyStmt: %w", cerr)
@@ -579,9 +632,34 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing putPlacementStmt: %w", cerr)
 		}
 	}
+	if q.putQueueStmt != nil {
+		if cerr := q.putQueueStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putQueueStmt: %w", cerr)
+		}
+	}
 	if q.putSiteStmt != nil {
 		if cerr := q.putSiteStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putSiteStmt: %w", cerr)
+		}
+	}
+	if q.queueStmt != nil {
+		if cerr := q.queueStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing queueStmt: %w", cerr)
+		}
+	}
+	if q.queuesStmt != nil {
+		if cerr := q.queuesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing queuesStmt: %w", cerr)
+		}
+	}
+	if q.removeBudgetStmt != nil {
+		if cerr := q.removeBudgetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing removeBudgetStmt: %w", cerr)
+		}
+	}
+	if q.removeQueueStmt != nil {
+		if cerr := q.removeQueueStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing removeQueueStmt: %w", cerr)
 		}
 	}
 	if q.seeSiteStmt != nil {
@@ -637,6 +715,11 @@ func (q *Queries) Close() error {
 	if q.sitesStmt != nil {
 		if cerr := q.sitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sitesStmt: %w", cerr)
+		}
+	}
+	if q.systemBudgetsStmt != nil {
+		if cerr := q.systemBudgetsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing systemBudgetsStmt: %w", cerr)
 		}
 	}
 	if q.systemChangesStmt != nil {
@@ -702,6 +785,11 @@ func (q *Queries) Close() error {
 	if q.systemPruneIdempotencyStmt != nil {
 		if cerr := q.systemPruneIdempotencyStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing systemPruneIdempotencyStmt: %w", cerr)
+		}
+	}
+	if q.systemQueuesStmt != nil {
+		if cerr := q.systemQueuesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing systemQueuesStmt: %w", cerr)
 		}
 	}
 	if q.systemSettleMeterStmt != nil {
@@ -831,6 +919,8 @@ type Queries struct {
 	attemptStmt                  *sql.Stmt
 	attemptsStmt                 *sql.Stmt
 	attemptsBetweenStmt          *sql.Stmt
+	budgetStmt                   *sql.Stmt
+	budgetsStmt                  *sql.Stmt
 	checkpointsStmt              *sql.Stmt
 	countWorkloadsStmt           *sql.Stmt
 	decisionsStmt                *sql.Stmt
@@ -860,6 +950,7 @@ type Queries struct {
 	leaseStmt                    *sql.Stmt
 	ledgerEntriesStmt            *sql.Stmt
 	ledgerEntriesBetweenStmt     *sql.Stmt
+	ledgerEntriesFromStmt        *sql.Stmt
 	legalStmt                    *sql.Stmt
 	loghashStmt                  *sql.Stmt
 	metaStmt                     *sql.Stmt
@@ -877,11 +968,17 @@ type Queries struct {
 	proofsStmt                   *sql.Stmt
 	pruneNewestStmt              *sql.Stmt
 	pruneSignalsStmt             *sql.Stmt
+	putBudgetStmt                *sql.Stmt
 	putIdempotencyStmt           *sql.Stmt
 	putMeterStmt                 *sql.Stmt
 	putNewestStmt                *sql.Stmt
 	putPlacementStmt             *sql.Stmt
+	putQueueStmt                 *sql.Stmt
 	putSiteStmt                  *sql.Stmt
+	queueStmt                    *sql.Stmt
+	queuesStmt                   *sql.Stmt
+	removeBudgetStmt             *sql.Stmt
+	removeQueueStmt              *sql.Stmt
 	seeSiteStmt                  *sql.Stmt
 	setMetaStmt                  *sql.Stmt
 	setPlanStmt                  *sql.Stmt
@@ -893,6 +990,7 @@ type Queries struct {
 	signalsWithinStmt            *sql.Stmt
 	siteStmt                     *sql.Stmt
 	sitesStmt                    *sql.Stmt
+	systemBudgetsStmt            *sql.Stmt
 	systemChangesStmt            *sql.Stmt
 	systemDecisionsStmt          *sql.Stmt
 	systemEventsStmt             *sql.Stmt
@@ -906,6 +1004,7 @@ type Queries struct {
 	systemOpenWorkloadsStmt      *sql.Stmt
 	systemPlacementsStmt         *sql.Stmt
 	systemPruneIdempotencyStmt   *sql.Stmt
+	systemQueuesStmt             *sql.Stmt
 	systemSettleMeterStmt        *sql.Stmt
 	systemStatesStmt             *sql.Stmt
 	systemTokenStmt              *sql.Stmt
@@ -932,6 +1031,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		attemptStmt:                  q.attemptStmt,
 		attemptsStmt:                 q.attemptsStmt,
 		attemptsBetweenStmt:          q.attemptsBetweenStmt,
+		budgetStmt:                   q.budgetStmt,
+		budgetsStmt:                  q.budgetsStmt,
 		checkpointsStmt:              q.checkpointsStmt,
 		countWorkloadsStmt:           q.countWorkloadsStmt,
 		decisionsStmt:                q.decisionsStmt,
@@ -961,6 +1062,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		leaseStmt:                    q.leaseStmt,
 		ledgerEntriesStmt:            q.ledgerEntriesStmt,
 		ledgerEntriesBetweenStmt:     q.ledgerEntriesBetweenStmt,
+		ledgerEntriesFromStmt:        q.ledgerEntriesFromStmt,
 		legalStmt:                    q.legalStmt,
 		loghashStmt:                  q.loghashStmt,
 		metaStmt:                     q.metaStmt,
@@ -978,11 +1080,17 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		proofsStmt:                   q.proofsStmt,
 		pruneNewestStmt:              q.pruneNewestStmt,
 		pruneSignalsStmt:             q.pruneSignalsStmt,
+		putBudgetStmt:                q.putBudgetStmt,
 		putIdempotencyStmt:           q.putIdempotencyStmt,
 		putMeterStmt:                 q.putMeterStmt,
 		putNewestStmt:                q.putNewestStmt,
 		putPlacementStmt:             q.putPlacementStmt,
+		putQueueStmt:                 q.putQueueStmt,
 		putSiteStmt:                  q.putSiteStmt,
+		queueStmt:                    q.queueStmt,
+		queuesStmt:                   q.queuesStmt,
+		removeBudgetStmt:             q.removeBudgetStmt,
+		removeQueueStmt:              q.removeQueueStmt,
 		seeSiteStmt:                  q.seeSiteStmt,
 		setMetaStmt:                  q.setMetaStmt,
 		setPlanStmt:                  q.setPlanStmt,
@@ -994,6 +1102,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		signalsWithinStmt:            q.signalsWithinStmt,
 		siteStmt:                     q.siteStmt,
 		sitesStmt:                    q.sitesStmt,
+		systemBudgetsStmt:            q.systemBudgetsStmt,
 		systemChangesStmt:            q.systemChangesStmt,
 		systemDecisionsStmt:          q.systemDecisionsStmt,
 		systemEventsStmt:             q.systemEventsStmt,
@@ -1007,6 +1116,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		systemOpenWorkloadsStmt:      q.systemOpenWorkloadsStmt,
 		systemPlacementsStmt:         q.systemPlacementsStmt,
 		systemPruneIdempotencyStmt:   q.systemPruneIdempotencyStmt,
+		systemQueuesStmt:             q.systemQueuesStmt,
 		systemSettleMeterStmt:        q.systemSettleMeterStmt,
 		systemStatesStmt:             q.systemStatesStmt,
 		systemTokenStmt:              q.systemTokenStmt,

@@ -1,0 +1,191 @@
+package plan
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"clusy.io/clusy/internal/access"
+	"clusy.io/clusy/internal/workload"
+)
+
+// withQueues gives a world tenants with queues, and its items a queue.
+func withQueues(r *rand.Rand, s Snapshot) Snapshot {
+	names := []string{"", "night", "day", "unknown"}
+	tenants := []access.Tenant{"a", "b", "c"}
+	for _, tenant := range tenants[:1+r.IntN(2)] {
+		for _, name := range []string{workload.DefaultQueue, "night", "day"} {
+			if often(r, 25) {
+				continue
+			}
+			q := workload.UsualQueue(name)
+			q.Tenant, q.Weight, q.Priority = tenant, 1+r.IntN(4), 10*r.IntN(11)
+			q.Most = pick(r, 1000, 1000, 500, 250)
+			q.Guaranteed = min(pick(r, 0, 0, 100, 300), q.Most)
+			q.ReserveAhead = pick(r, 0, s.Step, 3*s.Step, 24*time.Hour)
+			s.Queues = append(s.Queues, q)
+		}
+	}
+	for i := range s.Items {
+		s.Items[i].Tenant, s.Items[i].Shape.Queue = pick(r, tenants...), pick(r, names...)
+		s.Items[i].Shape.Policy.Priority = pick(r, workload.UsualPriority, workload.UsualPriority, 80)
+	}
+	return s
+}
+
+// overCap looks at a world instant by instant, and says which new work is where
+// its queue, or the tenant's others, has no room for it.
+func overCap(s Snapshot, ps []Placement) string {
+	items := map[string]Item{}
+	for _, it := range s.Items {
+		items[it.ID] = it
+	}
+	in := func(pl Placement, at time.Time) bool {
+		for i, sp := range pl.Spans {
+			end := sp.End
+			if i == len(pl.Spans)-1 {
+				end = later(end, pl.Reserved)
+			}
+			if !at.Before(later(sp.Start, s.Now)) && at.Before(end) {
+				return true
+			}
+		}
+		return false
+	}
+	var instants []time.Time
+	for _, pl := range ps {
+		for _, sp := range pl.Spans {
+			instants = append(instants, later(sp.Start, s.Now))
+		}
+	}
+	for _, pl := range ps {
+		it := items[pl.Workload]
+		if promisedBefore(it) {
+			continue
+		}
+		for _, at := range instants {
+			if !in(pl, at) {
+				continue
+			}
+			var cap, all float64
+			own, use := workload.Queue{Most: 1000}, map[string]float64{}
+			for _, st := range s.Sites {
+				if !st.Down {
+					cap += float64(st.Capacity.CPU)
+				}
+			}
+			for _, o := range ps {
+				x := items[o.Workload]
+				if x.Tenant != it.Tenant || !in(o, at) {
+					continue
+				}
+				if promisedBefore(x) && (x.Placement == nil || !in(*x.Placement, at)) {
+					continue
+				}
+				use[x.Shape.QueueOf()] += float64(x.Shape.Demand.CPU)
+				all += float64(x.Shape.Demand.CPU)
+			}
+			kept, has := 0.0, false
+			for _, q := range s.Queues {
+				if q.Tenant != it.Tenant {
+					continue
+				}
+				if q.Name == it.Shape.QueueOf() {
+					own, has = q, true
+				} else if at.Before(s.Now.Add(q.ReserveAhead)) {
+					kept += max(cap*float64(q.Guaranteed)/1000-use[q.Name], 0)
+				}
+			}
+			mine := use[it.Shape.QueueOf()]
+			if it.Shape.Demand.CPU == 0 {
+				continue
+			}
+			if has && mine > cap*float64(own.Most)/1000+1e-6 {
+				return fmt.Sprintf("%s at %s: queue %s takes %v of %v", it.ID, at, own.Name, mine, cap)
+			}
+			// Its guarantee shelters it only if that is of everything that it
+			// takes: of slots too, which this does not count.
+			if has && own.Guaranteed > 0 {
+				continue
+			}
+			if kept > 0 && all+kept > cap+1e-6 {
+				return fmt.Sprintf("%s at %s: %v taken and %v kept of %v", it.ID, at, all, kept, cap)
+			}
+		}
+	}
+	return ""
+}
+
+// TestSharesHoldInRandomWorlds: whoever places what, nothing new is beyond its
+// queue's share, and no promise is dropped or late because of a queue.
+func TestSharesHoldInRandomWorlds(t *testing.T) {
+	t.Parallel()
+	beyond, placed := 0, 0
+	for seed := range uint64(600) {
+		r := rand.New(rand.NewPCG(seed, 77))
+		s := withQueues(r, randomSnapshot(r))
+		for _, by := range []struct {
+			name string
+			plan func(Snapshot) Plan
+		}{{"Compute", Compute}, {"InTurn", InTurn}} {
+			p := by.plan(s)
+			if err := Check(s, p); err != nil {
+				t.Fatalf("seed %d: %s: %v", seed, by.name, err)
+			}
+			if why := overCap(s, p.Placements); why != "" {
+				t.Fatalf("seed %d: %s: %s", seed, by.name, why)
+			}
+			bare := s
+			bare.Queues = nil
+			placed += len(p.Placements)
+			beyond += len(by.plan(bare).Placements) - len(p.Placements)
+		}
+		// Later, with promises and something new; and beside the Book.
+		w := World{Now: s.Now, Sites: s.Sites, Queues: s.Queues}
+		p := InTurn(s)
+		for _, it := range s.Items {
+			i, ok := slices.BinarySearchFunc(p.Placements, it.ID, func(pl Placement, id string) int {
+				if pl.Workload < id {
+					return -1
+				} else if pl.Workload > id {
+					return 1
+				}
+				return 0
+			})
+			if ok && !it.Running && it.Pinned == "" {
+				w.Open = append(w.Open, workload.Workload{ID: it.ID, Tenant: it.Tenant, State: workload.Planned, Shape: it.Shape})
+				w.Placements = append(w.Placements, p.Placements[i])
+			}
+		}
+		rules := Rules{Step: s.Step, Horizon: s.Horizon, Margin: s.Margin}
+		b := NewBook(w, rules)
+		var fresh []Item
+		for i := range 3 {
+			it := randomItem(r, s, fmt.Sprintf("x%02d", i))
+			it.Pinned, it.Running, it.Placement = "", false, nil
+			it.Tenant, it.Shape.Queue = pick(r, access.Tenant("a"), "b"), pick(r, "", "night", "day")
+			if pl, ok := b.Admit(it); ok {
+				if err := b.Check([]Item{it}, "", b.Addition("", []Placement{pl})); err != nil {
+					t.Fatalf("seed %d: the Book and its doubt do not agree: %v", seed, err)
+				}
+				b.Put(workload.Workload{ID: it.ID, Tenant: it.Tenant, State: workload.Planned, Shape: it.Shape}, nil, &pl)
+			}
+			fresh = append(fresh, it)
+		}
+		next := Observe(w, rules)
+		next.Outlook, next.Prices = s.Outlook, s.Prices
+		next.Items = append(next.Items, fresh...)
+		q := Compute(next)
+		if err := Check(next, q); err != nil {
+			t.Fatalf("seed %d: the second plan: %v", seed, err)
+		}
+		if why := overCap(next, q.Placements); why != "" {
+			t.Fatalf("seed %d: the second plan: %s", seed, why)
+		}
+	}
+	if beyond < 100 || placed < 500 {
+		t.Errorf("queues kept %d out of %d that had a place: too few to say anything", beyond, placed)
+	}
+}
