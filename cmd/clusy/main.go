@@ -145,8 +145,8 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 		}
 	}
 	add("start", demoCommand(), serveCommand(), consoleCommand(), initCommand(), doctorCommand(), versionCommand())
-	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), eventsCommand(), cancelCommand())
-	add("know", zonesCommand(), regionsCommand(), signalsCommand(), sitesCommand(), hardwareCommand(), ledgerCommand(), schemaCommand())
+	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), eventsCommand(), cancelCommand(), queueCommand())
+	add("know", zonesCommand(), regionsCommand(), signalsCommand(), sitesCommand(), hardwareCommand(), ledgerCommand(), budgetCommand(), schemaCommand())
 	add("measure", benchCommand(), backtestCommand())
 	add("tools", manCommand())
 	cmd.SetCompletionCommandGroupID("tools")

@@ -52,6 +52,7 @@ type Book struct {
 	spent   []Piece
 	booked  []Piece
 	sites   map[string]plan.Site
+	base    int // how much of booked is on record
 }
 
 // NewBook adds up what is on record. Of an hour that was restated, the newest
@@ -92,8 +93,12 @@ func NewBook(r Records) *Book {
 		}
 	}
 	slices.SortStableFunc(b.booked, func(x, y Piece) int { return cmp.Or(cmp.Compare(x.Workload, y.Workload), x.From.Compare(y.From)) })
+	b.base = len(b.booked)
 	return b
 }
+
+// Reset forgets what was Put.
+func (k *Book) Reset() { k.booked = k.booked[:k.base] }
 
 // Budgets returns the budgets, by name.
 func (k *Book) Budgets() []Budget { return k.budgets }
@@ -236,4 +241,22 @@ func (k *Book) Over(id string, shape workload.Shape, pl plan.Placement, then Con
 		}
 	}
 	return out
+}
+
+// Room returns the beginning of the first period from a time on that has so much
+// left of a budget.
+func (k *Book) Room(b Budget, from time.Time, needs int64) (time.Time, bool) {
+	if needs > b.Limit {
+		return time.Time{}, false
+	}
+	w := b.PeriodOf(from)
+	for range mostPeriods {
+		spent, _ := sum(b, k.spent, w)
+		booked, _ := sum(b, k.booked, w)
+		if needs <= b.Limit-spent-booked {
+			return w.Start, true
+		}
+		w = b.PeriodOf(w.End)
+	}
+	return time.Time{}, false
 }

@@ -7,7 +7,6 @@ package budget
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"time"
 
 	"clusy.io/clusy/internal/access"
@@ -107,7 +106,14 @@ func (b Budget) Say(n int64) string {
 // run over.
 const mostAmount = float64(1 << 60)
 
-var currencyCode = regexp.MustCompile(`^[A-Z]{3}$`)
+func isCurrency(s string) bool {
+	for _, c := range []byte(s) {
+		if c < 'A' || c > 'Z' {
+			return false
+		}
+	}
+	return len(s) == 3
+}
 
 // Validate returns every rule that b breaks, by the JSON pointers of the wire.
 func (b Budget) Validate() (vs []problem.Violation) {
@@ -138,7 +144,7 @@ func (b Budget) Validate() (vs []problem.Violation) {
 	if b.Limit < 0 || float64(b.Limit) >= mostAmount {
 		bad("/limit", b.Say(b.Limit), "0 to 1e15 grams, or as much of another measure", "0", "a limit is 0 or more, and a number that can be counted to")
 	}
-	if b.Measure == Money && !currencyCode.MatchString(b.Currency) {
+	if b.Measure == Money && !isCurrency(b.Currency) {
 		bad("/currency", b.Currency, "a code of three letters", "EUR", "a budget of money needs a currency")
 	}
 	if b.Measure != Money && b.Currency != "" {

@@ -28,8 +28,9 @@ import (
 //   - ceilings, shares, counts and words of the policy as they are: the server
 //     keeps them to the letter.
 //
-// The only texts are patterns of sites and zones, and a currency's code; both
-// are held to an alphabet in which nothing else can be said.
+// The only texts are patterns of sites and zones, a currency's code, and the
+// name of a queue, which an admin has set up on the server; all are held to an
+// alphabet in which nothing else can be said.
 func Blind(in Intent, now time.Time) (workload.Shape, error) {
 	s := shapeOf(in)
 	if earliest := now.Add(in.wait(now) + s.Duration.Booked()); s.When.CompleteBy.Before(earliest) {
@@ -60,6 +61,7 @@ func shapeOf(in Intent) workload.Shape {
 		Where:         workload.Where{Allow: copied(in.Where.Allow), Prefer: copied(in.Where.Prefer)},
 		Objective:     in.Objective,
 		Policy:        in.Policy,
+		Queue:         in.Queue,
 	}
 }
 

@@ -257,6 +257,9 @@ func (b *Book) Check(items []Item, parent string, p Plan) error {
 	return err
 }
 
+// Margin returns what the rules keep free before completeBy.
+func (b *Book) Margin() time.Duration { return b.rules.Margin }
+
 // Sites returns the sites that the Book knows.
 func (b *Book) Sites() []Site { return b.sites }
 

@@ -373,3 +373,49 @@ func (f *frame) dominant(q *turn) (most float64) {
 	}
 	return most / q.weight
 }
+
+// Use is what a queue takes, for people.
+type Use struct {
+	Share            float64 // of what all sites have over the horizon, of the thing that it takes most of
+	Waiting, Running int
+}
+
+// Uses returns what the queues of a tenant take by the plan in force.
+func Uses(s Snapshot, tenant access.Tenant) map[string]Use {
+	out, turns := map[string]Use{}, map[string]*turn{}
+	// What nobody has set up counts too: the shares know the whole by one queue.
+	s.Queues = append(slices.Clone(s.Queues), workload.UsualQueue(workload.DefaultQueue))
+	s.Items = slices.DeleteFunc(slices.Clone(s.Items), func(it Item) bool { return it.Tenant != tenant })
+	f := newFrame(s)
+	for _, t := range f.tasks {
+		name := t.Shape.QueueOf()
+		u := out[name]
+		if t.Running {
+			u.Running++
+		} else {
+			u.Waiting++
+		}
+		out[name] = u
+		if turns[name] == nil {
+			turns[name] = &turn{weight: 1}
+		}
+		if t.Placement == nil {
+			continue
+		}
+		var d time.Duration
+		for i, sp := range t.Placement.Spans {
+			to := f.from(sp.End)
+			if i == len(t.Placement.Spans)-1 {
+				to = max(to, f.from(t.Placement.Reserved))
+			}
+			d += max(min(to, f.slot(f.slots))-max(f.from(sp.Start), 0), 0)
+		}
+		turns[name].take(t, d)
+	}
+	for name, q := range turns {
+		u := out[name]
+		u.Share = f.dominant(q) / float64(f.slot(f.slots))
+		out[name] = u
+	}
+	return out
+}

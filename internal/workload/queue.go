@@ -2,7 +2,6 @@ package workload
 
 import (
 	"fmt"
-	"regexp"
 	"time"
 
 	"clusy.io/clusy/internal/access"
@@ -49,12 +48,19 @@ func UsualQueue(name string) Queue {
 	return Queue{Name: name, Priority: UsualPriority, Weight: 1, Most: wholeShare, ReserveAhead: UsualReserveAhead}
 }
 
-// label is a DNS label in lower case: what the names of queues and budgets are
-// made of, so that they can stand in an address and say nothing else.
-var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-
-// IsLabel reports whether s can be the name of a queue or a budget.
-func IsLabel(s string) bool { return label.MatchString(s) }
+// IsLabel reports whether s is a DNS label in lower case: what the names of
+// queues and budgets are made of, so that they can stand in an address and say nothing else.
+func IsLabel(s string) bool {
+	if len(s) < 1 || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
+			return false
+		}
+	}
+	return true
+}
 
 // QueueOf returns the name of the queue that s is in.
 func (s Shape) QueueOf() string {

@@ -53,6 +53,7 @@ func Test(t *testing.T, open func(t *testing.T) store.DB) {
 		{"Placements", placements},
 		{"PlanInForce", planInForce},
 		{"Proofs", proofs},
+		{"Budgets", budgets},
 		{"Sites", sites},
 		{"Signals", signals},
 		{"SignalsTogether", signalsTogether},
