@@ -49,14 +49,15 @@ func (k *Book) crowded(b Budget, w Window) bool {
 	booked, _ := sum(b, k.booked, w)
 	need := int64(0)
 	for _, p := range k.booked {
-		if !b.Covers(p.Queue) || !p.To.After(k.now) || p.From.Before(w.End) && p.To.After(w.Start) {
+		if !b.Covers(p.Queue) || !p.To.After(k.now) {
 			continue
 		}
 		n, known := p.of(b)
 		if !known {
 			return true
 		}
-		need = min(need+n, int64(mostAmount))
+		there, _, _ := p.within(b, w)
+		need = min(need+n-there, int64(mostAmount))
 	}
 	return need > b.Limit-spent-booked
 }

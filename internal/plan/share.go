@@ -2,6 +2,7 @@ package plan
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -266,6 +267,39 @@ func (f *frame) beyond(t *task, c candidate) bool {
 	}
 	return false
 }
+
+// refuseShare says whether it is the shares that leave t no place: whether there
+// is one without them.
+func (f *frame) refuseShare(t *task, add adder) {
+	if !f.bound(t) {
+		return
+	}
+	all := f.shares
+	f.shares = nil
+	c := f.earliest(t)
+	f.shares = all
+	if c == nil {
+		return
+	}
+	name := t.Shape.QueueOf()
+	own := all.of[t.Tenant].find(name)
+	if own != nil && over(t.demand, t.demand, own.most) {
+		for r := range t.demand {
+			if most := own.most[r]; t.demand[r] > most {
+				add("queue", quantity(r, t.demand[r]-most), "", "Queue %s may take %s of all sites at most, which is %s, and this needs %s. An admin can give it more, or it can be submitted to another queue.",
+					name, permille(own.Most), quantity(r, most), quantity(r, t.demand[r]))
+			}
+		}
+		return
+	}
+	if own != nil && own.Most < 1000 {
+		add("when.completeBy", "room in its queue", "", "Queue %s takes all that it may until then: %s of all sites at most, less what your other queues are guaranteed.", name, permille(own.Most))
+		return
+	}
+	add("when.completeBy", "room in its queue", "", "What is free until then is kept for your other queues, which are guaranteed it: queue %s has no room of its own.", name)
+}
+
+func permille(n int) string { return fmt.Sprintf("%g %%", float64(n)/10) }
 
 // priority returns how much sooner t is placed than others: its own, or that of
 // its queue if it says none.
