@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -187,5 +188,105 @@ func TestSharesHoldInRandomWorlds(t *testing.T) {
 	}
 	if beyond < 100 || placed < 500 {
 		t.Errorf("queues kept %d out of %d that had a place: too few to say anything", beyond, placed)
+	}
+}
+
+// queueOf returns a queue of the tenant t.
+func queueOf(name string, guaranteed, most int, ahead time.Duration) workload.Queue {
+	q := workload.UsualQueue(name)
+	q.Tenant, q.Guaranteed, q.Most, q.ReserveAhead = "t", guaranteed, most, ahead
+	return q
+}
+
+// What the queues allow, Check lets pass: each of these is at the edge.
+func TestCheckLetsSharesPass(t *testing.T) {
+	for what, queues := range map[string][]workload.Queue{
+		"no queue of its own":        {queueOf("night", 0, 1, 0)},
+		"just as much as it may":     {queueOf("default", 0, 1000, 0)},
+		"kept only until now":        {queueOf("night", 850, 1000, 0)},
+		"another tenant's guarantee": {{Tenant: "u", Name: "night", Weight: 1, Guaranteed: 1000, Most: 1000, ReserveAhead: 24 * time.Hour}},
+		"its own guarantee":          {queueOf("default", 700, 1000, time.Hour), queueOf("night", 300, 1000, 24*time.Hour)},
+	} {
+		s, p := doubtful(t)
+		s.Queues = queues
+		if err := Check(s, p); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestFairTurns: among new work priority goes first; then the queue that has
+// least of its share by weight; then who has least slack.
+func TestFairTurns(t *testing.T) {
+	s := Snapshot{Now: midnight, Step: time.Hour, Horizon: 24 * time.Hour,
+		Sites: []Site{{ID: "a", Zone: "DE-LU", PUE: 1000, Capacity: workload.Resources{CPU: 1000, Memory: workload.Unlimited, Power: workload.Unlimited, Slots: 10}}}}
+	add := func(id, queue string, priority int, by time.Duration) {
+		s.Items = append(s.Items, Item{ID: id, Tenant: "t", Shape: workload.Shape{Duration: workload.Duration{Expected: time.Hour, P95: time.Hour, Max: 2 * time.Hour},
+			Demand: workload.Resources{CPU: 1000, Slots: 1}, When: workload.When{CompleteBy: s.Now.Add(by)}, Queue: queue, Policy: workload.Policy{Priority: priority}}})
+	}
+	add("n1", "night", 50, 20*time.Hour)
+	add("n2", "night", 50, 19*time.Hour)
+	add("n3", "night", 50, 18*time.Hour)
+	add("n4", "night", 50, 17*time.Hour)
+	add("d1", "", 50, 5*time.Hour)
+	add("d2", "", 50, 6*time.Hour)
+	add("up", "", 60, 23*time.Hour)
+	night := queueOf("night", 0, 1000, 0)
+	order := func() (ids []string) {
+		f := newFrame(s)
+		for _, t := range f.inOrder(slices.Clone(f.tasks)) {
+			ids = append(ids, t.ID)
+		}
+		return ids
+	}
+	if got, want := order(), []string{"up", "d1", "d2", "n4", "n3", "n2", "n1"}; !slices.Equal(got, want) {
+		t.Errorf("without queues: %v, want %v", got, want)
+	}
+	night.Weight = 2
+	s.Queues = []workload.Queue{night}
+	if got, want := order(), []string{"up", "n4", "n3", "d1", "n2", "n1", "d2"}; !slices.Equal(got, want) {
+		t.Errorf("a queue of twice the weight: %v, want %v", got, want)
+	}
+	night.Priority = 70
+	s.Queues = []workload.Queue{night}
+	if got, want := order(), []string{"n4", "n3", "n2", "n1", "up", "d1", "d2"}; !slices.Equal(got, want) {
+		t.Errorf("a queue of a higher priority: %v, want %v", got, want)
+	}
+	u := Uses(s, "t")
+	if u["night"].Waiting != 4 || u["default"].Waiting != 3 || u["night"].Share != 0 {
+		t.Errorf("uses: %+v", u)
+	}
+	s.Items[0].Placement = &Placement{Workload: "n1", Site: "a", Spans: []Span{{Start: s.Now, End: s.Now.Add(time.Hour)}}, Reserved: s.Now.Add(6 * time.Hour)}
+	if got := Uses(s, "t")["night"].Share; got != 0.25 {
+		t.Errorf("six hours of a day are %v", got)
+	}
+}
+
+// TestRefusalNamesTheQueue: what a queue keeps from a place is said of the queue.
+func TestRefusalNamesTheQueue(t *testing.T) {
+	s := Snapshot{Now: midnight, Step: time.Hour, Horizon: 24 * time.Hour, Queues: []workload.Queue{queueOf("night", 0, 500, 0), queueOf("day", 600, 1000, 24*time.Hour)},
+		Sites: []Site{{ID: "a", Zone: "DE-LU", PUE: 1000, Capacity: workload.Resources{CPU: 4000, Memory: workload.Unlimited, Power: workload.Unlimited, Slots: 10}}}}
+	it := func(queue string, cpu int64) Item {
+		return Item{ID: "x", Tenant: "t", Shape: workload.Shape{Duration: workload.Duration{Expected: time.Hour, P95: time.Hour, Max: 2 * time.Hour},
+			Demand: workload.Resources{CPU: cpu, Slots: 1}, When: workload.When{CompleteBy: s.Now.Add(5 * time.Hour)}, Queue: queue}}
+	}
+	for _, c := range []struct {
+		it           Item
+		field, about string
+	}{
+		{it("night", 3000), "queue", "Queue night may take 50 % of all sites at most, which is 2 CPUs, and this needs 3 CPUs"},
+		{it("night", 1800), "when.completeBy", "Queue night takes all that it may until then"},
+		{it("", 1800), "when.completeBy", "kept for your other queues"},
+	} {
+		_, r := Admit(s, c.it)
+		if r == nil || len(r.Failed) != 1 || r.Failed[0].Field != c.field || !strings.Contains(r.Failed[0].Message, c.about) {
+			t.Errorf("%s %d: %+v", c.it.Shape.Queue, c.it.Shape.Demand.CPU, r)
+		}
+	}
+	if _, r := Admit(s, it("night", 1600)); r != nil {
+		t.Errorf("what is left is not given: %+v", r)
+	}
+	if _, r := Admit(s, it("day", 4000)); r != nil {
+		t.Errorf("its own guarantee is kept from it: %+v", r)
 	}
 }
