@@ -27,7 +27,7 @@ func TestLastOfABudgetIsTakenOnce(t *testing.T) {
 	cfg := berlin()
 	cfg.Sites[0].Slots, cfg.Replay.Rate = 50, 1
 	h, _ := run(t, cfg)
-	c := client(h, h.Token)
+	c := client(h, token(t, h, tenant, access.Admin, "", 0, 24*time.Hour))
 	// Each takes 1.2 kWh of the facility: there is room for three.
 	if _, err := c.SetBudget(t.Context(), "team", clusy.BudgetSettings{Measure: "kWh", Limit: 4, Period: "quarter"}); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestLastOfABudgetIsTakenOnce(t *testing.T) {
 func TestSpentIsWhatTheLedgerSays(t *testing.T) {
 	cfg := berlin()
 	h, _ := run(t, cfg)
-	c := client(h, h.Token)
+	c := client(h, token(t, h, tenant, access.Admin, "", 0, 24*time.Hour))
 	for name, s := range map[string]clusy.BudgetSettings{
 		"carbon": {Measure: "gCO2e", Limit: 1e6, Period: "quarter", Then: "run"},
 		"power":  {Measure: "kWh", Limit: 1e6, Period: "quarter", Then: "run"},
@@ -103,7 +103,7 @@ func TestSpentIsWhatTheLedgerSays(t *testing.T) {
 	})
 	var carbon, energy float64
 	for _, e := range es {
-		carbon, energy = carbon+e.Emitted, energy+e.EnergyKWhKWh
+		carbon, energy = carbon+e.Emitted, energy+e.EnergyKWh
 	}
 	p, err := c.Budgets(t.Context(), es[0].Hour)
 	if err != nil {
