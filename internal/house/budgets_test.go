@@ -11,6 +11,7 @@ import (
 
 	"clusy.io/clusy"
 	"clusy.io/clusy/internal/access"
+	"clusy.io/clusy/internal/store"
 )
 
 const kilowattHour = `apiVersion: clusy.io/v1
@@ -62,10 +63,23 @@ func TestLastOfABudgetIsTakenOnce(t *testing.T) {
 	if err != nil || admitted != 3 || math.Abs(sum-3.6) > 1e-3 || math.Abs(b.Booked-sum) > 1e-2 || b.Left < 0 {
 		t.Errorf("%d were admitted and take %g kWh: %+v, %v", admitted, sum, b, err)
 	}
-	// The way out that a dry run names is one, and budgets are each tenant's own.
-	if _, err := c.SetBudget(t.Context(), "team", clusy.BudgetSettings{Measure: "kWh", Limit: 4, Period: "day"}); err != nil {
+	// A day that could not bear all of them is closed to those that are not in it.
+	if _, err := c.SetBudget(t.Context(), "team", clusy.BudgetSettings{Measure: "kWh", Limit: 3, Period: "day"}); err != nil {
 		t.Fatal(err)
 	}
+	err = h.db.System().View(t.Context(), func(sys store.SystemTx) error {
+		world, err := tx{sys}.World(h.Clock.Now())
+		for _, w := range world.Open {
+			if len(world.Closed[w.ID]) != 1 {
+				t.Errorf("closed to %s is %v", w.ID, world.Closed[w.ID])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	// Budgets are each tenant's own.
 	other := client(h, token(t, h, "other", access.Admin, "", 0, 24*time.Hour))
 	if p, err := other.Budgets(t.Context(), time.Time{}); err != nil || len(p.Items) != 0 {
 		t.Errorf("another tenant sees %+v, %v", p.Items, err)

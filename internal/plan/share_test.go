@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"clusy.io/clusy/internal/access"
+	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/workload"
 )
 
@@ -288,5 +289,36 @@ func TestRefusalNamesTheQueue(t *testing.T) {
 	}
 	if _, r := Admit(s, it("day", 4000)); r != nil {
 		t.Errorf("its own guarantee is kept from it: %+v", r)
+	}
+}
+
+// TestNothingMovesIntoWhatIsClosed: however much cleaner a time is in which no
+// budget has room, a promise stays out of it, and new work is not placed there.
+func TestNothingMovesIntoWhatIsClosed(t *testing.T) {
+	sr := grid.Series{Start: midnight, Step: time.Hour, Provenance: grid.Provenance{Provider: "p", Zone: "DE-LU", Issued: midnight, Basis: grid.AverageLifecycle, Grade: grid.GradeB}}
+	for h := range 24 {
+		sr.Values = append(sr.Values, grid.Intensity(400_000-h*15_000))
+	}
+	s := Snapshot{Now: midnight, Step: time.Hour, Horizon: 24 * time.Hour, Outlook: grid.BelieveAll(grid.AverageLifecycle, map[grid.Zone][]grid.Series{"DE-LU": {sr}}),
+		Sites: []Site{{ID: "a", Zone: "DE-LU", PUE: 1000, Capacity: workload.Resources{CPU: 4000, Memory: workload.Unlimited, Power: workload.Unlimited, Slots: 10}}}}
+	item := func(id string) Item {
+		return Item{ID: id, Shape: workload.Shape{Duration: workload.Duration{Expected: time.Hour, P95: time.Hour, Max: 2 * time.Hour}, Power: grid.Watt * 500,
+			Demand: workload.Resources{CPU: 1000, Slots: 1}, When: workload.When{CompleteBy: midnight.Add(20 * time.Hour)}},
+			Closed: []workload.Span{{Start: midnight.Add(6 * time.Hour), End: midnight.Add(30 * time.Hour)}}}
+	}
+	old, fresh := item("old"), item("new")
+	old.Placement = &Placement{Workload: "old", Site: "a", Spans: []Span{{midnight.Add(2 * time.Hour), midnight.Add(3 * time.Hour)}}, Reserved: midnight.Add(3*time.Hour + 6*time.Minute)}
+	s.Items = []Item{old, fresh}
+	p := Compute(s)
+	if err := Check(s, p); err != nil {
+		t.Fatal(err)
+	}
+	for _, pl := range p.Placements {
+		if pl.Reserved.After(midnight.Add(6 * time.Hour)) {
+			t.Errorf("%s is put at %s, where no budget has room", pl.Workload, pl.Start())
+		}
+	}
+	if len(p.Placements) != 2 {
+		t.Errorf("the plan has %d placements", len(p.Placements))
 	}
 }
