@@ -88,6 +88,9 @@ rejected alternatives by number. The file needs nothing but itself.`,
 					showRejected(out, *w.Plan)
 				}
 				showQuotes(out, x.Quotes)
+				if w.Shape.Queue != "" {
+					fmt.Fprintf(out, "  %-12s %s\n", "queue", w.Shape.Queue)
+				}
 				fmt.Fprintf(out, "  %-12s %s at %s, fixed before the run\n", "baseline", w.Baseline.Rule, w.Baseline.Site)
 				if len(x.Decisions) > 1 {
 					fmt.Fprintf(out, "  %-12s %d decisions; before this one:\n", "history", len(x.Decisions))
@@ -116,7 +119,7 @@ var bindingMeans = map[string]string{
 	"none":        "nothing in the window is cleaner",
 	"complete-by": "something cleaner would end too late",
 	"capacity":    "something cleaner is taken by other work",
-	"denied":      "something cleaner is in a time that when.windows.deny takes out",
+	"denied":      "something cleaner is in a time that when.windows.deny takes out, or in which no budget has room",
 	"min-saving":  "waiting would save less than minSaving",
 	"no-signal":   "no intensity is known: it runs by the policy onNoSignal",
 	"started":     "it runs, and rigid work is not moved",
