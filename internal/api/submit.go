@@ -155,8 +155,10 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 		if purse, err = sys.Spending(caller.Tenant, now); err != nil {
 			return err
 		}
-		if nobody, err = noQueue(sys.For(caller.Tenant), shape, ""); err != nil {
-			return err
+		if shape.QueueOf() != workload.DefaultQueue {
+			if nobody, err = noQueue(sys.For(caller.Tenant), shape, ""); err != nil {
+				return err
+			}
 		}
 		for _, zone := range zonesOf(world.Sites, shape.Where) {
 			o, err := outlook(sys, s.Rules.PlansOn(), world.Forecasts, zone, now.Truncate(time.Hour), shape.When.CompleteBy, now)
