@@ -56,6 +56,8 @@ type doubt struct {
 	items map[string]Item
 	taken map[string][]claim // by site
 	crowd map[string]bool    // workloads whose site has too little room for them
+	// levels is what levelsAt has worked out, by site.
+	levels map[string]siteLevels
 }
 
 // claim is a time at a site that a placement keeps for itself.

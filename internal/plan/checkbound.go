@@ -33,7 +33,7 @@ func (d *doubt) certificate() error {
 		of[r] = p.PerSlot
 		prices[p.Site] = of
 	}
-	given := map[string][]claim{} // by site
+	given := map[string]bool{} // by workload
 	var carbon int64
 	var sum float64
 	items := 0
@@ -41,11 +41,7 @@ func (d *doubt) certificate() error {
 	for _, pl := range d.p.Placements {
 		it := d.items[pl.Workload]
 		if !d.matterOfCarbon(it, pl) {
-			for _, cl := range d.taken[pl.Site] {
-				if cl.workload == pl.Workload {
-					given[pl.Site] = append(given[pl.Site], cl)
-				}
-			}
+			given[pl.Workload] = true
 			continue
 		}
 		items++
@@ -68,7 +64,7 @@ func (d *doubt) certificate() error {
 		}
 	}
 	for id, of := range prices {
-		rent, ok := d.rent(id, c, of, given[id])
+		rent, ok := d.rent(id, c, of, given)
 		if !ok {
 			return broken("there is a price for what %s has no end of", id)
 		}
@@ -244,9 +240,11 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // rent is what the room of a site would be paid that is not given away.
-func (d *doubt) rent(id string, c *Certificate, of [4][]float64, given []claim) (sum float64, ok bool) {
+func (d *doubt) rent(id string, c *Certificate, of [4][]float64, given map[string]bool) (sum float64, ok bool) {
 	room := has(d.where(id))
+	all := levels(slices.DeleteFunc(slices.Clone(d.taken[id]), func(cl claim) bool { return !given[cl.workload] }))
 	for r := range of {
+		now := 0 // levels that have begun
 		for k, v := range of[r] {
 			if v == 0 {
 				continue
@@ -254,25 +252,21 @@ func (d *doubt) rent(id string, c *Certificate, of [4][]float64, given []claim) 
 			if room[r] < 0 {
 				return 0, false
 			}
-			a := d.now.Add(time.Duration(k) * c.Step)
-			b := a.Add(c.Step)
-			cuts := []time.Time{a, b}
-			for _, cl := range given {
-				for _, t := range []time.Time{cl.from, cl.to} {
-					if t.After(a) && t.Before(b) {
-						cuts = append(cuts, t)
-					}
+			from := d.now.Add(time.Duration(k) * c.Step)
+			end := from.Add(c.Step)
+			for from.Before(end) {
+				for now < len(all) && !all[now].from.After(from) {
+					now++
 				}
-			}
-			slices.SortFunc(cuts, time.Time.Compare)
-			for i, from := range cuts[:len(cuts)-1] {
-				left := room[r]
-				for _, cl := range given {
-					if !cl.from.After(from) && cl.to.After(from) {
-						left -= cl.need[r]
-					}
+				to, left := end, room[r]
+				if now < len(all) && all[now].from.Before(end) {
+					to = all[now].from
 				}
-				sum += v * float64(max(left, 0)) * float64(cuts[i+1].Sub(from)) / float64(c.Step)
+				if now > 0 {
+					left -= all[now-1].use[r]
+				}
+				sum += v * float64(max(left, 0)) * float64(to.Sub(from)) / float64(c.Step)
+				from = to
 			}
 		}
 	}
