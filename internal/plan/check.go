@@ -58,6 +58,9 @@ type doubt struct {
 	crowd map[string]bool    // workloads whose site has too little room for them
 	// levels is what levelsAt has worked out, by site.
 	levels map[string]siteLevels
+	// What cheapest works with: by lane, and summed up over time.
+	all, pays []float64
+	sums      [3]tally
 }
 
 // claim is a time at a site that a placement keeps for itself.

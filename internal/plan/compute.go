@@ -21,6 +21,11 @@ const (
 // plan betters with each round, and the second mostly finds nothing.
 const rounds = 3
 
+// Among more than many items a round in which less than a twentieth of them
+// moves is the last: what the next would gain is less than a two-thousandth, for
+// a search for each of them.
+const many = 1_000
+
 // flaw says how badly a placement keeps what was promised, worst last. Only
 // promises can have one: new work is refused instead.
 type flaw int
@@ -53,16 +58,19 @@ const (
 //
 // The series of an Outlook must be of one basis, in all zones: intensities of
 // two bases cannot be compared.
-func Compute(s Snapshot) Plan {
-	f := newFrame(s)
+func Compute(s Snapshot) Plan { return ComputeWith(s, Options{}) }
+
+// ComputeWith is Compute on as many cores as o lets it have.
+func ComputeWith(s Snapshot, o Options) Plan {
+	f := newFrameWith(s, o)
 	f.inTurn()
 	step, prices := f.steer()
 	f.mend() // what is flawed may have found room by it
-	p := f.plan(false)
-	if c, err := Certify(s, p, step, prices); err == nil {
+	p := f.outcome(false)
+	if c, err := certify(s, p, step, prices, o); err == nil {
 		p.Certificate = &c
-		p.ID = NewID(p)
 	}
+	p.ID = NewID(p)
 	return p
 }
 
@@ -232,7 +240,7 @@ func (f *frame) soonest(t *task, sites []int) *candidate {
 // The plan gets no worse by it: if nothing is better by enough, it goes back.
 func (f *frame) better(ts []*task) {
 	for range rounds {
-		moved := false
+		moved := 0
 		for _, t := range ts {
 			if !t.placed || t.fixed() || t.flaw != sound {
 				continue
@@ -242,7 +250,7 @@ func (f *frame) better(ts []*task) {
 			c, now := f.choose(t, t.sites, waiver{})
 			if c != nil && f.gains(t, was, *c) {
 				f.put(t, *c, now)
-				moved = true
+				moved++
 				continue
 			}
 			t.near = c != nil && t.promised && f.gainful(t, was, *c)
@@ -251,7 +259,7 @@ func (f *frame) better(ts []*task) {
 			}
 			f.put(t, was, by)
 		}
-		if !moved {
+		if moved == 0 || len(ts) > many && moved < len(ts)/20 {
 			return
 		}
 	}

@@ -12,8 +12,10 @@ import (
 
 const (
 	// steerMost is for how many items prices are looked for. It bounds time and
-	// memory; beyond it the plan is as each item would have it in turn.
-	steerMost = 3_000
+	// memory: a plan of so many takes some ten seconds of one core and about
+	// 250 MB, both of which grow with their number. Beyond it the plan is as each
+	// item would have it in turn.
+	steerMost = 30_000
 	// steerPasses is how often all items are asked again. More would better the
 	// prices by little; the last of the plan is bettered here, in exact time.
 	steerPasses = 30
@@ -51,7 +53,7 @@ func (f *frame) steer() (step time.Duration, prices []Price) {
 		return f.step, nil
 	}
 	// 2. Prices.
-	s := fleet.Solve(m.in, fleet.Options{Passes: steerPasses})
+	s := fleet.Solve(m.in, fleet.Options{Passes: steerPasses, Par: f.Par})
 	prices = m.prices(s.Prices)
 	// 3. Places by them; 4. and back, if that is not better by enough.
 	f.resettle(m, &s)
