@@ -137,7 +137,9 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 }
 
 // decide makes the plan for the world of d.
-func (l *Loop) decide(d *decision) { l.decideBy(d, plan.Compute) }
+func (l *Loop) decide(d *decision) {
+	l.decideBy(d, func(s plan.Snapshot) plan.Plan { return plan.ComputeWith(s, plan.Options{Par: par}) })
+}
 
 func (l *Loop) decideBy(d *decision, by func(plan.Snapshot) plan.Plan) {
 	d.snap = plan.Observe(d.world, l.Rules)
