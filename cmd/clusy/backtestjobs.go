@@ -86,19 +86,19 @@ Lengths are taken as known, and rounded up to whole slots; energy is not.`,
 
 // jobsFlags is what the command was given.
 type jobsFlags struct {
-	format, tz              string
-	zones                   []string
-	trace, marginal         string
-	providers               []string
-	start, from, to         string
-	slot                    time.Duration
-	slack                   string
-	interruptible, movable  int
-	cpus, util, watts, gpuW float64
-	hardware                string
-	pue                     float64
-	sample                  int
-	equal, spare, perfect   bool
+	format, tz                    string
+	zones                         []string
+	trace, marginal               string
+	providers                     []string
+	start, from, to               string
+	slot                          time.Duration
+	slack                         string
+	interruptible, movable        int
+	cpus, util, watts, gpuW       float64
+	hardware                      string
+	pue                           float64
+	sample                        int
+	equal, spare, expect, perfect bool
 }
 
 func (f *jobsFlags) add(cmd *cobra.Command) {
@@ -124,6 +124,7 @@ func (f *jobsFlags) add(cmd *cobra.Command) {
 	fl.Float64Var(&f.pue, "pue", 1, "energy of the whole facility for each unit of its machines'")
 	fl.IntVar(&f.sample, "sample", 1, "replay one job in so many")
 	fl.BoolVar(&f.equal, "equal-delay", true, "plan with less slack too, to compare at equal mean delay; takes three times as long")
+	fl.BoolVar(&f.expect, "expect", false, "let the planner expect what arrived in the weeks before, and leave clean hours to it")
 	fl.BoolVar(&f.spare, "spare", false, "book a tenth more time than each job takes, as for jobs whose length is not known")
 	fl.BoolVar(&f.perfect, "perfect-forecast", false, "let all plan on what came: what forecasts cost is then the difference")
 	for _, name := range []string{"trace", "marginal", "provider"} {

@@ -142,7 +142,7 @@ func (b *jobsBacktest) run(ctx context.Context) (*jobsResult, error) {
 	work := []func() error{}
 	for i, share := range shares {
 		work = append(work, func() error {
-			o, err := w.Plan(replay.Planning{Share: share, Spare: b.flags.spare, Passed: func(slot int) error { return report(i, slot) }})
+			o, err := w.Plan(replay.Planning{Share: share, Spare: b.flags.spare, Expect: b.flags.expect, Passed: func(slot int) error { return report(i, slot) }})
 			if err == nil {
 				err = w.Verify(&o)
 			}

@@ -121,5 +121,6 @@ var bindingMeans = map[string]string{
 	"no-signal":   "no intensity is known: it runs by the policy onNoSignal",
 	"started":     "it runs, and rigid work is not moved",
 	"objective":   "carbon is not what it is to minimize",
+	"expected":    "something cleaner is free, and left to work that is expected",
 	"hysteresis":  "a move would gain too little to be worth it",
 }

@@ -26,6 +26,10 @@ type Snapshot struct {
 	// the market's price, and its own where the market has told none.
 	Prices map[grid.Zone][]grid.Prices
 	Items  []Item
+	// Expected is work that nobody has submitted yet: see Expect. Clean hours are
+	// left to it by what can as well be elsewhere. It takes no room from a
+	// promise, makes nothing refused, and is in no certificate.
+	Expected []Arrival
 }
 
 // Site is a place that can run workloads.
@@ -135,6 +139,7 @@ const (
 	BindingNoSignal   Binding = "no-signal"   // no intensity is known: run by the policy
 	BindingStarted    Binding = "started"     // it runs and cannot be stopped
 	BindingObjective  Binding = "objective"   // carbon is not what it is to minimize
+	BindingExpected   Binding = "expected"    // something cleaner is free, and left to work that is expected
 	BindingHysteresis Binding = "hysteresis"  // a move would gain too little to be worth it
 )
 

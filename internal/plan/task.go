@@ -34,6 +34,7 @@ type task struct {
 	flaw   flaw
 	near   bool    // something better was found, and is too little to move for
 	by     Binding // what decided when it was placed
+	spared bool    // something better is free, and left to what is expected
 
 	// What is denied to it, and how long it may run from each slot on until it
 	// is denied; nil if nothing is.

@@ -102,6 +102,8 @@ func because(by Binding) string {
 		return "; what is cleaner ends too late"
 	case BindingDenied:
 		return "; what is cleaner is denied by when.windows.deny"
+	case BindingExpected:
+		return "; what is cleaner is left to work that is expected"
 	case BindingHysteresis:
 		return "; what is better now is too little to move for"
 	}
