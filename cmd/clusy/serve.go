@@ -22,7 +22,7 @@ var shim = []string{"/proc/self/exe", "shim"}
 func serveCommand() *cobra.Command {
 	var dir, listen, zone string
 	var sites, signals []string
-	var newAdmin, open bool
+	var newAdmin, open, expect bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a server, with this machine as its site",
@@ -48,7 +48,7 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 				sites = append([]string{"local=" + zone}, sites...)
 			}
 			cfg := house.Config{
-				Dir: dir, Listen: listen, Version: version(), Shim: shim, NewAdmin: newAdmin, OpenSignals: open,
+				Dir: dir, Listen: listen, Version: version(), Shim: shim, NewAdmin: newAdmin, OpenSignals: open, Expect: expect,
 				Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 			}
 			if len(sites) == 0 {
@@ -110,6 +110,7 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 	cmd.Flags().StringArrayVar(&sites, "site", nil, "another site, NAME=ZONE or NAME=REGION; may be repeated")
 	cmd.Flags().StringArrayVar(&signals, "signals", nil, "file of carbon intensities, CSV or JSON, or of live sources, YAML; may be repeated, the most trusted first")
 	tablesFlag(cmd)
+	cmd.Flags().BoolVar(&expect, "expect", false, "leave clean hours to work that is expected, by what was submitted at the same hour of the last weeks: saves more, and promises some new work a later time")
 	cmd.Flags().BoolVar(&open, "open-signals", false, "let programs on this machine read carbon intensities by the Carbon Aware SDK's API without a token")
 	cmd.Flags().BoolVar(&newAdmin, "new-admin-token", false, "make and print another admin token, where the first is lost")
 	return cmd

@@ -99,12 +99,16 @@ type Loop struct {
 	OfferFor time.Duration
 	Silence  time.Duration
 	Patience time.Duration
-	Holder   string // names this process incarnation on the lease
+	// Expect lets plans leave clean hours to work that is expected, by what was
+	// submitted in the weeks before.
+	Expect bool
+	Holder string // names this process incarnation on the lease
 
 	epoch   atomic.Int64 // read by every Absorb
 	planned planned
 	// certified is when a proof was kept last.
 	certified time.Time
+	memory    memory
 	behind    int // how many plans in a row could not be committed as a whole
 	// later are workloads that their sites keep refusing, and until when they
 	// are not offered again: meanwhile they take nobody's place.

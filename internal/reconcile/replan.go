@@ -143,6 +143,10 @@ func (l *Loop) decide(d *decision) {
 
 func (l *Loop) decideBy(d *decision, by func(plan.Snapshot) plan.Plan) {
 	d.snap = plan.Observe(d.world, l.Rules)
+	if l.Expect {
+		l.memory.see(d.world.Open, d.world.Now)
+		d.snap.Expected = plan.Expect(l.memory.past, d.world.Now, l.Rules.Horizon)
+	}
 	d.next = by(d.snap)
 	before := map[string]*plan.Placement{}
 	for i, p := range d.world.Placements {
