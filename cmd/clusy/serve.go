@@ -110,7 +110,7 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 	cmd.Flags().StringArrayVar(&sites, "site", nil, "another site, NAME=ZONE or NAME=REGION; may be repeated")
 	cmd.Flags().StringArrayVar(&signals, "signals", nil, "file of carbon intensities, CSV or JSON, or of live sources, YAML; may be repeated, the most trusted first")
 	tablesFlag(cmd)
-	cmd.Flags().BoolVar(&expect, "expect", false, "leave clean hours to work that is expected, by what was submitted at the same hour of the last weeks: saves more, and promises some new work a later time")
+	cmd.Flags().BoolVar(&expect, "expect", true, "leave clean hours to work that is expected, by what was submitted at the same hours of the last weeks; --expect=false plans by what is known alone")
 	cmd.Flags().BoolVar(&open, "open-signals", false, "let programs on this machine read carbon intensities by the Carbon Aware SDK's API without a token")
 	cmd.Flags().BoolVar(&newAdmin, "new-admin-token", false, "make and print another admin token, where the first is lost")
 	return cmd
