@@ -12,10 +12,10 @@ import (
 
 const (
 	// steerMost is for how many items prices are looked for. It bounds time and
-	// memory: a plan of so many takes some ten seconds of one core and about
-	// 250 MB, both of which grow with their number. Beyond it the plan is as each
+	// memory: a plan of so many, made and doubted, takes some twelve seconds
+	// of a busy core and about 250 MB, both of which grow with their number. Beyond it the plan is as each
 	// item would have it in turn.
-	steerMost = 30_000
+	steerMost = 20_000
 	// steerPasses is how often all items are asked again. More would better the
 	// prices by little; the last of the plan is bettered here, in exact time.
 	steerPasses = 30

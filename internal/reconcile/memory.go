@@ -18,8 +18,8 @@ const (
 
 // memory is what was submitted in the last weeks, as far as this process has
 // seen it. It begins empty with each start, and then expects nothing for a week:
-// the record on disk is not asked, as what is done leaves it after a time, and
-// to read weeks of it would hold up what is due.
+// the record on disk is not asked, as to read weeks of it would hold up what is
+// due.
 type memory struct {
 	past []plan.Past // by when it was seen
 	ids  []string    // of past
