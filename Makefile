@@ -12,7 +12,7 @@ SHELL := bash
 FUZZ ?= 60s
 KILLS ?= 200
 # (audit holds no statements: its kinds are tested, not covered)
-CORE := access figure forecast grid ledger merkle plan problem secret workload
+CORE := access budget figure forecast grid ledger merkle plan problem secret workload
 
 .SILENT: need style coverage fuzz fuzzshort console-current browser
 .PHONY: test need style unit coverage fuzzshort fuzz kill bench generate pictures man console console-current browser

@@ -26,7 +26,8 @@ const layers = `
 	forecast, workload < plan;
 	workload, merkle < ledger;
 	access, merkle < audit < assurance;
-	secret, plan, ledger, assurance < CORE;
+	plan, ledger < budget;
+	secret, budget, assurance < CORE;
 
 	# Adapters: one room for each thing outside the process.
 	CORE < dial;

@@ -19,6 +19,7 @@ type Shape struct {
 	Where         Where         `json:"where,omitzero" doc:"The sites that may run the work."`
 	Objective     Objective     `json:"objective,omitzero" doc:"What to make small, and what not to exceed."`
 	Policy        Policy        `json:"policy,omitzero" doc:"How the work is to be treated."`
+	Queue         string        `json:"queue,omitempty" maxLength:"63" doc:"Whose share of the sites it takes: a queue that an admin has set up. Default: the queue called default."`
 }
 
 // Duration is a running time in seconds: expected, at the 95th percentile, and

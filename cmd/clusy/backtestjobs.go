@@ -90,20 +90,20 @@ declared what their owners had said, and both are held against the truth.`,
 
 // jobsFlags is what the command was given.
 type jobsFlags struct {
-	format, tz              string
-	zones                   []string
-	trace, marginal         string
-	providers               []string
-	start, from, to         string
-	slot                    time.Duration
-	slack                   string
-	interruptible, movable  int
-	cpus, util, watts, gpuW float64
-	hardware                string
-	pue                     float64
-	sample                  int
-	equal, spare, perfect   bool
-	durations               string
+	format, tz                    string
+	zones                         []string
+	trace, marginal               string
+	providers                     []string
+	start, from, to               string
+	slot                          time.Duration
+	slack                         string
+	interruptible, movable        int
+	cpus, util, watts, gpuW       float64
+	hardware                      string
+	pue                           float64
+	sample                        int
+	equal, spare, expect, perfect bool
+	durations                     string
 }
 
 func (f *jobsFlags) add(cmd *cobra.Command) {
@@ -129,6 +129,7 @@ func (f *jobsFlags) add(cmd *cobra.Command) {
 	fl.Float64Var(&f.pue, "pue", 1, "energy of the whole facility for each unit of its machines'")
 	fl.IntVar(&f.sample, "sample", 1, "replay one job in so many")
 	fl.BoolVar(&f.equal, "equal-delay", true, "plan with less slack too, to compare at equal mean delay; takes three times as long")
+	fl.BoolVar(&f.expect, "expect", false, "let the planner expect what arrived in the weeks before, and leave clean hours to it")
 	fl.BoolVar(&f.spare, "spare", false, "book a tenth more time than each job takes, as for jobs whose length is not known")
 	fl.BoolVar(&f.perfect, "perfect-forecast", false, "let all plan on what came: what forecasts cost is then the difference")
 	fl.StringVar(&f.durations, "durations", string(replay.LengthsTrue), "what clusy is told of lengths: true, learned, declared")

@@ -159,7 +159,7 @@ func (b *jobsBacktest) run(ctx context.Context) (*jobsResult, error) {
 	work := []func() error{}
 	for i, share := range shares {
 		work = append(work, func() error {
-			o, err := w.Plan(replay.Planning{Share: share, Spare: b.flags.spare, Lengths: replay.Lengths(b.flags.durations), Passed: func(slot int) error { return report(i, slot) }})
+			o, err := w.Plan(replay.Planning{Share: share, Spare: b.flags.spare, Lengths: replay.Lengths(b.flags.durations), Expect: b.flags.expect, Passed: func(slot int) error { return report(i, slot) }})
 			if err == nil {
 				err = w.Verify(&o)
 			}

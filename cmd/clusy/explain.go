@@ -98,6 +98,9 @@ rejected alternatives by number. The file needs nothing but itself.`,
 						fmt.Fprintf(out, "  %-12s %s\n", "duration", text)
 					}
 				}
+				if w.Shape.Queue != "" {
+					fmt.Fprintf(out, "  %-12s %s\n", "queue", w.Shape.Queue)
+				}
 				fmt.Fprintf(out, "  %-12s %s at %s, fixed before the run\n", "baseline", w.Baseline.Rule, w.Baseline.Site)
 				if len(x.Decisions) > 1 {
 					fmt.Fprintf(out, "  %-12s %d decisions; before this one:\n", "history", len(x.Decisions))
@@ -126,10 +129,11 @@ var bindingMeans = map[string]string{
 	"none":        "nothing in the window is cleaner",
 	"complete-by": "something cleaner would end too late",
 	"capacity":    "something cleaner is taken by other work",
-	"denied":      "something cleaner is in a time that when.windows.deny takes out",
+	"denied":      "something cleaner is in a time that when.windows.deny takes out, or in which no budget has room",
 	"min-saving":  "waiting would save less than minSaving",
 	"no-signal":   "no intensity is known: it runs by the policy onNoSignal",
 	"started":     "it runs, and rigid work is not moved",
 	"objective":   "carbon is not what it is to minimize",
+	"expected":    "something cleaner is free, and left to work that is expected",
 	"hysteresis":  "a move would gain too little to be worth it",
 }

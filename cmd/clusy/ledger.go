@@ -127,7 +127,9 @@ together with the data.`,
 		Example: "clusy ledger verify\nclusy ledger verify --data /srv/clusy --key \"$(cat kept.pub)\"",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			open := func(ctx context.Context) (store.DB, error) { return store.OpenReadOnly(ctx, filepath.Join(dir, "store")) }
+			open := func(ctx context.Context) (store.DB, error) {
+				return store.OpenReadOnly(ctx, filepath.Join(dir, "store"))
+			}
 			if database != "" {
 				address, err := providers.ReadSecret(database)
 				if err != nil {

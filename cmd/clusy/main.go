@@ -145,8 +145,8 @@ Exit codes: 0 done · 1 error · 2 the command or file is wrong · 3 refused ·
 		}
 	}
 	add("start", demoCommand(), serveCommand(), consoleCommand(), initCommand(), doctorCommand(), versionCommand())
-	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), eventsCommand(), cancelCommand(), classesCommand())
-	add("know", zonesCommand(), regionsCommand(), signalsCommand(), sitesCommand(), hardwareCommand(), ledgerCommand(), storeCommand(), schemaCommand())
+	add("work", runCommand(), planCommand(), explainCommand(), listCommand(), getCommand(), waitCommand(), logsCommand(), eventsCommand(), cancelCommand(), classesCommand(), queueCommand())
+	add("know", zonesCommand(), regionsCommand(), signalsCommand(), sitesCommand(), hardwareCommand(), ledgerCommand(), storeCommand(), schemaCommand(), budgetCommand())
 	add("measure", benchCommand(), backtestCommand(), simCommand())
 	add("tools", manCommand())
 	cmd.SetCompletionCommandGroupID("tools")

@@ -117,5 +117,6 @@ var waitsFor = map[string]string{
 	"no-signal":   "no intensity is known",
 	"started":     "runs",
 	"objective":   "by its objective",
+	"expected":    "left to what is expected",
 	"hysteresis":  "a move would gain too little",
 }

@@ -23,7 +23,7 @@ var shim = []string{"/proc/self/exe", "shim"}
 func serveCommand() *cobra.Command {
 	var dir, listen, zone, database, keys string
 	var sites, signals []string
-	var newAdmin, open bool
+	var newAdmin, open, expect bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run a server, with this machine as its site",
@@ -54,7 +54,7 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 				sites = append([]string{"local=" + zone}, sites...)
 			}
 			cfg := house.Config{
-				Dir: dir, Listen: listen, Version: version(), Shim: shim, NewAdmin: newAdmin, Keys: keys, OpenSignals: open,
+				Dir: dir, Listen: listen, Version: version(), Shim: shim, NewAdmin: newAdmin, Keys: keys, OpenSignals: open, Expect: expect,
 				Log: slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 			}
 			if database != "" {
@@ -125,6 +125,7 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 	cmd.Flags().StringArrayVar(&sites, "site", nil, "another site, NAME=ZONE or NAME=REGION; may be repeated")
 	cmd.Flags().StringArrayVar(&signals, "signals", nil, "file of carbon intensities, CSV or JSON, or of live sources, YAML; may be repeated, the most trusted first")
 	tablesFlag(cmd)
+	cmd.Flags().BoolVar(&expect, "expect", true, "leave clean hours to work that is expected, by what was submitted at the same hours of the last weeks; --expect=false plans by what is known alone")
 	cmd.Flags().BoolVar(&open, "open-signals", false, "let programs on this machine read carbon intensities by the Carbon Aware SDK's API without a token")
 	cmd.Flags().BoolVar(&newAdmin, "new-admin-token", false, "make and print another admin token, where the first is lost")
 	return cmd

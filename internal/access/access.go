@@ -39,6 +39,10 @@ const (
 	SessionRead    Permission = "session.read" // who am I, and let me go
 	SessionLink    Permission = "session.link" // a link that signs a browser in as oneself
 	MetricsRead    Permission = "metrics.read" // figures for a monitoring system
+	QueueRead      Permission = "queue.read"
+	QueueWrite     Permission = "queue.write" // set up and remove queues
+	BudgetRead     Permission = "budget.read"
+	BudgetWrite    Permission = "budget.write" // set and remove budgets
 )
 
 const (
@@ -52,12 +56,12 @@ const (
 var Roles = map[Role][]Permission{
 	Viewer:   see,
 	Operator: slices.Concat(see, act),
-	Admin:    slices.Concat(see, act, []Permission{AuditRead, LedgerRestate, PlanProve}),
+	Admin:    slices.Concat(see, act, []Permission{AuditRead, LedgerRestate, PlanProve, QueueWrite, BudgetWrite}),
 	Agent:    {SiteSync},
 }
 
 var (
-	see = []Permission{StatusRead, WorkloadRead, ClassRead, PlanRead, SignalRead, SiteRead, LedgerRead, EventRead, SessionRead, SessionLink, MetricsRead}
+	see = []Permission{StatusRead, WorkloadRead, ClassRead, PlanRead, SignalRead, SiteRead, LedgerRead, EventRead, SessionRead, SessionLink, MetricsRead, QueueRead, BudgetRead}
 	act = []Permission{PlanDryRun, WorkloadSubmit, WorkloadCancel}
 )
 

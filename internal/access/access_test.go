@@ -10,7 +10,7 @@ import (
 
 var (
 	noon        = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	permissions = []Permission{Public, WorkloadSubmit, WorkloadRead, WorkloadCancel, ClassRead, PlanDryRun, PlanRead, PlanProve, SignalRead, SiteRead, SiteSync, LedgerRead, LedgerRestate, StatusRead, EventRead, AuditRead, SessionRead, SessionLink, MetricsRead}
+	permissions = []Permission{Public, WorkloadSubmit, WorkloadRead, WorkloadCancel, ClassRead, PlanDryRun, PlanRead, PlanProve, SignalRead, SiteRead, SiteSync, LedgerRead, LedgerRestate, StatusRead, EventRead, AuditRead, SessionRead, SessionLink, MetricsRead, QueueRead, QueueWrite, BudgetRead, BudgetWrite}
 	roles       = []Role{Admin, Operator, Viewer, Agent, "unheard-of"}
 )
 
@@ -130,6 +130,11 @@ func TestRoles(t *testing.T) {
 	for _, r := range []Role{Viewer, Operator, Admin} {
 		if has(r, SiteSync) {
 			t.Errorf("%s may take work as a site", r)
+		}
+	}
+	for _, p := range []Permission{QueueWrite, BudgetWrite} {
+		if has(Viewer, p) || has(Operator, p) || has(Agent, p) || !has(Admin, p) {
+			t.Errorf("%s is not an admin's alone", p)
 		}
 	}
 	for _, p := range []Permission{WorkloadSubmit, WorkloadCancel, PlanDryRun} {

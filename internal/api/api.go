@@ -15,6 +15,7 @@ import (
 	"clusy.io/clusy"
 	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/audit"
+	"clusy.io/clusy/internal/budget"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/ledger"
 	"clusy.io/clusy/internal/plan"
@@ -62,12 +63,22 @@ type TenantTx interface {
 	Entries(workload string, after int64, limit int) ([]ledger.Line, error)
 	AppendEntry(e ledger.Entry) (index int64, err error)
 	Meters(workload string) ([]ledger.Meter, error)
+	Queues() ([]workload.Queue, error)
+	PutQueue(q *workload.Queue, e audit.Event) error
+	RemoveQueue(name string, e audit.Event) error
+	Budgets() ([]budget.Budget, error)
+	PutBudget(b *budget.Budget, e audit.Event) error
+	RemoveBudget(name string, e audit.Event) error
 }
 
 // SystemTx is what admission and the views of shared things need.
 type SystemTx interface {
 	For(access.Tenant) TenantTx
 	World(now time.Time) (plan.World, error)
+	// Spending returns what the budgets of a tenant are held against; nil if it
+	// has none.
+	Spending(tenant access.Tenant, now time.Time) (*budget.Book, error)
+	Queues() ([]workload.Queue, error) // of all tenants
 	Workload(id string) (workload.Workload, error)
 	LiveAttempts(site string) ([]workload.Attempt, error)
 	Changes(from int64) ([]audit.Change, error)

@@ -73,6 +73,7 @@ type entrant struct {
 	faults []problem.Violation
 	w      workload.Workload
 	place  *plan.Placement // nil: none found yet
+	closed []workload.Span // in which no budget has room for it
 
 	// What became of it.
 	err    error
@@ -85,7 +86,7 @@ type entrant struct {
 }
 
 func (e *entrant) item() plan.Item {
-	return plan.Item{ID: e.w.ID, Tenant: e.w.Tenant, Shape: e.w.Shape}
+	return plan.Item{ID: e.w.ID, Tenant: e.w.Tenant, Shape: e.w.Shape, Closed: e.closed}
 }
 
 // planned is e as it will be on record.
@@ -243,6 +244,12 @@ func (d *desk) enter(s *Server, tx SystemTx, group []*entrant) error {
 			e.err = problem.With(problem.Invalid, "The shape breaks "+plural(len(e.faults), "rule")+".", under("/shape", e.faults)...)
 			continue
 		}
+		if e.err, err = noQueue(tx.For(e.w.Tenant), e.w.Shape, "/shape"); err != nil {
+			return err
+		}
+		if e.err != nil {
+			continue
+		}
 		first[name] = e
 		fresh = append(fresh, e)
 	}
@@ -315,7 +322,12 @@ func (d *desk) seat(s *Server, tx SystemTx, group, fresh []*entrant) (plan.Plan,
 	if len(fresh) == 0 {
 		return plan.Plan{}, nil, nil
 	}
-	if err := d.open(s, tx, fresh[len(fresh)-1].w.Created); err != nil {
+	now := fresh[len(fresh)-1].w.Created
+	if err := d.open(s, tx, now); err != nil {
+		return plan.Plan{}, nil, err
+	}
+	purses, err := open(tx, fresh, now)
+	if err != nil {
 		return plan.Plan{}, nil, err
 	}
 	refuse := func(e *entrant, err error) {
@@ -335,6 +347,16 @@ func (d *desk) seat(s *Server, tx SystemTx, group, fresh []*entrant) (plan.Plan,
 	// changed since the place was found.
 	tried := map[string]bool{}
 	for {
+		// Budgets, in the order of their coming: what one takes is no more
+		// there for the next.
+		for _, b := range purses {
+			b.Reset()
+		}
+		for _, e := range fresh {
+			if err, ok := d.afford(e, purses[e.w.Tenant]); !ok {
+				refuse(e, err)
+			}
+		}
 		p := d.book.Addition(d.parent, places(fresh))
 		items := make([]plan.Item, len(fresh))
 		for i, e := range fresh {
@@ -345,6 +367,9 @@ func (d *desk) seat(s *Server, tx SystemTx, group, fresh []*entrant) (plan.Plan,
 		if err == nil {
 			for _, e := range fresh {
 				e.w.Baseline = baseline(e.w.Shape, d.book.Sites(), e.w.Created)
+			}
+			if err := tell(tx, purses, fresh, now); err != nil {
+				return plan.Plan{}, nil, err
 			}
 			return p, fresh, nil
 		}
@@ -481,7 +506,7 @@ func (d *desk) readKeys(tx SystemTx) error {
 // if only a new Book will do.
 func (d *desk) catchUp(tx SystemTx, now time.Time) (bool, error) {
 	touched := map[string]bool{}
-	sites, signals := false, false
+	sites, signals, queues := false, false, false
 	for from, n := d.seen.Index, 0; ; {
 		cs, err := tx.Changes(from)
 		if err != nil {
@@ -505,6 +530,8 @@ func (d *desk) catchUp(tx SystemTx, now time.Time) (bool, error) {
 				sites = true
 			case audit.SignalStored:
 				signals = true
+			case audit.QueueSet, audit.QueueRemoved:
+				queues = true
 			}
 			switch {
 			case c.Workload == "" || c.Kind == audit.LedgerEntry:
@@ -534,6 +561,13 @@ func (d *desk) catchUp(tx SystemTx, now time.Time) (bool, error) {
 		if err := d.readKeys(tx); err != nil {
 			return false, err
 		}
+	}
+	if queues {
+		qs, err := tx.Queues()
+		if err != nil {
+			return false, err
+		}
+		d.book.SetQueues(qs)
 	}
 	if signals {
 		f, err := tx.LatestForecasts()

@@ -12,6 +12,7 @@ import (
 
 	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/audit"
+	"clusy.io/clusy/internal/budget"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/problem"
@@ -28,8 +29,9 @@ type memory struct {
 
 type memoryTx struct{ store.SystemTx }
 
-func (t memoryTx) For(who access.Tenant) TenantTx      { return t.SystemTx.For(who) }
-func (t memoryTx) Proof(int64) ([]byte, string, error) { return nil, "", nil }
+func (t memoryTx) For(who access.Tenant) TenantTx                          { return t.SystemTx.For(who) }
+func (t memoryTx) Proof(int64) ([]byte, string, error)                     { return nil, "", nil }
+func (t memoryTx) Spending(access.Tenant, time.Time) (*budget.Book, error) { return nil, nil }
 func (t memoryTx) World(now time.Time) (w plan.World, err error) {
 	w.Now = now
 	w.Parent, _, err = t.PlanInForce()

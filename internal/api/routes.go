@@ -61,6 +61,15 @@ var Routes = []Route{
 	door("POST", "/v1/sites/{site}/questions", access.WorkloadRead, "sites", "Ask the enclave of a site; the reply is sealed to the asker", (*Server).question),
 	door("POST", "/v1/sites/{site}/sync", access.SiteSync, "sites", "An agent's call: how things stand, against what to do", (*Server).sync),
 
+	door("GET", "/v1/queues", access.QueueRead, "budgets", "Queues, with what they take", (*Server).queues),
+	door("PUT", "/v1/queues/{queue}", access.QueueWrite, "budgets", "Set a queue up, or change it to exactly what is given", (*Server).setQueue),
+	door("GET", "/v1/queues/{queue}", access.QueueRead, "budgets", "Get a queue", (*Server).queue),
+	door("DELETE", "/v1/queues/{queue}", access.QueueWrite, "budgets", "Remove a queue; its work stays", (*Server).removeQueue),
+	door("GET", "/v1/budgets", access.BudgetRead, "budgets", "Budgets, with what is spent, booked and left, and when each will be used up", (*Server).budgets),
+	door("PUT", "/v1/budgets/{budget}", access.BudgetWrite, "budgets", "Set a budget, or change it to exactly what is given", (*Server).setBudget),
+	door("GET", "/v1/budgets/{budget}", access.BudgetRead, "budgets", "Get a budget", (*Server).budget),
+	door("DELETE", "/v1/budgets/{budget}", access.BudgetWrite, "budgets", "Remove a budget", (*Server).removeBudget),
+
 	door("GET", "/v1/savings", access.LedgerRead, "ledger", "What the ledger comes to: by day, zone and grade", (*Server).savings),
 	door("GET", "/v1/ledger/entries", access.LedgerRead, "ledger", "Ledger entries, oldest first", (*Server).entries),
 	door("POST", "/v1/ledger/restatements", access.LedgerRestate, "ledger", "Book hours again on what is known of their intensity now; a dry run only shows what would change", (*Server).restate),

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"clusy.io/clusy"
+	"clusy.io/clusy/internal/budget"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/wire"
@@ -143,12 +144,22 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 	// at a time as leave the processor to others.
 	var out clusy.DryRun
 	var snap plan.Snapshot
+	var purse *budget.Book
+	var nobody error
 	err := s.Store.ViewAll(ctx, func(sys SystemTx) error {
 		world, err := world(sys, now)
 		if err != nil {
 			return err
 		}
 		snap = plan.Observe(world, s.Rules)
+		if purse, err = sys.Spending(caller.Tenant, now); err != nil {
+			return err
+		}
+		if shape.QueueOf() != workload.DefaultQueue {
+			if nobody, err = noQueue(sys.For(caller.Tenant), shape, ""); err != nil {
+				return err
+			}
+		}
 		for _, zone := range zonesOf(world.Sites, shape.Where) {
 			o, err := outlook(sys, s.Rules.PlansOn(), world.Forecasts, zone, now.Truncate(time.Hour), shape.When.CompleteBy, now)
 			if err != nil {
@@ -161,6 +172,9 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 	if err != nil {
 		return nil, err
 	}
+	if nobody != nil {
+		return nil, nobody
+	}
 	select {
 	case s.dry() <- struct{}{}:
 		defer func() { <-s.dry() }()
@@ -169,7 +183,8 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 	}
 	const id = "wl_dry-run"
 	item := plan.Item{ID: id, Tenant: caller.Tenant, Shape: shape}
-	next, refused := plan.Admit(snap, item)
+	next, closed, refused := admitWithin(purse, snap, item)
+	item.Closed = closed
 	if refused != nil {
 		no := wire.RefusalOut(*refused)
 		no.Outlook = out.Outlook

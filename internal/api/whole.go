@@ -8,7 +8,9 @@ import (
 	"slices"
 	"time"
 
+	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/audit"
+	"clusy.io/clusy/internal/budget"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/problem"
 	"clusy.io/clusy/internal/workload"
@@ -51,6 +53,7 @@ func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
 	now := s.Now().UTC().Truncate(time.Microsecond)
 	var snap plan.Snapshot
 	var next plan.Plan
+	var purse *budget.Book
 	err := s.Store.ViewAll(ctx, func(tx SystemTx) error {
 		world, err := world(tx, now)
 		if err != nil {
@@ -58,15 +61,17 @@ func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
 		}
 		e.w.Baseline = baseline(e.w.Shape, world.Sites, e.w.Created)
 		snap = plan.Observe(world, s.Rules)
-		return nil
+		purse, err = tx.Spending(e.w.Tenant, now)
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	next, refused := plan.Admit(snap, e.item())
+	next, closed, refused := admitWithin(purse, snap, e.item())
 	if refused != nil {
 		return infeasible(*refused)
 	}
+	e.closed = closed
 	snap.Items = append(snap.Items, e.item())
 	if err := plan.Check(snap, next); err != nil {
 		return fmt.Errorf("admit %s: %w", e.w.ID, err)
@@ -84,6 +89,19 @@ func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
 	return s.Store.UpdateAll(ctx, func(tx SystemTx) error {
 		if known, err := s.repeats(tx, e); err != nil || known {
 			return errors.Join(err, e.err)
+		}
+		// What was spent meanwhile is on record without a plan.
+		purse, err := tx.Spending(e.w.Tenant, now)
+		if err != nil {
+			return err
+		}
+		if purse != nil && len(purse.Over(e.w.ID, e.w.Shape, *e.place, budget.Hold)) > 0 {
+			return plan.ErrStale
+		}
+		if purse != nil {
+			if err := tell(tx, map[access.Tenant]*budget.Book{e.w.Tenant: purse}, []*entrant{e}, now); err != nil {
+				return err
+			}
 		}
 		changed := moved(snap, next)
 		if err := tx.SetPlan(next.Parent, next.ID, now, audit.Event{

@@ -50,7 +50,13 @@ const (
 	PlanCertified     Kind = "plan.certified" // it changes nothing, and this is how good the one in force is
 	PlanRefused       Kind = "plan.refused"   // Check found it wrong: our bug, on record
 	LeaderElected     Kind = "leader.elected"
-	LedgerEntry       Kind = "ledger.entry" // the body is a ledger.Entry, not an Event
+	QueueSet          Kind = "queue.set"
+	QueueRemoved      Kind = "queue.removed"
+	BudgetSet         Kind = "budget.set"
+	BudgetRemoved     Kind = "budget.removed"
+	BudgetExceeded    Kind = "budget.exceeded"            // once for each of its periods
+	BudgetForetold    Kind = "budget.exhaustion-forecast" // it will be used up within its period; once for each
+	LedgerEntry       Kind = "ledger.entry"               // the body is a ledger.Entry, not an Event
 )
 
 // Entry is one line of the log as it is read back.

@@ -84,7 +84,7 @@ func TestDoors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	paths := strings.NewReplacer("{id}", w.ID, "{plan}", aPlan(t, h), "{class}", "door-class", "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index))
+	paths := strings.NewReplacer("{id}", w.ID, "{plan}", aPlan(t, h), "{class}", "door-class", "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index), "{queue}", "doors", "{budget}", "doors")
 	shape, _ := json.Marshal(w.Shape)
 	link, err := h.SignIn(access.Viewer)
 	if err != nil {
@@ -95,6 +95,8 @@ func TestDoors(t *testing.T) {
 		"POST /v1/sessions":               `{"code":"` + code + `"}`,
 		"POST /v1/workloads":              `{"shape":` + string(shape) + `,"sealed":"AAAA","enclave":"` + w.Enclave + `"}`,
 		"POST /v1/plans":                  string(shape),
+		"PUT /v1/queues/{queue}":          `{"weight":2,"most":0.5}`,
+		"PUT /v1/budgets/{budget}":        `{"measure":"kWh","limit":1000}`,
 		"POST /v1/ledger/restatements":    `{"from":"2023-01-01T00:00:00Z","to":"2023-12-01T00:00:00Z","reason":"doors"}`,
 		"POST /v1/sites/{site}/questions": `{"what":"names","workloads":["` + w.ID + `"],"viewer":"` + viewer + `"}`,
 		"POST /v1/sites/{site}/sync": `{"incarnation":"x","seq":1,"maxEpoch":0,"site":{"zone":"DE-LU","engine":"process","pue":1.2,"enclave":{"id":"x","key":"x"}},` +

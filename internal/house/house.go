@@ -60,6 +60,9 @@ type Config struct {
 	Version  string
 	Shim     []string // argv of the shim
 	Log      *slog.Logger
+	// Expect lets plans leave clean hours to work that is expected, by what was
+	// submitted in the weeks before.
+	Expect bool
 	// OpenSignals lets programs on this machine read carbon intensities by the
 	// Carbon Aware SDK's API without a token.
 	OpenSignals bool
@@ -228,7 +231,7 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 	rules := plan.Rules{Step: 5 * time.Minute, Horizon: 72 * time.Hour, Margin: max(time.Minute, clock.Scaled(time.Second))}
 	h.loop = &reconcile.Loop{
 		Store: loopStore{h.db, h.bell}, Rules: rules, Log: cfg.Log, Now: clock.Now, NewID: newID, Wake: h.wake, Every: every(clock),
-		TTL: leaseFor(cfg), OfferFor: clock.Scaled(90 * time.Second), Silence: clock.Scaled(2 * time.Minute), Patience: 24 * time.Hour, Holder: holder(),
+		TTL: leaseFor(cfg), OfferFor: clock.Scaled(90 * time.Second), Silence: clock.Scaled(2 * time.Minute), Patience: 24 * time.Hour, Holder: holder(), Expect: cfg.Expect,
 	}
 	server := &api.Server{
 		Store: apiStore{h.db, h.bell}, Syncer: h.loop, Zones: zones{annual, h.pollers, h.dial}, Places: placesOf(known, annual, zonesOf(cfg.Sites)), Rules: rules, Now: clock.Now, NewID: newID,

@@ -56,7 +56,11 @@ func (t tx) World(now time.Time) (w plan.World, err error) {
 			return w, err
 		}
 	}
-	return w, nil
+	if w.Queues, err = t.Queues(); err != nil {
+		return w, err
+	}
+	w.Closed, err = t.closed(w.Open, w.Placements, now)
+	return w, err
 }
 
 // Proof returns a leaf of the log and the proof that it is in it.

@@ -29,9 +29,11 @@ import (
 //     keeps them to the letter.
 //
 // The only texts are patterns of sites and zones, the name of a class, and a
-// currency's code; all are held to an alphabet in which nothing else can be said.
+// currency's code, and the
+// name of a queue, which an admin has set up on the server; all are held to an
+// alphabet in which nothing else can be said.
 // The name of a class is disclosed on purpose, as its owner wrote it: it is the
-// one name that a server learns, and only if it is given.
+// one name of its owner's that a server learns, and only if it is given.
 func Blind(in Intent, now time.Time) (workload.Shape, error) {
 	s := shapeOf(in)
 	if earliest := now.Add(in.wait(now) + s.Duration.Booked()); s.When.CompleteBy.Before(earliest) {
@@ -63,6 +65,7 @@ func shapeOf(in Intent) workload.Shape {
 		Where:         workload.Where{Allow: copied(in.Where.Allow), Prefer: copied(in.Where.Prefer)},
 		Objective:     in.Objective,
 		Policy:        in.Policy,
+		Queue:         in.Queue,
 	}
 }
 

@@ -96,7 +96,13 @@ func TestShapeCannotCarryText(t *testing.T) {
 		"Objective.Currency": func(in *Intent, s string) { in.Objective.Currency = s },
 		"Policy.Promise":     func(in *Intent, s string) { in.Policy.Promise = workload.Promise(s) },
 		"Policy.OnNoSignal":  func(in *Intent, s string) { in.Policy.OnNoSignal = workload.OnNoSignal(s) },
-		"Policy.Baseline":    func(in *Intent, s string) { in.Policy.Baseline = workload.Baseline(s) },
+		// No queue is the default one, and says nothing.
+		"Queue": func(in *Intent, s string) {
+			if in.Queue = s; s == "" {
+				in.Queue = "-"
+			}
+		},
+		"Policy.Baseline": func(in *Intent, s string) { in.Policy.Baseline = workload.Baseline(s) },
 	}
 	var walk func(ty reflect.Type, name string)
 	walk = func(ty reflect.Type, name string) {

@@ -30,6 +30,7 @@ func check(in Intent) []fault {
 	c.places(at("where", "prefer"), in.Where.Prefer)
 	c.objective(in.Objective)
 	c.policy(in.Policy)
+	c.queue(in.Queue)
 	return c.faults
 }
 
@@ -39,6 +40,10 @@ func (c *checker) must(ok bool, f fault) {
 	if !ok {
 		c.faults = append(c.faults, f)
 	}
+}
+
+func (c *checker) queue(name string) {
+	c.must(name == "" || workload.IsLabel(name), fault{path: at("queue"), message: "is not a name that a queue can have", value: name, limit: "1 to 63 of a-z, 0-9 and -", nearest: workload.DefaultQueue})
 }
 
 // text checks a sealed text. Its value is not repeated.

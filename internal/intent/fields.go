@@ -28,6 +28,9 @@ func (r *reader) intent() Intent {
 	in.Where = r.places()
 	in.Objective = r.objective()
 	in.Policy = r.policy()
+	if n := r.get(r.root, at("queue")); n != nil {
+		in.Queue, _ = r.scalar(n, at("queue"), "the name of a queue: nightly")
+	}
 	return in
 }
 

@@ -33,6 +33,9 @@ type Intent struct {
 	Where      workload.Where     `json:"where"`
 	Objective  workload.Objective `json:"objective"`
 	Policy     workload.Policy    `json:"policy"`
+	// Queue is the one whose share it takes, "" for the default one. It is
+	// disclosed: an admin has set it up on the server.
+	Queue string `json:"queue,omitempty"`
 }
 
 // Metadata is how the customer calls the work. It is sealed.

@@ -34,6 +34,7 @@ var fromShape = map[string]string{
 	"interruptible.maxSuspensions": "shape.interruptible.maxSuspensions",
 	"objective.currency":           "objective.costCeiling",
 	"when.deny":                    "when.windows.deny",
+	"queue":                        "queue",
 }
 
 // FromShape returns the JSON pointer into an intent file for a pointer into a

@@ -30,7 +30,7 @@ var later = map[string]string{
 	"objective.powerCap":               "the draw is not capped",
 	"objective.costCeiling.onExceed":   "work over its ceiling is not run",
 	"objective.carbonCeiling.onExceed": "work over its ceiling is not run",
-	"policy.queue":                     "there is one queue; write policy.priority",
+	"policy.queue":                     "write queue: it stands by itself, at the top",
 	"policy.discloseLabels":            "labels are always sealed",
 	"policy.retries.on":                "any recorded failure is retried",
 	"policy.retries.backoff":           "a retry is planned like any other run",
@@ -51,6 +51,7 @@ var elsewhere = map[string]string{
 	"preemptible": "shape.interruptible", "suspendable": "shape.interruptible", "suspend": "shape.interruptible",
 	"zones": "where.allow", "regions": "where.allow", "sites": "where.allow", "locations": "where.allow",
 	"args": "run.exec", "cmd": "run.exec", "script": "run.exec", "workdir": "run.dir", "cwd": "run.dir", "environment": "run.env",
+	"queueName": "queue", "localQueue": "queue", "partition": "queue",
 	"retry": "policy.retries", "threshold": "objective.minSaving", "gracePeriod": "run.grace",
 	"budget": "objective.costCeiling", "maxCost": "objective.costCeiling", "maxCarbon": "objective.carbonCeiling",
 }

@@ -90,6 +90,8 @@ var entries = []entry{
 	{name: "policy.retries.max", form: wholeForm(0, MaxRetries), says: "How many.", dflt: 0},
 	{name: "policy.onNoSignal", form: words(noSignals), says: "What to do while no carbon intensity is known.", dflt: workload.RunByDeadline},
 	{name: "policy.baseline", form: words(baselines), says: "What savings are measured against; fixed before the run.", dflt: workload.BaselineRunNow},
+
+	{name: "queue", form: form{"type": "string", "pattern": `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`}, says: "Whose share of the sites it takes: a queue that an admin has set up. Default: the queue called default. Disclosed to the server.", examples: list("nightly")},
 }
 
 // The words that a field can have, the default first.

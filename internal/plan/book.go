@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/workload"
 )
@@ -25,6 +26,8 @@ type Book struct {
 	sites  []Site
 	series map[grid.Zone][]grid.Series
 	prices map[grid.Zone][]grid.Prices
+	queues []workload.Queue
+	shares *shares
 
 	frame *frame // of now, without tasks: its places have the loads
 	loads map[string]*load
@@ -56,6 +59,8 @@ type booked struct {
 	site     string
 	from, to time.Duration
 	need     amounts
+	tenant   access.Tenant
+	queue    string
 }
 
 // mostAway is how many workloads without a place of their own are given one
@@ -65,7 +70,7 @@ const mostAway = 64
 // NewBook returns the Book of a world. The world's Now is rounded up to a whole
 // second: all that is admitted in one second is counted from its end.
 func NewBook(w World, r Rules) *Book {
-	b := &Book{rules: r, now: wholeSecond(w.Now), begins: wholeSecond(w.Now), series: w.Forecasts, prices: w.Prices, sites: w.Sites,
+	b := &Book{rules: r, now: wholeSecond(w.Now), begins: wholeSecond(w.Now), series: w.Forecasts, prices: w.Prices, queues: w.Queues, sites: w.Sites,
 		loads: map[string]*load{}, held: map[string]*holding{}}
 	attempts := map[string]*workload.Attempt{}
 	for i := range w.Attempts {
@@ -165,6 +170,14 @@ func (b *Book) SetSites(sites []Site) {
 	}
 }
 
+// SetQueues writes down the queues as they are now.
+func (b *Book) SetQueues(queues []workload.Queue) {
+	if !slices.Equal(queues, b.queues) {
+		b.queues = queues
+		b.recount()
+	}
+}
+
 // SetForecasts writes down what is expected now. Promises stay where they are;
 // one that its ceiling may no longer allow is looked at again.
 func (b *Book) SetForecasts(series map[grid.Zone][]grid.Series) {
@@ -244,6 +257,9 @@ func (b *Book) Check(items []Item, parent string, p Plan) error {
 	return err
 }
 
+// Margin returns what the rules keep free before completeBy.
+func (b *Book) Margin() time.Duration { return b.rules.Margin }
+
 // Sites returns the sites that the Book knows.
 func (b *Book) Sites() []Site { return b.sites }
 
@@ -259,7 +275,7 @@ func (b *Book) Refuse(it Item) *Refusal {
 }
 
 func (b *Book) snapshot(parent string) Snapshot {
-	s := Snapshot{Now: b.now, Parent: parent, Step: b.rules.Step, Horizon: b.rules.Horizon, Margin: b.rules.Margin, Sites: b.sites}
+	s := Snapshot{Now: b.now, Parent: parent, Step: b.rules.Step, Horizon: b.rules.Horizon, Margin: b.rules.Margin, Sites: b.sites, Queues: b.queues}
 	if b.frame != nil {
 		s.Outlook, s.Prices = b.frame.snap.Outlook, b.frame.snap.Prices
 	}
@@ -295,13 +311,15 @@ func (b *Book) open() {
 		f.most = b.frame.most
 	}
 	f.draw(f.most)
+	f.shares = b.shares
+	f.shares.measure(f.places)
 	b.frame = f
 	b.roll.at(b.now, s)
 }
 
 // recount counts everything anew.
 func (b *Book) recount() {
-	b.begins, b.loads, b.roll = b.now, map[string]*load{}, roll{}
+	b.begins, b.loads, b.roll, b.shares = b.now, map[string]*load{}, roll{}, newShares(b.queues)
 	b.moving, b.homeless, b.due = map[string]bool{}, map[string]bool{}, nil
 	b.settled, b.shelters = false, nil
 	b.open()
@@ -311,10 +329,16 @@ func (b *Book) recount() {
 	}
 }
 
-func (b *Book) release(h *holding) {
-	for _, c := range h.claims {
+// unbook gives back what claims take.
+func (b *Book) unbook(claims []booked) {
+	for _, c := range claims {
 		b.loads[c.site].add(c.from, c.to, c.need, -1)
+		b.shares.add(c.tenant, c.queue, c.from, c.to, c.need, -1)
 	}
+}
+
+func (b *Book) release(h *holding) {
+	b.unbook(h.claims)
 	h.claims = nil
 }
 
@@ -397,9 +421,7 @@ func (b *Book) settle() {
 		return
 	}
 	b.settled = true
-	for _, c := range b.shelters {
-		b.loads[c.site].add(c.from, c.to, c.need, -1)
-	}
+	b.unbook(b.shelters)
 	b.shelters = nil
 	b.away = maps.Clone(b.homeless)
 	for _, p := range b.frame.places {
@@ -421,7 +443,10 @@ func (b *Book) settle() {
 		h := b.held[id]
 		t := b.frame.newTask(itemOf(h.wl, h.attempt, h.placement, b.now))
 		b.reach(t)
-		if c, _ := b.frame.choose(t, t.sites, waiver{}); c != nil {
+		b.frame.loose = true // a promise comes before any share
+		c, _ := b.frame.choose(t, t.sites, waiver{})
+		b.frame.loose = false
+		if c != nil {
 			b.shelters = append(b.shelters, b.book(t, c.site, c.runs)...)
 		}
 	}
@@ -439,8 +464,9 @@ func (b *Book) book(t *task, site int, runs []stretch) (out []booked) {
 		if i == len(runs)-1 {
 			r.to += t.tail
 		}
-		c := booked{p.ID, f.off + max(r.from, 0), f.off + r.to, t.demand}
+		c := booked{p.ID, f.off + max(r.from, 0), f.off + r.to, t.demand, t.Tenant, t.Shape.QueueOf()}
 		p.load.add(c.from, c.to, c.need, 1)
+		b.shares.add(c.tenant, c.queue, c.from, c.to, c.need, 1)
 		out = append(out, c)
 	}
 	return out

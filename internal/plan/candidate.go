@@ -43,7 +43,10 @@ func (f *frame) measure(t *task, site int, runs []stretch) candidate {
 				c.cost += grid.Charged(e, rate)
 			}
 		}
-		mean, grade, ok := p.air.Mean(f.at(r.from), f.at(r.to))
+		mean, grade, ok, drawn := p.means.mean(r.from, r.to)
+		if !drawn {
+			mean, grade, ok = p.air.Mean(f.at(r.from), f.at(r.to))
+		}
 		if !ok {
 			c.known = false
 			continue
@@ -182,10 +185,11 @@ type try struct {
 	affordable bool
 	weight     int64 // of what is to be made small, over it
 	weighed    bool
+	enough     bool // set by who is called: it wants no more
 }
 
 // tries calls do with each run without a pause that t could make at a site,
-// by start; do must not keep what it is given. A run under way can be gone on
+// by start, until do has enough; do must not keep what it is given. A run under way can be gone on
 // with; to begin it again in a later slot it must be suspended first, and pays
 // for the resume. Carbon and cost are worked out if they are asked for or have a
 // ceiling; the weight is by w, if it is not nil.
@@ -240,7 +244,9 @@ func (f *frame) tries(t *task, site int, free []time.Duration, figures bool, w *
 			c.weight, c.weighed = s1-s0-w.lift*length.Milliseconds(), g0 == g1
 		}
 		c.affordable = t.affordable(p, c.known, c.carbon, c.priced, c.cost)
-		do(&c)
+		if do(&c); c.enough {
+			return
+		}
 	}
 }
 
@@ -250,10 +256,10 @@ func (f *frame) tries(t *task, site int, free []time.Duration, figures bool, w *
 func (f *frame) freeAt(t *task, site int) []time.Duration {
 	p := f.places[site]
 	if t.free == nil {
-		return t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step))
+		return f.inShare(t, t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step)))
 	}
 	if t.free[site] == nil {
-		t.free[site] = t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step))
+		t.free[site] = f.inShare(t, t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step)))
 	}
 	return t.free[site]
 }

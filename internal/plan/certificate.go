@@ -59,11 +59,15 @@ func (c *Certificate) Gap() (gap float64, known bool) {
 
 // Certify derives the bound that prices give for a plan of s.
 func Certify(s Snapshot, p Plan, step time.Duration, prices []Price) (Certificate, error) {
+	return certify(s, p, step, prices, Options{})
+}
+
+func certify(s Snapshot, p Plan, step time.Duration, prices []Price, o Options) (Certificate, error) {
 	c := Certificate{Start: s.Now.Round(0).UTC(), Step: step, Prices: prices}
 	if step < time.Second || step > longestStep {
 		return c, fmt.Errorf("a slot of prices lasts %s, want 1s to %s", step, longestStep)
 	}
-	f := newFrame(s)
+	f := newFrameWith(s, o)
 	// The curves must reach as far as any item may run, not only as far as plans look.
 	far := f.most
 	for _, t := range f.tasks {
@@ -93,8 +97,15 @@ func Certify(s Snapshot, p Plan, step time.Duration, prices []Price) (Certificat
 	c.Items = len(covered)
 	sum := -g.rent()
 	var size float64 // of all that is added up, for the error of adding it
-	for _, t := range covered {
-		v := g.least(t)
+	leasts := make([]float64, len(covered))
+	f.inParts(len(covered), func(from, to int) {
+		part := *g
+		part.ground = make([]*ground, len(g.places))
+		for i := from; i < to; i++ {
+			leasts[i] = part.least(covered[i])
+		}
+	})
+	for _, v := range leasts {
 		sum, size = sum+v, size+math.Abs(v)
 	}
 	size += math.Abs(sum)

@@ -56,6 +56,11 @@ type doubt struct {
 	items map[string]Item
 	taken map[string][]claim // by site
 	crowd map[string]bool    // workloads whose site has too little room for them
+	// levels is what levelsAt has worked out, by site.
+	levels map[string]siteLevels
+	// What cheapest works with: by lane, and summed up over time.
+	all, pays []float64
+	sums      [3]tally
 }
 
 // claim is a time at a site that a placement keeps for itself.
@@ -76,7 +81,7 @@ func Check(s Snapshot, p Plan) error {
 			d.sites[st.ID] = st
 		}
 	}
-	for _, step := range []func() error{d.whole, d.eachOnce, d.placements, d.capacity, d.excuses, d.certificate} {
+	for _, step := range []func() error{d.whole, d.eachOnce, d.placements, d.capacity, d.shares, d.excuses, d.certificate} {
 		if err := step(); err != nil {
 			return err
 		}

@@ -289,6 +289,20 @@ func TestCheckObjects(t *testing.T) {
 		{KeptReasons, "a signal of another zone", func(_ *Snapshot, p *Plan) { find(p, "fresh").Why.Signals[0].Zone = "FR" }},
 		{KeptReasons, "a better grade than its signals", func(_ *Snapshot, p *Plan) { find(p, "fresh").Why.Signals[0].Grade = grid.GradeA }},
 		{KeptReasons, "refused without a reason", func(_ *Snapshot, p *Plan) { p.Unplaced[0].Failed = nil }},
+		// All sites have 16 cores; pausing takes 3 of them at the times of its own.
+		{KeptShare, "more than its queue may", func(s *Snapshot, _ *Plan) { s.Queues = []workload.Queue{queueOf("default", 0, 187, 0)} }},
+		{KeptShare, "more than its queue may, beside what is promised to it", func(s *Snapshot, p *Plan) {
+			itemOfID(s, "held").Shape.Queue, itemOfID(s, "fresh").Shape.Queue = "night", "night"
+			itemOfID(s, "held").Placement.Reserved = hour(4.1)
+			retime(*s, find(p, "fresh"), "a", hours(3, 4))
+			s.Queues = []workload.Queue{queueOf("night", 0, 370, 0)}
+		}},
+		{KeptShare, "what is kept for another queue", func(s *Snapshot, _ *Plan) {
+			s.Queues = []workload.Queue{queueOf("night", 850, 1000, 24*time.Hour)}
+		}},
+		{KeptDenied, "a time that no budget has room in", func(s *Snapshot, p *Plan) {
+			itemOfID(s, "fresh").Closed = []workload.Span{{Start: find(p, "fresh").Start(), End: find(p, "fresh").Start().Add(time.Minute)}}
+		}},
 		{KeptReasons, "refused without a sentence", func(_ *Snapshot, p *Plan) { p.Unplaced[0].Failed[0].Message = "" }},
 	} {
 		t.Run(string(m.promise)+"/"+m.what, func(t *testing.T) {
@@ -372,7 +386,7 @@ func TestNameCoversContent(t *testing.T) {
 func TestCheckSharesNoCode(t *testing.T) {
 	fset := token.NewFileSet()
 	pkg := map[string]*ast.File{}
-	for _, pattern := range []string{"plan", "frame", "task", "load", "curve", "candidate", "pauses", "dynamic", "choose", "compute", "room", "outcome", "reasons", "text", "refuse", "admit", "diff", "where", "deny", "check", "checkdenied", "checkroll", "checkcapacity", "checkroom", "checkfigures"} {
+	for _, pattern := range []string{"plan", "frame", "task", "load", "curve", "candidate", "pauses", "dynamic", "choose", "compute", "room", "outcome", "reasons", "text", "refuse", "admit", "diff", "where", "deny", "share", "check", "checkdenied", "checkroll", "checkcapacity", "checkroom", "checkshare", "checkfigures"} {
 		f, err := parser.ParseFile(fset, pattern+".go", nil, 0)
 		if err != nil {
 			t.Fatal(err)

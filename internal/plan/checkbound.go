@@ -1,10 +1,10 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
-	"sort"
 	"time"
 )
 
@@ -33,7 +33,7 @@ func (d *doubt) certificate() error {
 		of[r] = p.PerSlot
 		prices[p.Site] = of
 	}
-	given := map[string][]claim{} // by site
+	given := map[string]bool{} // by workload
 	var carbon int64
 	var sum float64
 	items := 0
@@ -41,11 +41,7 @@ func (d *doubt) certificate() error {
 	for _, pl := range d.p.Placements {
 		it := d.items[pl.Workload]
 		if !d.matterOfCarbon(it, pl) {
-			for _, cl := range d.taken[pl.Site] {
-				if cl.workload == pl.Workload {
-					given[pl.Site] = append(given[pl.Site], cl)
-				}
-			}
+			given[pl.Workload] = true
 			continue
 		}
 		items++
@@ -68,7 +64,7 @@ func (d *doubt) certificate() error {
 		}
 	}
 	for id, of := range prices {
-		rent, ok := d.rent(id, c, of, given[id])
+		rent, ok := d.rent(id, c, of, given)
 		if !ok {
 			return broken("there is a price for what %s has no end of", id)
 		}
@@ -93,9 +89,11 @@ func (d *doubt) matterOfCarbon(it Item, pl Placement) bool {
 		(holder(it) == pl.Site || holder(it) == "" && d.open(it, pl.Site))
 }
 
-// lane is a time at a site through which neither intensity nor price changes.
+// lane is a time at a site through which neither intensity nor price changes,
+// counted from now.
 type lane struct {
-	from, to time.Time
+	from, to time.Duration
+	hours    float64
 	value    float64 // mg/kWh, -1 if it is not known
 	slot     int
 }
@@ -117,7 +115,7 @@ func (d *doubt) lane(id string, c *Certificate, of [4][]float64) (out []lane) {
 		if r, ok := o.At(t); ok {
 			v = float64(r.Value)
 		}
-		out = append(out, lane{t, next, v, k})
+		out = append(out, lane{t.Sub(d.now), next.Sub(d.now), next.Sub(t).Hours(), v, k})
 		t = next
 	}
 	return out
@@ -142,96 +140,120 @@ func (d *doubt) cheapest(it Item, st Site, ls []lane, of [4][]float64, step time
 	}
 	kw := float64(max(0, min(it.Shape.Power, 1<<40))) / 1e6 * float64(max(1000, min(st.PUE, 100_000))) / 1000
 	need := needs(it)
-	pays := func(l lane) (sum float64) { // mg an hour
+	// What it would emit and pay in an hour of each lane, in milligrams.
+	d.all, d.pays = d.all[:0], d.pays[:0]
+	hours := step.Hours()
+	for i := range ls {
+		l, pay := &ls[i], 0.0
 		for r := range need {
-			if l.slot < len(of[r]) {
-				sum += float64(need[r]) * of[r][l.slot] / step.Hours()
+			if need[r] > 0 && l.slot < len(of[r]) {
+				pay += float64(need[r]) * of[r][l.slot] / hours
 			}
 		}
-		return sum
+		d.all, d.pays = append(d.all, l.value*kw+pay), append(d.pays, pay)
 	}
-	first := d.now
-	if nb := it.Shape.When.NotBefore; nb.After(first) {
-		first = nb
+	first := max(it.Shape.When.NotBefore.Sub(d.now), 0)
+	last := d.due(it).Add(-beyond).Sub(d.now)
+	if !it.Shape.Interruptible.Allowed {
+		return d.leastRun(ls, first, last-owed, owed, beyond)
 	}
-	last := d.due(it).Add(-beyond)
-	if it.Shape.Interruptible.Allowed {
-		var in []lane
-		for _, l := range ls {
-			if l.from.Before(first) {
-				l.from = first
-			}
-			if l.to.After(last) {
-				l.to = last
-			}
-			if l.value >= 0 && l.from.Before(l.to) {
-				in = append(in, l)
-			}
+	type part struct {
+		long time.Duration
+		rate float64
+	}
+	var in []part
+	for i, l := range ls {
+		if long := min(l.to, last) - max(l.from, first); l.value >= 0 && long > 0 {
+			in = append(in, part{long, d.all[i]})
 		}
-		sort.Slice(in, func(i, j int) bool { return in[i].value*kw+pays(in[i]) < in[j].value*kw+pays(in[j]) })
-		sum := 0.0
-		for _, l := range in {
-			take := min(l.to.Sub(l.from), owed)
-			sum += take.Hours() * (l.value*kw + pays(l))
-			if owed -= take; owed == 0 {
-				return sum
-			}
-		}
-		return math.Inf(1)
 	}
-	return leastRun(ls, first.Sub(d.now), last.Sub(d.now)-owed, owed, beyond, d.now,
-		func(l lane) float64 { return l.value*kw + pays(l) }, pays)
+	slices.SortFunc(in, func(a, b part) int { return cmp.Compare(a.rate, b.rate) })
+	sum := 0.0
+	for _, p := range in {
+		take := min(p.long, owed)
+		sum += take.Hours() * p.rate
+		if owed -= take; owed == 0 {
+			return sum
+		}
+	}
+	return math.Inf(1)
+}
+
+// tally is a sum over the time of the lanes, to the end of each.
+type tally struct {
+	at  []lane
+	sum []float64 // before each lane, and at the end
+}
+
+func (y *tally) add(v float64) {
+	if len(y.sum) == 0 {
+		y.sum = append(y.sum, 0)
+	}
+	y.sum = append(y.sum, y.sum[len(y.sum)-1]+v)
+}
+
+// upTo reads the sum at t, which is in lane i, or past the end of all.
+func (y *tally) upTo(i int, t time.Duration) float64 {
+	if i >= len(y.at) {
+		return y.sum[len(y.at)]
+	}
+	l := &y.at[i]
+	return y.sum[i] + (y.sum[i+1]-y.sum[i])*float64(t-l.from)/float64(l.to-l.from)
 }
 
 // leastRun tries each start at which the run, or its booked time, begins or ends
-// with a lane. Times are counted from now, sums are of milligrams.
-func leastRun(ls []lane, first, last, owed, beyond time.Duration, now time.Time, all, pays func(lane) float64) float64 {
+// with a lane. Sums are of milligrams.
+func (d *doubt) leastRun(ls []lane, first, last, owed, beyond time.Duration) float64 {
 	n := len(ls)
 	if n == 0 || first > last {
 		return math.Inf(1)
 	}
-	at := make([]time.Duration, n+1)
-	sumAll, sumPays, dark := make([]float64, n+1), make([]float64, n+1), make([]time.Duration, n+1)
-	for i, l := range ls {
-		at[i], at[i+1] = l.from.Sub(now), l.to.Sub(now)
-		hours := (at[i+1] - at[i]).Hours()
-		sumAll[i+1], sumPays[i+1], dark[i+1] = sumAll[i], sumPays[i]+hours*pays(l), dark[i]
+	all, pays, dark := &d.sums[0], &d.sums[1], &d.sums[2]
+	for _, y := range []*tally{all, pays, dark} {
+		y.at, y.sum = ls, y.sum[:0]
+	}
+	for i := range ls {
+		l := &ls[i]
+		pays.add(l.hours * d.pays[i])
 		if l.value < 0 {
-			dark[i+1] += at[i+1] - at[i]
+			all.add(0)
+			dark.add(float64(l.to - l.from))
 		} else {
-			sumAll[i+1] += hours * all(l)
+			all.add(l.hours * d.all[i])
+			dark.add(0)
 		}
 	}
-	// share reads a sum at a time that lies between two of the lanes' ends.
-	share := func(sum []float64, i int, t time.Duration) float64 {
-		if i >= n {
-			return sum[n]
+	least, end := math.Inf(1), ls[n-1].to
+	// Starts are tried as they rise, so that where they lie is never looked for
+	// far.
+	for _, ahead := range []time.Duration{0, owed, owed + beyond} {
+		a, b, c := 0, 0, 0
+		seek := func(i *int, t time.Duration) int {
+			for *i < n && ls[*i].to <= t {
+				*i++
+			}
+			return *i
 		}
-		return sum[i] + (sum[i+1]-sum[i])*float64(t-at[i])/float64(at[i+1]-at[i])
-	}
-	lane := func(t time.Duration) int { return sort.Search(n, func(i int) bool { return at[i+1] > t }) }
-	darkAt := func(i int, t time.Duration) time.Duration {
-		if i < n && dark[i+1] > dark[i] {
-			return dark[i] + t - at[i]
+		try := func(s time.Duration) {
+			if s < first || s > last || s+owed > end {
+				return
+			}
+			a, b, c := seek(&a, s), seek(&b, s+owed), seek(&c, s+owed+beyond)
+			if dark.upTo(b, s+owed) == dark.upTo(a, s) {
+				least = min(least, all.upTo(b, s+owed)-all.upTo(a, s)+pays.upTo(c, s+owed+beyond)-pays.upTo(b, s+owed))
+			}
 		}
-		return dark[min(i, n)]
-	}
-	least := math.Inf(1)
-	try := func(s time.Duration) {
-		if s < first || s > last || s+owed > at[n] {
-			return
+		if ahead == 0 {
+			try(first)
 		}
-		a, b, c := lane(s), lane(s+owed), lane(s+owed+beyond)
-		if darkAt(b, s+owed) == darkAt(a, s) {
-			least = min(least, share(sumAll, b, s+owed)-share(sumAll, a, s)+share(sumPays, c, s+owed+beyond)-share(sumPays, b, s+owed))
+		for i := range ls {
+			try(ls[i].from - ahead)
 		}
-	}
-	try(first)
-	try(last)
-	for _, cut := range at {
-		try(cut)
-		try(cut - owed)
-		try(cut - owed - beyond)
+		try(end - ahead)
+		if ahead == 0 {
+			a, b, c = 0, 0, 0
+			try(last)
+		}
 	}
 	return least
 }
@@ -244,9 +266,11 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // rent is what the room of a site would be paid that is not given away.
-func (d *doubt) rent(id string, c *Certificate, of [4][]float64, given []claim) (sum float64, ok bool) {
+func (d *doubt) rent(id string, c *Certificate, of [4][]float64, given map[string]bool) (sum float64, ok bool) {
 	room := has(d.where(id))
+	all := levels(slices.DeleteFunc(slices.Clone(d.taken[id]), func(cl claim) bool { return !given[cl.workload] }))
 	for r := range of {
+		now := 0 // levels that have begun
 		for k, v := range of[r] {
 			if v == 0 {
 				continue
@@ -254,25 +278,21 @@ func (d *doubt) rent(id string, c *Certificate, of [4][]float64, given []claim) 
 			if room[r] < 0 {
 				return 0, false
 			}
-			a := d.now.Add(time.Duration(k) * c.Step)
-			b := a.Add(c.Step)
-			cuts := []time.Time{a, b}
-			for _, cl := range given {
-				for _, t := range []time.Time{cl.from, cl.to} {
-					if t.After(a) && t.Before(b) {
-						cuts = append(cuts, t)
-					}
+			from := d.now.Add(time.Duration(k) * c.Step)
+			end := from.Add(c.Step)
+			for from.Before(end) {
+				for now < len(all) && !all[now].from.After(from) {
+					now++
 				}
-			}
-			slices.SortFunc(cuts, time.Time.Compare)
-			for i, from := range cuts[:len(cuts)-1] {
-				left := room[r]
-				for _, cl := range given {
-					if !cl.from.After(from) && cl.to.After(from) {
-						left -= cl.need[r]
-					}
+				to, left := end, room[r]
+				if now < len(all) && all[now].from.Before(end) {
+					to = all[now].from
 				}
-				sum += v * float64(max(left, 0)) * float64(cuts[i+1].Sub(from)) / float64(c.Step)
+				if now > 0 {
+					left -= all[now-1].use[r]
+				}
+				sum += v * float64(max(left, 0)) * float64(to.Sub(from)) / float64(c.Step)
+				from = to
 			}
 		}
 	}

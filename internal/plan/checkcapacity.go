@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"time"
 
 	"clusy.io/clusy/internal/grid"
 )
@@ -72,37 +71,22 @@ func keys[V any](m map[string]V) func(func(string) bool) {
 // crowd names the workloads that have a claim on resource r at an instant at
 // which all claims together are more than room.
 func crowd(claims []claim, r int, room int64) []string {
-	type edge struct {
-		at   time.Time
-		sign int64
-		c    claim
-	}
-	var edges []edge
-	for _, c := range claims {
-		if c.need[r] > 0 && c.from.Before(c.to) {
-			edges = append(edges, edge{c.from, 1, c}, edge{c.to, -1, c})
+	// 1. When it is too full. 2. Who is there then.
+	var full []period
+	all := levels(claims)
+	for i, l := range all {
+		if l.use[r] > room { // never at the last one, which is of nothing
+			full = append(full, period{l.from, all[i+1].from})
 		}
 	}
-	sort.SliceStable(edges, func(i, j int) bool {
-		if !edges[i].at.Equal(edges[j].at) {
-			return edges[i].at.Before(edges[j].at)
-		}
-		return edges[i].sign < edges[j].sign // what ends makes room for what begins
-	})
-	var sum int64
-	var inside []string
 	crowded := map[string]bool{}
-	for i, e := range edges {
-		sum += e.sign * e.c.need[r]
-		if e.sign > 0 {
-			inside = append(inside, e.c.workload)
-		} else if n := slices.Index(inside, e.c.workload); n >= 0 {
-			inside = slices.Delete(inside, n, n+1)
+	for _, c := range claims {
+		if c.need[r] <= 0 || !c.from.Before(c.to) {
+			continue
 		}
-		if sum > room && (i+1 == len(edges) || edges[i+1].at.After(e.at)) {
-			for _, w := range inside {
-				crowded[w] = true
-			}
+		i := sort.Search(len(full), func(i int) bool { return full[i].to.After(c.from) })
+		if i < len(full) && full[i].from.Before(c.to) {
+			crowded[c.workload] = true
 		}
 	}
 	return slices.Sorted(keys(crowded))

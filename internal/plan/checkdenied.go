@@ -9,7 +9,7 @@ import (
 // deniedBetween reports whether a time that is denied to an item has a part in
 // [from, to).
 func deniedBetween(it Item, from, to time.Time) bool {
-	for _, x := range it.Shape.When.Deny {
+	for _, x := range append(slices.Clone(it.Shape.When.Deny), it.Closed...) {
 		if x.Start.Before(x.End) && from.Before(x.End) && x.Start.Before(to) {
 			return true
 		}

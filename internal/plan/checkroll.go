@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"time"
+
+	"clusy.io/clusy/internal/access"
 )
 
 // roll is who has a claim on which site, as the doubting side counts it: from
@@ -20,6 +22,8 @@ type row struct {
 	workload string
 	from, to time.Time
 	claims   []claim
+	tenant   access.Tenant
+	queue    string
 }
 
 type seat struct {
@@ -97,7 +101,7 @@ func (r *roll) enter(it Item) {
 		claims[i].workload, claims[i].need = it.ID, needs(it)
 	}
 	r.seat[it.ID] = seat{site, len(r.rows[site])}
-	r.rows[site] = append(r.rows[site], row{it.ID, claims[0].from, last.to, claims})
+	r.rows[site] = append(r.rows[site], row{it.ID, claims[0].from, last.to, claims, it.Tenant, queueName(it)})
 }
 
 // doubt returns a *Broken if p, the addition of items to the plan in force,
@@ -132,6 +136,9 @@ func (r *roll) doubt(s Snapshot, items []Item, p Plan) error {
 			return &Broken{it.ID, KeptDenied, detail}
 		}
 		if err := r.crowds(it, pl, has(d.where(pl.Site)), d.now); err != nil {
+			return err
+		}
+		if err := r.share(it, pl, d.now); err != nil {
 			return err
 		}
 		it.Placement = &pl

@@ -111,7 +111,10 @@ func (d *doubt) roomFor(it Item, w wish) string {
 		}
 	}
 	for _, id := range ids {
-		others := slices.DeleteFunc(slices.Clone(d.taken[id]), func(c claim) bool { return c.workload == it.ID })
+		if !within4(needs(it), needs(it), has(d.where(id))) {
+			continue
+		}
+		full := d.fullFor(it, id)
 		for i := range slots {
 			length := owed
 			if i > 0 && underWay(it) {
@@ -132,7 +135,10 @@ func (d *doubt) roomFor(it Item, w wish) string {
 			if deniedBetween(it, from, booked) {
 				continue
 			}
-			if !underWay(it) && from.Before(it.Shape.When.NotBefore) || !fitsBeside(others, needs(it), has(d.where(id)), from, booked) {
+			for len(full) > 0 && !full[0].to.After(from) {
+				full = full[1:]
+			}
+			if !underWay(it) && from.Before(it.Shape.When.NotBefore) || len(full) > 0 && full[0].from.Before(booked) {
 				continue
 			}
 			if w.ceiling && d.wouldBeDear(it, id, from, to) {

@@ -109,6 +109,9 @@ func (f *frame) offered(t *task, site int, w waiver) offer {
 	var best, early, last try // none yet if it ends at 0
 	scale := f.scale(t, site)
 	f.tries(t, site, free, false, scale, func(c *try) {
+		// One that begins later is later, but for a run under way: it pays for its
+		// resume only from the second start on.
+		c.enough = c.late && !w.late && c.slot > 0
 		if c.full || c.late && !w.late || !c.affordable && !w.ceilings {
 			return
 		}

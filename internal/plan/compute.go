@@ -21,6 +21,11 @@ const (
 // plan betters with each round, and the second mostly finds nothing.
 const rounds = 3
 
+// Among more than many items a round in which less than a twentieth of them
+// moves is the last: what the next would gain is less than a two-thousandth, for
+// a search for each of them.
+const many = 1_000
+
 // flaw says how badly a placement keeps what was promised, worst last. Only
 // promises can have one: new work is refused instead.
 type flaw int
@@ -53,16 +58,19 @@ const (
 //
 // The series of an Outlook must be of one basis, in all zones: intensities of
 // two bases cannot be compared.
-func Compute(s Snapshot) Plan {
-	f := newFrame(s)
+func Compute(s Snapshot) Plan { return ComputeWith(s, Options{}) }
+
+// ComputeWith is Compute on as many cores as o lets it have.
+func ComputeWith(s Snapshot, o Options) Plan {
+	f := newFrameWith(s, o)
 	f.inTurn()
 	step, prices := f.steer()
 	f.mend() // what is flawed may have found room by it
-	p := f.plan(false)
-	if c, err := Certify(s, p, step, prices); err == nil {
+	p := f.outcome(false)
+	if c, err := certify(s, p, step, prices, o); err == nil {
 		p.Certificate = &c
-		p.ID = NewID(p)
 	}
+	p.ID = NewID(p)
 	return p
 }
 
@@ -145,6 +153,7 @@ func (f *frame) book(t *task, c candidate, sign int64) {
 			r.to = max(r.to, c.reserved)
 		}
 		l.add(f.off+max(r.from, 0), f.off+r.to, t.demand, sign)
+		f.shares.add(t.Tenant, t.Shape.QueueOf(), f.off+max(r.from, 0), f.off+r.to, t.demand, sign)
 	}
 }
 
@@ -160,6 +169,8 @@ func (f *frame) flawOf(t *task, c candidate) flaw {
 		}
 	}
 	switch {
+	case f.beyond(t, c):
+		return crowded
 	case t.barred(c.runs):
 		return barred
 	case !slices.Contains(t.sites, c.site):
@@ -184,6 +195,14 @@ func (f *frame) settle(t *task) {
 	if c, by := f.choose(t, t.sites, waiver{}); c != nil {
 		f.put(t, *c, by)
 		return
+	}
+	if f.bound(t) && t.promised { // a promise comes before any share
+		f.loose = true
+		defer func() { f.loose = false }()
+		if c, by := f.choose(t, t.sites, waiver{}); c != nil {
+			f.put(t, *c, by)
+			return
+		}
 	}
 	own := []int{}
 	if t.hold < 0 && t.own >= 0 && !slices.Contains(t.sites, t.own) {
@@ -232,7 +251,7 @@ func (f *frame) soonest(t *task, sites []int) *candidate {
 // The plan gets no worse by it: if nothing is better by enough, it goes back.
 func (f *frame) better(ts []*task) {
 	for range rounds {
-		moved := false
+		moved := 0
 		for _, t := range ts {
 			if !t.placed || t.fixed() || t.flaw != sound {
 				continue
@@ -242,7 +261,7 @@ func (f *frame) better(ts []*task) {
 			c, now := f.choose(t, t.sites, waiver{})
 			if c != nil && f.gains(t, was, *c) {
 				f.put(t, *c, now)
-				moved = true
+				moved++
 				continue
 			}
 			t.near = c != nil && t.promised && f.gainful(t, was, *c)
@@ -251,7 +270,7 @@ func (f *frame) better(ts []*task) {
 			}
 			f.put(t, was, by)
 		}
-		if !moved {
+		if moved == 0 || len(ts) > many && moved < len(ts)/20 {
 			return
 		}
 	}

@@ -19,6 +19,11 @@ type curve struct {
 	// lift is added to all values, so that none is below 0 where prices are:
 	// sums of equal lengths compare as they are.
 	lift int64
+
+	// The sums over whole slots, and which are known: kept for the curves that
+	// each item asks for. Nobody changes them.
+	whole []int64
+	sure  []bool
 }
 
 func newCurve(o grid.Outlook, now time.Time, length time.Duration) *curve {

@@ -12,10 +12,10 @@ import (
 // What is denied to a task is to it as a site that is full: its booked time
 // must be clear of it. So all that looks for room finds its way around.
 
-// denied returns the times that are denied to an item, counted from now, in
-// order and apart. What is past is left out.
+// denied returns the times that are denied to an item or closed to it, counted
+// from now, in order and apart. What is past is left out.
 func (f *frame) denied(it Item) (out []stretch) {
-	for _, s := range it.Shape.When.Deny {
+	for _, s := range slices.Concat(it.Shape.When.Deny, it.Closed) {
 		if d := (stretch{f.from(s.Start), f.from(s.End)}); d.to > max(d.from, 0) {
 			out = append(out, d)
 		}

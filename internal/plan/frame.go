@@ -24,6 +24,7 @@ const (
 // frame is a snapshot made ready for planning: time counted from now, sites
 // and items in the order of their names, what each site has left.
 type frame struct {
+	Options
 	snap   Snapshot
 	now    time.Time
 	off    time.Duration // how far now is from the beginning of the loads
@@ -33,6 +34,10 @@ type frame struct {
 	places []*place
 	tasks  []*task
 	seen   []seen // memory for why
+
+	shares *shares // of queues; nil: there are none
+	loose  bool    // promises are being kept: shares do not bind them
+	looks  int     // of moveOne so far
 }
 
 // place is a site, its load, and the intensity of its zone.
@@ -43,6 +48,7 @@ type place struct {
 	room  amounts
 	load  *load
 	air   grid.Outlook
+	means *air // of air, as far as it is drawn
 	curve *curve
 
 	tariff   grid.Tariff
@@ -52,17 +58,28 @@ type place struct {
 	sums map[grid.Money]*curve
 }
 
-func newFrame(s Snapshot) *frame {
-	f := &frame{snap: s, now: s.Now.Round(0).UTC()}
+func newFrame(s Snapshot) *frame { return newFrameWith(s, Options{}) }
+
+func newFrameWith(s Snapshot, o Options) *frame {
+	f := &frame{Options: o, snap: s, now: s.Now.Round(0).UTC()}
 	f.measureUp(s)
 	f.addPlaces()
+	f.shares = newShares(s.Queues)
+	f.shares.measure(f.places)
 	seen := map[string]bool{}
+	var items []Item
 	for _, it := range s.Items {
 		if !seen[it.ID] {
 			seen[it.ID] = true
-			f.tasks = append(f.tasks, f.newTask(it))
+			items = append(items, it)
 		}
 	}
+	f.tasks = make([]*task, len(items))
+	f.inParts(len(items), func(from, to int) {
+		for i := from; i < to; i++ {
+			f.tasks[i] = f.newTask(items[i])
+		}
+	})
 	slices.SortFunc(f.tasks, func(a, b *task) int { return cmp.Compare(a.ID, b.ID) })
 
 	var most time.Duration
@@ -86,12 +103,15 @@ func (f *frame) measureUp(s Snapshot) {
 // from the last slot on.
 func (f *frame) draw(most time.Duration) {
 	f.most = most
-	curves := map[grid.Zone]*curve{}
+	curves, means := map[grid.Zone]*curve{}, map[grid.Zone]*air{}
 	for _, p := range f.places {
 		if curves[p.Zone] == nil {
-			curves[p.Zone] = newCurve(p.air, f.now, f.slot(f.slots+1)+most)
+			c := newCurve(p.air, f.now, f.slot(f.slots+1)+most)
+			c.whole, c.sure = c.each(f.slots, f.step, f.step)
+			curves[p.Zone] = c
+			means[p.Zone] = newAir(p.air, f.now, f.slot(f.slots+1)+most)
 		}
-		p.curve = curves[p.Zone]
+		p.curve, p.means = curves[p.Zone], means[p.Zone]
 		p.sums = nil
 		p.rates = priceCurve(p.tariff, f.now, f.slot(f.slots+1)+most)
 	}

@@ -68,14 +68,14 @@ func (a amounts) and(b amounts) amounts {
 }
 
 func (p *part) count() {
-	p.top = amounts{}
-	for i, u := range p.use {
+	top := p.use[0]
+	for i := range p.use {
+		u := &p.use[i]
 		for r := range u {
-			if n := u[r] + p.plus[r]; i == 0 || n > p.top[r] {
-				p.top[r] = n
-			}
+			top[r] = max(top[r], u[r])
 		}
 	}
+	p.top = top.and(p.plus)
 }
 
 // add puts need on [a, b); sign -1 takes it off again.
@@ -222,24 +222,45 @@ func (l *load) free(need, room amounts, from time.Duration, slots int, step time
 		}
 		return out
 	}
+	// What may be taken of each thing that need is of, if there is to be room.
+	var of [len(need)]int
+	var most amounts
+	n := 0
+	for r := range need {
+		if need[r] > 0 && room[r] != workload.Unlimited {
+			of[n], most[r] = r, room[r]-need[r]
+			n++
+		}
+	}
+	limits := of[:n]
+	full := func(use, plus *amounts) bool {
+		for _, r := range limits {
+			if use[r]+plus[r] > most[r] {
+				return true
+			}
+		}
+		return false
+	}
 	next, i := time.Duration(forever), slots-1
+	var nothing amounts
 	for n := len(l.parts) - 1; n >= 0 && i >= 0; n-- {
 		p := &l.parts[n]
-		if !over(p.top.and(need), need, room) {
+		if !full(&p.top, &nothing) {
 			for ; i >= 0 && start(i) >= p.at[0]-from; i-- {
 				out[i] = next
 			}
 			continue
 		}
 		for k := len(p.at) - 1; k >= 0 && i >= 0; k-- {
-			taken := over(p.use[k].and(p.plus).and(need), need, room)
-			for ; i >= 0 && start(i) >= p.at[k]-from; i-- {
+			at := p.at[k] - from
+			taken := full(&p.use[k], &p.plus)
+			for ; i >= 0 && start(i) >= at; i-- {
 				if out[i] = next; taken {
 					out[i] = start(i)
 				}
 			}
 			if taken {
-				next = p.at[k] - from
+				next = at
 			}
 		}
 	}

@@ -18,6 +18,8 @@ type World struct {
 	Placements []Placement
 	Forecasts  map[grid.Zone][]grid.Series // the most trusted first
 	Prices     map[grid.Zone][]grid.Prices // of the market, in the zones of the sites
+	Queues     []workload.Queue            // that tenants have set up
+	Closed     map[string][]workload.Span  // to which workloads budgets close which times
 }
 
 // Rules are the settings of a plan that are not facts of the world.
@@ -42,6 +44,7 @@ func Observe(w World, r Rules) Snapshot {
 	s := Snapshot{
 		Now: w.Now, Parent: w.Parent, Step: r.Step, Horizon: r.Horizon, Margin: r.Margin,
 		Sites: w.Sites, Outlook: outlook(r.PlansOn(), w.Forecasts, w.Now), Prices: market(w.Prices, w.Now),
+		Queues: w.Queues,
 	}
 	attempts := map[string]*workload.Attempt{}
 	for i := range w.Attempts {
@@ -52,7 +55,9 @@ func Observe(w World, r Rules) Snapshot {
 		placements[w.Placements[i].Workload] = &w.Placements[i]
 	}
 	for _, wl := range w.Open {
-		s.Items = append(s.Items, itemOf(wl, attempts[wl.ID], placements[wl.ID], w.Now))
+		it := itemOf(wl, attempts[wl.ID], placements[wl.ID], w.Now)
+		it.Closed = w.Closed[wl.ID]
+		s.Items = append(s.Items, it)
 	}
 	return s
 }

@@ -7,10 +7,38 @@ import (
 // plan writes down what was decided. With reuse, a placement that is just what
 // was promised keeps the reasons that it was promised with.
 func (f *frame) plan(reuse bool) Plan {
+	p := f.outcome(reuse)
+	p.ID = NewID(p)
+	return p
+}
+
+// outcome is plan without a name. Each part of the items is taken out, looked
+// at and put back in a frame of its own.
+func (f *frame) outcome(reuse bool) Plan {
 	p := Plan{Parent: f.snap.Parent, At: f.now, Placements: []Placement{}, Unplaced: []Refusal{}}
-	for _, t := range f.tasks {
+	said, refused := make([]Placement, len(f.tasks)), make([]Refusal, len(f.tasks))
+	f.inParts(len(f.tasks), func(from, to int) {
+		g := f
+		if to-from < len(f.tasks) {
+			g = f.twin()
+		}
+		g.tell(reuse, from, to, said, refused)
+	})
+	for i, t := range f.tasks {
+		if t.placed {
+			p.Placements = append(p.Placements, said[i])
+		} else {
+			p.Unplaced = append(p.Unplaced, refused[i])
+		}
+	}
+	return p
+}
+
+// tell says what was decided for the tasks from a number to another.
+func (f *frame) tell(reuse bool, from, to int, said []Placement, refused []Refusal) {
+	for i, t := range f.tasks[from:to] {
 		if !t.placed {
-			p.Unplaced = append(p.Unplaced, f.refuse(t))
+			refused[from+i] = f.refuse(t)
 			continue
 		}
 		pl := f.placement(t)
@@ -21,10 +49,8 @@ func (f *frame) plan(reuse bool) Plan {
 			pl.Why = f.why(t)
 			f.put(t, t.at, t.by)
 		}
-		p.Placements = append(p.Placements, pl)
+		said[from+i] = pl
 	}
-	p.ID = NewID(p)
-	return p
 }
 
 // placement is what t is promised, without the reasons.

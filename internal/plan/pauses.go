@@ -32,7 +32,10 @@ func (f *frame) carbonWeights(site int) weights { return f.weigh(f.places[site].
 
 // weigh weighs a slot by a curve.
 func (f *frame) weigh(c *curve) weights {
-	w, known := c.each(f.slots, f.step, f.step)
+	w, known := c.whole, c.sure
+	if len(w) != f.slots {
+		w, known = c.each(f.slots, f.step, f.step)
+	}
 	return weights{w, known, func(d time.Duration) ([]int64, []bool) { return c.each(f.slots, f.step, d) }, c.lift}
 }
 

@@ -26,6 +26,11 @@ type Snapshot struct {
 	// the market's price, and its own where the market has told none.
 	Prices map[grid.Zone][]grid.Prices
 	Items  []Item
+	Queues []workload.Queue // that tenants have set up
+	// Expected is work that nobody has submitted yet: see Expect. Clean hours are
+	// left to it by what can as well be elsewhere. It takes no room from a
+	// promise, makes nothing refused, and is in no certificate.
+	Expected []Arrival
 }
 
 // Site is a place that can run workloads.
@@ -50,6 +55,10 @@ type Item struct {
 	Running     bool          // it runs now: its current run cannot be un-started
 	RunSince    time.Time     // start of the current run, if Running
 	Suspensions int           // suspensions already used
+
+	// Closed are the times in which it may not run as no budget has room for it
+	// there. Where it is now is never among them.
+	Closed []workload.Span `json:",omitempty"`
 
 	// Placement is its part of the plan in force, nil if it has none. It is
 	// a promise: a new plan may better it, never drop it.
@@ -135,6 +144,7 @@ const (
 	BindingNoSignal   Binding = "no-signal"   // no intensity is known: run by the policy
 	BindingStarted    Binding = "started"     // it runs and cannot be stopped
 	BindingObjective  Binding = "objective"   // carbon is not what it is to minimize
+	BindingExpected   Binding = "expected"    // something cleaner is free, and left to work that is expected
 	BindingHysteresis Binding = "hysteresis"  // a move would gain too little to be worth it
 )
 

@@ -14,28 +14,30 @@ import (
 
 	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/workload"
 )
 
 // Proof is a plan with all that it was decided on, so that whoever has it can
 // doubt the plan again by themselves: Check it, and derive its bound.
 type Proof struct {
-	Now     time.Time     `json:"now"`
-	Parent  string        `json:"parent"`
-	Step    time.Duration `json:"step"`
-	Horizon time.Duration `json:"horizon"`
-	Margin  time.Duration `json:"margin"`
-	Sites   []Site        `json:"sites"`
-	Items   []Item        `json:"items"`
-	Basis   grid.Basis    `json:"basis"`
-	Series  []grid.Series `json:"series"` // of each zone, the most trusted first
-	Prices  []grid.Prices `json:"prices,omitempty"`
-	Plan    Plan          `json:"plan"`
+	Now     time.Time        `json:"now"`
+	Parent  string           `json:"parent"`
+	Step    time.Duration    `json:"step"`
+	Horizon time.Duration    `json:"horizon"`
+	Margin  time.Duration    `json:"margin"`
+	Sites   []Site           `json:"sites"`
+	Items   []Item           `json:"items"`
+	Basis   grid.Basis       `json:"basis"`
+	Series  []grid.Series    `json:"series"` // of each zone, the most trusted first
+	Prices  []grid.Prices    `json:"prices,omitempty"`
+	Queues  []workload.Queue `json:"queues,omitempty"`
+	Plan    Plan             `json:"plan"`
 }
 
 // NewProof returns the proof of a plan that was made of s.
 func NewProof(s Snapshot, p Plan) Proof {
 	pr := Proof{Now: s.Now, Parent: s.Parent, Step: s.Step, Horizon: s.Horizon, Margin: s.Margin,
-		Sites: s.Sites, Basis: s.Outlook.Basis(), Plan: p}
+		Sites: s.Sites, Queues: s.Queues, Basis: s.Outlook.Basis(), Plan: p}
 	// Why others were placed where they are is not what this plan rests on.
 	pr.Items = make([]Item, len(s.Items))
 	for i, it := range s.Items {
@@ -69,7 +71,7 @@ func (pr Proof) Snapshot() Snapshot {
 		prices[p.Zone] = append(prices[p.Zone], p)
 	}
 	return Snapshot{Prices: prices, Now: pr.Now, Parent: pr.Parent, Step: pr.Step, Horizon: pr.Horizon, Margin: pr.Margin,
-		Sites: pr.Sites, Items: pr.Items, Outlook: grid.BelieveAll(pr.Basis, zones)}
+		Sites: pr.Sites, Items: pr.Items, Queues: pr.Queues, Outlook: grid.BelieveAll(pr.Basis, zones)}
 }
 
 // Verify returns an error if the plan breaks a promise, or if the bound of its

@@ -311,6 +311,8 @@ func (f *frame) binding(t *task, c candidate, all []seen) Binding {
 		return BindingMinSaving
 	case t.near:
 		return BindingHysteresis
+	case t.spared:
+		return BindingExpected
 	}
 	// What is cleaner, and was lost by what.
 	var objective, full, late, denied bool

@@ -37,6 +37,9 @@ func (f *frame) refuse(t *task) Refusal {
 	}
 	f.refuseCeilings(t, add)
 	if len(r.Failed) == 0 {
+		f.refuseShare(t, add)
+	}
+	if len(r.Failed) == 0 {
 		gap := f.longestRoom(t)
 		add("when.completeBy", span(max(t.lead+t.left+t.tail-gap, f.step)), "",
 			"Its sites are taken until then: the longest room before it ends is %s, and %s are booked for the work.", room(gap), span(t.lead+t.left+t.tail))

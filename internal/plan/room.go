@@ -9,6 +9,10 @@ import (
 // new one.
 const mostMoves = 48
 
+// mostLooks is how many placed items are tried in all, for all that have no
+// place: where hundreds have none there is no room, and others wait for the plan.
+const mostLooks = 8_192
+
 // placeNew places what has no promise yet in the room that the promises leave.
 func (f *frame) placeNew() {
 	var fresh []*task
@@ -17,7 +21,7 @@ func (f *frame) placeNew() {
 			fresh = append(fresh, t)
 		}
 	}
-	slices.SortFunc(fresh, bySlack)
+	fresh = f.inOrder(fresh)
 	failed := f.fill(fresh, f.cleanest)
 	if len(failed) == 0 {
 		return
@@ -135,10 +139,14 @@ func (f *frame) attempt(hard, members, order []*task, by way) []*task {
 // moveOne finds a place for t by moving one other item to another good place.
 func (f *frame) moveOne(t *task) bool {
 	tried := 0
+	if f.looks >= mostLooks {
+		return false
+	}
 	for _, q := range f.tasks {
 		if q == t || !q.placed || q.fixed() || q.flaw != sound || !slices.Contains(t.sites, q.at.site) {
 			continue
 		}
+		f.looks++
 		if tried++; tried > mostMoves {
 			return false
 		}

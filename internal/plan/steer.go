@@ -12,8 +12,10 @@ import (
 
 const (
 	// steerMost is for how many items prices are looked for. It bounds time and
-	// memory; beyond it the plan is as each item would have it in turn.
-	steerMost = 3_000
+	// memory: a plan of so many, made and doubted, takes some twelve seconds
+	// of a busy core and about 250 MB, both of which grow with their number. Beyond it the plan is as each
+	// item would have it in turn.
+	steerMost = 20_000
 	// steerPasses is how often all items are asked again. More would better the
 	// prices by little; the last of the plan is bettered here, in exact time.
 	steerPasses = 30
@@ -35,12 +37,14 @@ func (f *frame) steer() (step time.Duration, prices []Price) {
 		return f.step, nil
 	}
 	was := f.stays(moving)
-	for _, t := range moving {
-		if t.placed {
-			f.take(t)
-		}
-	}
-	if !f.scarce(moving, was) {
+	// What is expected comes after all that is here.
+	later := f.awaited(steerMost - len(moving))
+	f.fill(later, f.cleanest)
+	left := f.stays(later)
+	f.lift(later)
+	f.lift(moving)
+	scarce := f.scarce(moving, was)
+	if !scarce && len(later) == 0 {
 		f.restore(moving, was)
 		return f.step, nil
 	}
@@ -50,14 +54,29 @@ func (f *frame) steer() (step time.Duration, prices []Price) {
 		f.restore(moving, was)
 		return f.step, nil
 	}
-	// 2. Prices.
-	s := fleet.Solve(m.in, fleet.Options{Passes: steerPasses})
-	prices = m.prices(s.Prices)
+	// 2. Prices. Those of the certificate know nothing of what is expected.
+	var s fleet.Solution
+	if scarce {
+		s = fleet.Solve(m.in, fleet.Options{Passes: steerPasses, Par: f.Par})
+		prices = m.prices(s.Prices)
+	}
+	all := append(slices.Clip(moving), later...)
+	if len(later) > 0 {
+		if m = f.exchange(all); m.in.Validate() != nil {
+			f.restore(moving, was)
+			return m.step, prices
+		}
+		s = fleet.Solve(m.in, fleet.Options{Passes: steerPasses, Par: f.Par})
+	}
 	// 3. Places by them; 4. and back, if that is not better by enough.
-	f.resettle(m, &s)
-	f.better(moving)
+	f.resettle(m, &s, len(moving))
+	f.better(all)
 	f.evict(moving)
-	if !f.pays(moving, was) {
+	gain := toll(revert(later, left), m.worst, m.step) - toll(later, m.worst, m.step)
+	f.lift(later)
+	if pays := f.pays(moving, was, gain); pays && len(later) > 0 {
+		f.spare(moving)
+	} else if !pays {
 		for _, t := range moving {
 			if t.placed {
 				f.take(t)
@@ -66,6 +85,26 @@ func (f *frame) steer() (step time.Duration, prices []Price) {
 		f.restore(moving, was)
 	}
 	return m.step, prices
+}
+
+// lift takes out all of ts that have a place.
+func (f *frame) lift(ts []*task) {
+	for _, t := range ts {
+		if t.placed {
+			f.take(t)
+		}
+	}
+}
+
+// revert returns copies of ts as they were; nothing is booked.
+func revert(ts []*task, was []stay) []*task {
+	out := make([]*task, len(ts))
+	for i, t := range ts {
+		c := *t
+		c.placed, c.at = was[i].placed, was[i].at
+		out[i] = &c
+	}
+	return out
 }
 
 // scarce reports whether any of ts, which are all taken out, would rather be
@@ -277,10 +316,22 @@ func (m *exchange) prices(p fleet.Prices) (out []Price) {
 }
 
 // resettle places the tasks of m anew: as the solution says where that can be
-// said exactly, and the others at the best place that those leave.
-func (f *frame) resettle(m *exchange, s *fleet.Solution) {
+// said exactly, and the others at the best place that those leave. The first so
+// many are here, and go before those that are expected.
+func (f *frame) resettle(m *exchange, s *fleet.Solution, here int) {
 	var others []*task
+	settle := func() {
+		for _, t := range others {
+			if c := f.cleanest(t); c != nil {
+				f.put(t, *c, t.by)
+			}
+		}
+		others = nil
+	}
 	for j, t := range m.tasks {
+		if j == here {
+			settle()
+		}
 		runs := m.runs(j, s.Of(j))
 		if runs == nil {
 			others = append(others, t)
@@ -292,11 +343,7 @@ func (f *frame) resettle(m *exchange, s *fleet.Solution) {
 			others = append(others, t)
 		}
 	}
-	for _, t := range others {
-		if c := f.cleanest(t); c != nil {
-			f.put(t, *c, t.by)
-		}
-	}
+	settle()
 }
 
 // runs returns the runs of job j in time; nil if a pause has a rule, or if it
@@ -322,7 +369,9 @@ func (m *exchange) runs(j int, runs []fleet.Run) (out []stretch) {
 // less, by as much as would be worth moving each promise that moves. Or another
 // one has found a place by it: then what is promised goes back to where it was,
 // wherever that is still free.
-func (f *frame) pays(ts []*task, was []stay) bool {
+//
+// What else is gained by it, with work that is expected, counts too.
+func (f *frame) pays(ts []*task, was []stay, more grid.Carbon) bool {
 	found := false
 	for i, t := range ts {
 		switch {
@@ -346,7 +395,7 @@ func (f *frame) pays(ts []*task, was []stay) bool {
 		}
 		return true
 	}
-	var gain, need grid.Carbon
+	gain, need := more, grid.Carbon(0)
 	for i, t := range ts {
 		if t.placed {
 			gain += was[i].at.carbon - t.at.carbon

@@ -34,6 +34,7 @@ type task struct {
 	flaw   flaw
 	near   bool    // something better was found, and is too little to move for
 	by     Binding // what decided when it was placed
+	spared bool    // something better is free, and left to what is expected
 
 	// What is denied to it, and how long it may run from each slot on until it
 	// is denied; nil if nothing is.
@@ -84,7 +85,7 @@ func (f *frame) newTask(it Item) *task {
 		t.first = max(f.slotsIn(max(f.from(sh.When.NotBefore), 0)), 0)
 	}
 	t.sites = f.sitesFor(t)
-	if len(sh.When.Deny) > 0 {
+	if len(sh.When.Deny)+len(it.Closed) > 0 {
 		if t.denied = f.denied(it); len(t.denied) > 0 {
 			t.open = f.opens(t.denied)
 		}

@@ -50,7 +50,7 @@ func (f *frame) text(t *task, c candidate, now *candidate, by Binding) string {
 	case BindingObjective:
 		fmt.Fprintf(&b, ": it is to %s", goal(t))
 	default:
-		b.WriteString(because(by))
+		b.WriteString(because(t, by))
 	}
 	return b.String() + "."
 }
@@ -61,7 +61,7 @@ func (f *frame) waits(t *task, c candidate, now *candidate, by Binding, mean gri
 	if len(c.runs) > 1 {
 		fmt.Fprintf(&b, ", with %s", count(len(c.runs)-1, "pause"))
 	}
-	reason := because(by)
+	reason := because(t, by)
 	if by == BindingObjective {
 		reason = "; it is to " + goal(t)
 	}
@@ -94,14 +94,19 @@ func (f *frame) price(t *task, c candidate, now *candidate) string {
 	return fmt.Sprintf("; it costs %s instead of %s", money(c.cost, cur), money(now.cost, cur))
 }
 
-func because(by Binding) string {
+func because(t *task, by Binding) string {
 	switch by {
 	case BindingCapacity:
 		return "; what is cleaner is taken"
 	case BindingCompleteBy:
 		return "; what is cleaner ends too late"
 	case BindingDenied:
+		if len(t.Closed) > 0 && len(t.Shape.When.Deny) == 0 {
+			return "; what is cleaner is in a time in which no budget has room"
+		}
 		return "; what is cleaner is denied by when.windows.deny"
+	case BindingExpected:
+		return "; what is cleaner is left to work that is expected"
 	case BindingHysteresis:
 		return "; what is better now is too little to move for"
 	}

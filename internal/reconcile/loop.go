@@ -110,7 +110,10 @@ type Loop struct {
 	OfferFor time.Duration
 	Silence  time.Duration
 	Patience time.Duration
-	Holder   string // names this process incarnation on the lease
+	// Expect lets plans leave clean hours to work that is expected, by what was
+	// submitted in the weeks before.
+	Expect bool
+	Holder string // names this process incarnation on the lease
 	// TTL is how long a lease lasts where several replicas compete for it; 0:
 	// there is no other, and the lead is taken at once and kept.
 	TTL time.Duration
@@ -120,6 +123,7 @@ type Loop struct {
 	planned planned
 	// certified is when a proof was kept last.
 	certified time.Time
+	memory    memory
 	behind    int // how many plans in a row could not be committed as a whole
 	// later are workloads that their sites keep refusing, and until when they
 	// are not offered again: meanwhile they take nobody's place.

@@ -137,10 +137,16 @@ func (l *Loop) replan(ctx context.Context, now time.Time) error {
 }
 
 // decide makes the plan for the world of d.
-func (l *Loop) decide(d *decision) { l.decideBy(d, plan.Compute) }
+func (l *Loop) decide(d *decision) {
+	l.decideBy(d, func(s plan.Snapshot) plan.Plan { return plan.ComputeWith(s, plan.Options{Par: par}) })
+}
 
 func (l *Loop) decideBy(d *decision, by func(plan.Snapshot) plan.Plan) {
 	d.snap = plan.Observe(d.world, l.Rules)
+	if l.Expect {
+		l.memory.see(d.world.Open, d.world.Now)
+		d.snap.Expected = plan.Expect(l.memory.past, d.world.Now, l.Rules.Horizon)
+	}
 	d.next = by(d.snap)
 	before := map[string]*plan.Placement{}
 	for i, p := range d.world.Placements {

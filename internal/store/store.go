@@ -11,6 +11,7 @@ import (
 
 	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/audit"
+	"clusy.io/clusy/internal/budget"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/ledger"
 	"clusy.io/clusy/internal/plan"
@@ -155,6 +156,23 @@ type TenantTx interface {
 	// its own end. It is problem.NotFound if no such token is left to end.
 	EndToken(id string, at time.Time, e audit.Event) error
 
+	// EntriesFrom returns a page of ledger entries of hours from one on, after an
+	// index (-1: from the first).
+	EntriesFrom(hour time.Time, after int64, limit int) ([]LedgerLine, error)
+
+	// Queues returns the queues that are set up, by name.
+	Queues() ([]workload.Queue, error)
+	// PutQueue sets a queue up (Rev 0) or changes it, if its Rev is as stored; on
+	// success q is as it is stored. It is problem.Invalid if it breaks a rule.
+	PutQueue(q *workload.Queue, e audit.Event) error
+	// RemoveQueue removes a queue; it is problem.NotFound if there is none.
+	RemoveQueue(name string, e audit.Event) error
+	// Budgets, PutBudget and RemoveBudget do the same of budgets. An event of a
+	// kind of its own (exceeded, foretold) goes with what PutBudget writes of it.
+	Budgets() ([]budget.Budget, error)
+	PutBudget(b *budget.Budget, e audit.Event) error
+	RemoveBudget(name string, e audit.Event) error
+
 	// PutMeter keeps the newest report of an attempt's hour. Once the hour
 	// is settled the same report is accepted again and any other one is a
 	// problem.Conflict.
@@ -246,6 +264,10 @@ type SystemTx interface {
 	// no ledger entry refers; it returns how many. A newest forecast that is
 	// old is the newest no longer.
 	PruneSignals(keep Retention) (int64, error)
+
+	// Queues and Budgets return those of all tenants, by tenant and name.
+	Queues() ([]workload.Queue, error)
+	Budgets() ([]budget.Budget, error)
 
 	// UnsettledMeters returns the meters that have no ledger entry yet, the
 	// earliest hour first.

@@ -23,7 +23,7 @@ var dist embed.FS
 
 // Pages are the paths at which the console shows something. All of them are
 // the same file: which page it is, the browser works out.
-var Pages = []string{"/{$}", "/workloads/{id}", "/zones", "/zones/{zone}", "/sites", "/savings", "/signals", "/sign-in"}
+var Pages = []string{"/{$}", "/workloads/{id}", "/zones", "/zones/{zone}", "/sites", "/savings", "/budgets", "/signals", "/sign-in"}
 
 // policy is what a page of ours may do: run our own scripts and styles, talk to
 // our own API, and nothing else. Markup reaches the page by one named policy

@@ -49,7 +49,7 @@ func text(t *testing.T, res *http.Response) string {
 func TestConsole(t *testing.T) {
 	h := open(t)
 	index := text(t, ask(h, "GET", "/"))
-	for _, path := range []string{"/workloads/wl_1", "/zones", "/zones/DE-LU", "/sites", "/savings", "/signals", "/sign-in"} {
+	for _, path := range []string{"/workloads/wl_1", "/zones", "/zones/DE-LU", "/sites", "/savings", "/budgets", "/signals", "/sign-in"} {
 		if res := ask(h, "GET", path); res.StatusCode != 200 || text(t, res) != index {
 			t.Errorf("%s is not the console", path)
 		}

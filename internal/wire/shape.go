@@ -38,6 +38,7 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 			OnNoSignal: workload.OnNoSignal(or(s.Policy.OnNoSignal, string(workload.RunByDeadline))),
 			Baseline:   workload.Baseline(or(s.Policy.Baseline, string(workload.BaselineRunNow))),
 		},
+		Queue: s.Queue,
 	}
 	out.Demand.Power = out.Power
 	if out.Duration.P95 < out.Duration.Expected {
@@ -82,6 +83,7 @@ func ShapeOut(s workload.Shape) clusy.Shape {
 			Promise: string(s.Policy.Promise), Priority: s.Policy.Priority, Retries: s.Policy.Retries,
 			OnNoSignal: string(s.Policy.OnNoSignal), Baseline: string(s.Policy.Baseline),
 		},
+		Queue: s.Queue,
 	}
 	if s.Objective.CostCeiling > 0 {
 		out.Objective.CostCeiling = MoneyOut(s.Objective.CostCeiling, s.Objective.Currency)

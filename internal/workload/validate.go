@@ -92,6 +92,9 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 	case o.Minimize == MinimizeTime:
 		bad("/objective/carbonPrice", "", "minimize carbon or cost", "", "a price of carbon means nothing to work that is to be done soonest")
 	}
+	if s.Queue != "" && !IsLabel(s.Queue) {
+		bad("/queue", "", "1 to 63 of a-z, 0-9 and -", DefaultQueue, "this is no name of a queue")
+	}
 	if s.Objective.CostCeiling > 0 && s.Objective.Currency == "" {
 		bad("/objective/costCeiling/currency", "", "", "EUR", "a cost ceiling needs a currency")
 	}

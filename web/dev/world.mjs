@@ -174,6 +174,19 @@ function savings(n) {
   return { ...t, unclaimed: 3, byDay: days, byZone: by('zone'), byGrade: by('grade'), asOf: index, ...(days.length ? { first: days[0].key + 'T00:00:00Z', last: iso(n) } : {}) }
 }
 
+function budgets(n) {
+  if (!works.length) return []
+  const from = new Date(n)
+  const start = Date.UTC(from.getUTCFullYear(), from.getUTCMonth(), 1)
+  const to = Date.UTC(from.getUTCFullYear(), from.getUTCMonth() + 1, 1)
+  const b = (more) => ({ period: 'month', utcOffset: '+00:00', then: 'hold', changed: iso(start), from: iso(start), to: iso(to), unknownSeconds: 0, exceeded: false, why: '', ...more, left: more.limit - more.spent - more.booked })
+  return [
+    b({ name: 'team-nlp', measure: 'gCO2e', limit: 500_000, spent: 310_000, booked: 95_000, exhausted: iso(n + 30 * H), ratePerDay: 41_000, why: '310.0 kg CO2e is spent and 95.0 kg CO2e booked; more comes at 41.0 kg CO2e a day, as on the mean of the last 28 days.' }),
+    b({ name: 'night-power', queue: 'nightly', measure: 'money', currency: 'EUR', limit: 40, spent: 38.2, booked: 4.1, then: 'alert', exceeded: true, exhausted: iso(n), unknownSeconds: 5400, why: 'What is spent and booked takes all of it.' }),
+    b({ name: 'gpus', measure: 'gpu-hours', limit: 900, spent: 0, booked: 120.5, then: 'run', why: 'Nothing of it was spent in the last 4 weeks: there is no rate to reckon with.' }),
+  ]
+}
+
 let index = 1000
 let signedIn = true
 const streams = new Set()
@@ -284,6 +297,8 @@ function route(method, path, q) {
   }
   if (path === '/v1/sites') return { items: sites.map((s, i) => ({ ...s, engine: 'process', pue: 1.2 + i / 10, enclave: { id: 'ek_u2lky2tgcuomf4kid2km7c5avy', key: 'clusy-enclave-1:invented' }, seen: iso(n - 30_000 * (i + 1) - (i === 2 ? 5 * H : 0)), silent: i === 2, running: visible(n).filter((w) => w.site === s && bar(w, n).state === 'running').length })) }
   if (path === '/v1/savings') return savings(n)
+  if (path === '/v1/budgets') return { items: budgets(n) }
+  if (path === '/v1/queues') return { items: [{ name: 'default', priority: 50, weight: 1, guaranteed: 0, most: 1, reserveAheadSeconds: 86400, booked: 0.12, waiting: 4, running: 2 }, ...(works.length ? [{ name: 'nightly', priority: 40, weight: 2, guaranteed: 0.2, most: 0.5, reserveAheadSeconds: 172800, changed: iso(n - 9 * H), booked: 0.31, waiting: 9, running: 1 }] : [])] }
   if (path === '/v1/ledger/checkpoint') return { origin: 'demo.clusy.io/log/invented', size: index, text: `demo.clusy.io/log/invented\n${index}\ntwOOD76UHKxxQgkl8guJ7oC+B3mjdcc+pugIyYZDn4Q=\n\n— demo.clusy.io/log/invented 4Vd5O2reHcSGByUQ/0Z5zgwaLdkaDSzh6AlOwLQXVs/0diPs50m2fSH=\n`, key: 'demo.clusy.io/log/invented+e157793b+AdtYjzFl0YDko5TsBww9m1icNVJ1jPYUlyOGXof6xLcS', demo: true }
   if (path === '/v1/ledger/entries') {
     const w = works.find((w) => w.id === q.get('workload'))

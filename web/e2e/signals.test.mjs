@@ -61,7 +61,7 @@ test('signals in words: budgets, trouble, quarantine, grades; a zone leads to it
   assert.match(text, /E a yearly mean: never claimed as savings/)
   await page.keyboard.press('2')
   await page.getByRole('heading', { name: 'Zones' }).waitFor()
-  await page.keyboard.press('5')
+  await page.keyboard.press('6')
   await page.getByRole('link', { name: 'PL' }).click()
   await page.getByRole('heading', { name: 'PL' }).waitFor()
   await page.getByText('Unknown: no source tells the prices of this zone').waitFor()

@@ -29,6 +29,9 @@ type Planning struct {
 	// Share is how much of its slack a job is planned with, 0 to 1; 0 counts as 1.
 	// It trades saving for delay: what is late is told by the job's own Due.
 	Share float64
+	// Expect lets the planner expect what arrived in the weeks before: see
+	// plan.Expect.
+	Expect bool
 	// Passed is told how many slots have passed, if it is not nil. An error of it
 	// ends the replay.
 	Passed func(slot int) error
@@ -58,7 +61,9 @@ func (w *World) Plan(o Planning) (Outcome, error) {
 			t = max(t, w.Jobs[next].Arrive)
 		}
 		for ; next < len(w.Jobs) && w.Jobs[next].Arrive == t; next++ {
-			r.open = append(r.open, r.guest(next))
+			g := r.guest(next)
+			r.open = append(r.open, g)
+			r.past = append(r.past, plan.Past{Submitted: r.at(t), Shape: g.item.Shape})
 		}
 		if err := r.turn(t); err != nil {
 			return r.out, err
@@ -77,6 +82,7 @@ type rolling struct {
 	o      Planning
 	out    Outcome
 	open   []*guest // by arrival
+	past   []plan.Past
 	parent string
 	dead   []bool // by site, in the last slot
 
@@ -210,6 +216,9 @@ func (r *rolling) snapshot(t int) plan.Snapshot {
 		s.Horizon = max(s.Horizon, g.item.Shape.When.CompleteBy.Sub(s.Now))
 	}
 	s.Horizon = max(s.Horizon, r.w.Slot)
+	if r.o.Expect {
+		s.Expected = plan.Expect(r.past, s.Now, s.Horizon)
+	}
 	return s
 }
 

@@ -33,6 +33,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.attemptsBetweenStmt, err = db.PrepareContext(ctx, attemptsBetween); err != nil {
 		return nil, fmt.Errorf("error preparing query AttemptsBetween: %w", err)
 	}
+	if q.budgetStmt, err = db.PrepareContext(ctx, budget); err != nil {
+		return nil, fmt.Errorf("error preparing query Budget: %w", err)
+	}
+	if q.budgetsStmt, err = db.PrepareContext(ctx, budgets); err != nil {
+		return nil, fmt.Errorf("error preparing query Budgets: %w", err)
+	}
 	if q.checkpointOfStmt, err = db.PrepareContext(ctx, checkpointOf); err != nil {
 		return nil, fmt.Errorf("error preparing query CheckpointOf: %w", err)
 	}
@@ -135,6 +141,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.ledgerEntriesBetweenStmt, err = db.PrepareContext(ctx, ledgerEntriesBetween); err != nil {
 		return nil, fmt.Errorf("error preparing query LedgerEntriesBetween: %w", err)
 	}
+	if q.ledgerEntriesFromStmt, err = db.PrepareContext(ctx, ledgerEntriesFrom); err != nil {
+		return nil, fmt.Errorf("error preparing query LedgerEntriesFrom: %w", err)
+	}
 	if q.legalStmt, err = db.PrepareContext(ctx, legal); err != nil {
 		return nil, fmt.Errorf("error preparing query Legal: %w", err)
 	}
@@ -186,6 +195,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.pruneSignalsStmt, err = db.PrepareContext(ctx, pruneSignals); err != nil {
 		return nil, fmt.Errorf("error preparing query PruneSignals: %w", err)
 	}
+	if q.putBudgetStmt, err = db.PrepareContext(ctx, putBudget); err != nil {
+		return nil, fmt.Errorf("error preparing query PutBudget: %w", err)
+	}
 	if q.putClassStmt, err = db.PrepareContext(ctx, putClass); err != nil {
 		return nil, fmt.Errorf("error preparing query PutClass: %w", err)
 	}
@@ -201,8 +213,23 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.putPlacementStmt, err = db.PrepareContext(ctx, putPlacement); err != nil {
 		return nil, fmt.Errorf("error preparing query PutPlacement: %w", err)
 	}
+	if q.putQueueStmt, err = db.PrepareContext(ctx, putQueue); err != nil {
+		return nil, fmt.Errorf("error preparing query PutQueue: %w", err)
+	}
 	if q.putSiteStmt, err = db.PrepareContext(ctx, putSite); err != nil {
 		return nil, fmt.Errorf("error preparing query PutSite: %w", err)
+	}
+	if q.queueStmt, err = db.PrepareContext(ctx, queue); err != nil {
+		return nil, fmt.Errorf("error preparing query Queue: %w", err)
+	}
+	if q.queuesStmt, err = db.PrepareContext(ctx, queues); err != nil {
+		return nil, fmt.Errorf("error preparing query Queues: %w", err)
+	}
+	if q.removeBudgetStmt, err = db.PrepareContext(ctx, removeBudget); err != nil {
+		return nil, fmt.Errorf("error preparing query RemoveBudget: %w", err)
+	}
+	if q.removeQueueStmt, err = db.PrepareContext(ctx, removeQueue); err != nil {
+		return nil, fmt.Errorf("error preparing query RemoveQueue: %w", err)
 	}
 	if q.renewLeaseStmt, err = db.PrepareContext(ctx, renewLease); err != nil {
 		return nil, fmt.Errorf("error preparing query RenewLease: %w", err)
@@ -239,6 +266,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.sitesStmt, err = db.PrepareContext(ctx, sites); err != nil {
 		return nil, fmt.Errorf("error preparing query Sites: %w", err)
+	}
+	if q.systemBudgetsStmt, err = db.PrepareContext(ctx, systemBudgets); err != nil {
+		return nil, fmt.Errorf("error preparing query SystemBudgets: %w", err)
 	}
 	if q.systemChangesStmt, err = db.PrepareContext(ctx, systemChanges); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemChanges: %w", err)
@@ -278,6 +308,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.systemPruneIdempotencyStmt, err = db.PrepareContext(ctx, systemPruneIdempotency); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemPruneIdempotency: %w", err)
+	}
+	if q.systemQueuesStmt, err = db.PrepareContext(ctx, systemQueues); err != nil {
+		return nil, fmt.Errorf("error preparing query SystemQueues: %w", err)
 	}
 	if q.systemSettleMeterStmt, err = db.PrepareContext(ctx, systemSettleMeter); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemSettleMeter: %w", err)
@@ -348,6 +381,16 @@ func (q *Queries) Close() error {
 	if q.attemptsBetweenStmt != nil {
 		if cerr := q.attemptsBetweenStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing attemptsBetweenStmt: %w", cerr)
+		}
+	}
+	if q.budgetStmt != nil {
+		if cerr := q.budgetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing budgetStmt: %w", cerr)
+		}
+	}
+	if q.budgetsStmt != nil {
+		if cerr := q.budgetsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing budgetsStmt: %w", cerr)
 		}
 	}
 	if q.checkpointOfStmt != nil {
@@ -520,6 +563,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing ledgerEntriesBetweenStmt: %w", cerr)
 		}
 	}
+	if q.ledgerEntriesFromStmt != nil {
+		if cerr := q.ledgerEntriesFromStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing ledgerEntriesFromStmt: %w", cerr)
+		}
+	}
 	if q.legalStmt != nil {
 		if cerr := q.legalStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing legalStmt: %w", cerr)
@@ -605,6 +653,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing pruneSignalsStmt: %w", cerr)
 		}
 	}
+	if q.putBudgetStmt != nil {
+		if cerr := q.putBudgetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putBudgetStmt: %w", cerr)
+		}
+	}
 	if q.putClassStmt != nil {
 		if cerr := q.putClassStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putClassStmt: %w", cerr)
@@ -630,9 +683,34 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing putPlacementStmt: %w", cerr)
 		}
 	}
+	if q.putQueueStmt != nil {
+		if cerr := q.putQueueStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putQueueStmt: %w", cerr)
+		}
+	}
 	if q.putSiteStmt != nil {
 		if cerr := q.putSiteStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putSiteStmt: %w", cerr)
+		}
+	}
+	if q.queueStmt != nil {
+		if cerr := q.queueStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing queueStmt: %w", cerr)
+		}
+	}
+	if q.queuesStmt != nil {
+		if cerr := q.queuesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing queuesStmt: %w", cerr)
+		}
+	}
+	if q.removeBudgetStmt != nil {
+		if cerr := q.removeBudgetStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing removeBudgetStmt: %w", cerr)
+		}
+	}
+	if q.removeQueueStmt != nil {
+		if cerr := q.removeQueueStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing removeQueueStmt: %w", cerr)
 		}
 	}
 	if q.renewLeaseStmt != nil {
@@ -693,6 +771,11 @@ func (q *Queries) Close() error {
 	if q.sitesStmt != nil {
 		if cerr := q.sitesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing sitesStmt: %w", cerr)
+		}
+	}
+	if q.systemBudgetsStmt != nil {
+		if cerr := q.systemBudgetsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing systemBudgetsStmt: %w", cerr)
 		}
 	}
 	if q.systemChangesStmt != nil {
@@ -758,6 +841,11 @@ func (q *Queries) Close() error {
 	if q.systemPruneIdempotencyStmt != nil {
 		if cerr := q.systemPruneIdempotencyStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing systemPruneIdempotencyStmt: %w", cerr)
+		}
+	}
+	if q.systemQueuesStmt != nil {
+		if cerr := q.systemQueuesStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing systemQueuesStmt: %w", cerr)
 		}
 	}
 	if q.systemSettleMeterStmt != nil {
@@ -887,6 +975,8 @@ type Queries struct {
 	attemptStmt                  *sql.Stmt
 	attemptsStmt                 *sql.Stmt
 	attemptsBetweenStmt          *sql.Stmt
+	budgetStmt                   *sql.Stmt
+	budgetsStmt                  *sql.Stmt
 	checkpointOfStmt             *sql.Stmt
 	checkpointsStmt              *sql.Stmt
 	classStmt                    *sql.Stmt
@@ -921,6 +1011,7 @@ type Queries struct {
 	leaseStmt                    *sql.Stmt
 	ledgerEntriesStmt            *sql.Stmt
 	ledgerEntriesBetweenStmt     *sql.Stmt
+	ledgerEntriesFromStmt        *sql.Stmt
 	legalStmt                    *sql.Stmt
 	loghashStmt                  *sql.Stmt
 	metaStmt                     *sql.Stmt
@@ -938,12 +1029,18 @@ type Queries struct {
 	proofsStmt                   *sql.Stmt
 	pruneNewestStmt              *sql.Stmt
 	pruneSignalsStmt             *sql.Stmt
+	putBudgetStmt                *sql.Stmt
 	putClassStmt                 *sql.Stmt
 	putIdempotencyStmt           *sql.Stmt
 	putMeterStmt                 *sql.Stmt
 	putNewestStmt                *sql.Stmt
 	putPlacementStmt             *sql.Stmt
+	putQueueStmt                 *sql.Stmt
 	putSiteStmt                  *sql.Stmt
+	queueStmt                    *sql.Stmt
+	queuesStmt                   *sql.Stmt
+	removeBudgetStmt             *sql.Stmt
+	removeQueueStmt              *sql.Stmt
 	renewLeaseStmt               *sql.Stmt
 	seeSiteStmt                  *sql.Stmt
 	setMetaStmt                  *sql.Stmt
@@ -956,6 +1053,7 @@ type Queries struct {
 	signalsWithinStmt            *sql.Stmt
 	siteStmt                     *sql.Stmt
 	sitesStmt                    *sql.Stmt
+	systemBudgetsStmt            *sql.Stmt
 	systemChangesStmt            *sql.Stmt
 	systemDecisionsStmt          *sql.Stmt
 	systemEventsStmt             *sql.Stmt
@@ -969,6 +1067,7 @@ type Queries struct {
 	systemOpenWorkloadsStmt      *sql.Stmt
 	systemPlacementsStmt         *sql.Stmt
 	systemPruneIdempotencyStmt   *sql.Stmt
+	systemQueuesStmt             *sql.Stmt
 	systemSettleMeterStmt        *sql.Stmt
 	systemStatesStmt             *sql.Stmt
 	systemTokenStmt              *sql.Stmt
@@ -995,6 +1094,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		attemptStmt:                  q.attemptStmt,
 		attemptsStmt:                 q.attemptsStmt,
 		attemptsBetweenStmt:          q.attemptsBetweenStmt,
+		budgetStmt:                   q.budgetStmt,
+		budgetsStmt:                  q.budgetsStmt,
 		checkpointOfStmt:             q.checkpointOfStmt,
 		checkpointsStmt:              q.checkpointsStmt,
 		classStmt:                    q.classStmt,
@@ -1029,6 +1130,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		leaseStmt:                    q.leaseStmt,
 		ledgerEntriesStmt:            q.ledgerEntriesStmt,
 		ledgerEntriesBetweenStmt:     q.ledgerEntriesBetweenStmt,
+		ledgerEntriesFromStmt:        q.ledgerEntriesFromStmt,
 		legalStmt:                    q.legalStmt,
 		loghashStmt:                  q.loghashStmt,
 		metaStmt:                     q.metaStmt,
@@ -1046,12 +1148,18 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		proofsStmt:                   q.proofsStmt,
 		pruneNewestStmt:              q.pruneNewestStmt,
 		pruneSignalsStmt:             q.pruneSignalsStmt,
+		putBudgetStmt:                q.putBudgetStmt,
 		putClassStmt:                 q.putClassStmt,
 		putIdempotencyStmt:           q.putIdempotencyStmt,
 		putMeterStmt:                 q.putMeterStmt,
 		putNewestStmt:                q.putNewestStmt,
 		putPlacementStmt:             q.putPlacementStmt,
+		putQueueStmt:                 q.putQueueStmt,
 		putSiteStmt:                  q.putSiteStmt,
+		queueStmt:                    q.queueStmt,
+		queuesStmt:                   q.queuesStmt,
+		removeBudgetStmt:             q.removeBudgetStmt,
+		removeQueueStmt:              q.removeQueueStmt,
 		renewLeaseStmt:               q.renewLeaseStmt,
 		seeSiteStmt:                  q.seeSiteStmt,
 		setMetaStmt:                  q.setMetaStmt,
@@ -1064,6 +1172,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		signalsWithinStmt:            q.signalsWithinStmt,
 		siteStmt:                     q.siteStmt,
 		sitesStmt:                    q.sitesStmt,
+		systemBudgetsStmt:            q.systemBudgetsStmt,
 		systemChangesStmt:            q.systemChangesStmt,
 		systemDecisionsStmt:          q.systemDecisionsStmt,
 		systemEventsStmt:             q.systemEventsStmt,
@@ -1077,6 +1186,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		systemOpenWorkloadsStmt:      q.systemOpenWorkloadsStmt,
 		systemPlacementsStmt:         q.systemPlacementsStmt,
 		systemPruneIdempotencyStmt:   q.systemPruneIdempotencyStmt,
+		systemQueuesStmt:             q.systemQueuesStmt,
 		systemSettleMeterStmt:        q.systemSettleMeterStmt,
 		systemStatesStmt:             q.systemStatesStmt,
 		systemTokenStmt:              q.systemTokenStmt,

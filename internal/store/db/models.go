@@ -29,6 +29,14 @@ type Attempt struct {
 	Seen        sql.NullInt64
 }
 
+type Budget struct {
+	Tenant  string
+	Name    string
+	Rev     int64
+	Changed int64
+	Body    string
+}
+
 type Checkpoint struct {
 	Size int64
 	Note string
@@ -114,6 +122,14 @@ type Proof struct {
 	Bound  int64
 	Owner  string
 	Body   []byte
+}
+
+type Queue struct {
+	Tenant  string
+	Name    string
+	Rev     int64
+	Changed int64
+	Body    string
 }
 
 type Signal struct {

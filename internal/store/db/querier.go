@@ -12,6 +12,8 @@ type Querier interface {
 	Attempt(ctx context.Context, arg AttemptParams) (Attempt, error)
 	Attempts(ctx context.Context, arg AttemptsParams) ([]Attempt, error)
 	AttemptsBetween(ctx context.Context, arg AttemptsBetweenParams) ([]Attempt, error)
+	Budget(ctx context.Context, arg BudgetParams) (Budget, error)
+	Budgets(ctx context.Context, tenant string) ([]Budget, error)
 	CheckpointOf(ctx context.Context, size int64) (string, error)
 	Checkpoints(ctx context.Context, arg CheckpointsParams) ([]Checkpoint, error)
 	Class(ctx context.Context, arg ClassParams) (Class, error)
@@ -48,6 +50,7 @@ type Querier interface {
 	// The tenant is compared inside an expression: its indexes would be the wrong
 	// ones, and are what SQLite takes where it can.
 	LedgerEntriesBetween(ctx context.Context, arg LedgerEntriesBetweenParams) ([]LedgerEntriesBetweenRow, error)
+	LedgerEntriesFrom(ctx context.Context, arg LedgerEntriesFromParams) ([]LedgerEntriesFromRow, error)
 	Legal(ctx context.Context) ([]Legal, error)
 	Loghash(ctx context.Context, first int64) (Loghash, error)
 	Meta(ctx context.Context, key string) (string, error)
@@ -65,13 +68,19 @@ type Querier interface {
 	Proofs(ctx context.Context, most int32) ([]ProofsRow, error)
 	PruneNewest(ctx context.Context, before int64) error
 	PruneSignals(ctx context.Context, arg PruneSignalsParams) (int64, error)
+	PutBudget(ctx context.Context, arg PutBudgetParams) error
 	PutClass(ctx context.Context, arg PutClassParams) error
 	PutIdempotency(ctx context.Context, arg PutIdempotencyParams) error
 	PutMeter(ctx context.Context, arg PutMeterParams) (int64, error)
 	// What is issued later than now was issued by a clock that was ahead.
 	PutNewest(ctx context.Context, arg PutNewestParams) error
 	PutPlacement(ctx context.Context, arg PutPlacementParams) error
+	PutQueue(ctx context.Context, arg PutQueueParams) error
 	PutSite(ctx context.Context, arg PutSiteParams) error
+	Queue(ctx context.Context, arg QueueParams) (Queue, error)
+	Queues(ctx context.Context, tenant string) ([]Queue, error)
+	RemoveBudget(ctx context.Context, arg RemoveBudgetParams) (int64, error)
+	RemoveQueue(ctx context.Context, arg RemoveQueueParams) (int64, error)
 	RenewLease(ctx context.Context, arg RenewLeaseParams) (int64, error)
 	SeeSite(ctx context.Context, arg SeeSiteParams) (int64, error)
 	SetMeta(ctx context.Context, arg SetMetaParams) error
@@ -84,6 +93,7 @@ type Querier interface {
 	SignalsWithin(ctx context.Context, arg SignalsWithinParams) ([]string, error)
 	Site(ctx context.Context, id string) (Site, error)
 	Sites(ctx context.Context) ([]Site, error)
+	SystemBudgets(ctx context.Context) ([]Budget, error)
 	SystemChanges(ctx context.Context, arg SystemChangesParams) ([]SystemChangesRow, error)
 	SystemDecisions(ctx context.Context, arg SystemDecisionsParams) ([]SystemDecisionsRow, error)
 	SystemEvents(ctx context.Context, arg SystemEventsParams) ([]SystemEventsRow, error)
@@ -97,6 +107,7 @@ type Querier interface {
 	SystemOpenWorkloads(ctx context.Context) ([]Workload, error)
 	SystemPlacements(ctx context.Context) ([]SystemPlacementsRow, error)
 	SystemPruneIdempotency(ctx context.Context, at int64) (int64, error)
+	SystemQueues(ctx context.Context) ([]Queue, error)
 	SystemSettleMeter(ctx context.Context, arg SystemSettleMeterParams) (int64, error)
 	SystemStates(ctx context.Context) ([]SystemStatesRow, error)
 	SystemToken(ctx context.Context, hash []byte) (Token, error)

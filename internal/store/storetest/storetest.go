@@ -56,6 +56,7 @@ func Test(t *testing.T, open func(t *testing.T) store.DB) {
 		{"PlanInForce", planInForce},
 		{"Proofs", proofs},
 		{"Classes", classes},
+		{"Budgets", budgets},
 		{"Sites", sites},
 		{"Signals", signals},
 		{"SignalsTogether", signalsTogether},

@@ -24,8 +24,9 @@ func tenantWall(t *testing.T, d store.DB) {
 		if err := tx.PutPlacement(Placement(w), "plan1", Event("")); err != nil {
 			return err
 		}
+		q, b := Queue("wall"), Budget("wall")
 		_, err := tx.AppendEntry(entry)
-		return errors.Join(err, tx.PutIdempotent(store.Key{Key: "k", Workload: w.ID, At: Noon}))
+		return errors.Join(err, tx.PutQueue(&q, Event("")), tx.PutBudget(&b, Event("")), tx.PutIdempotent(store.Key{Key: "k", Workload: w.ID, At: Noon}))
 	})
 	house(t, d, func(tx store.SystemTx) error { return tx.PutToken(Token("wall", acme), Event("")) })
 	before := size(t, d)
@@ -161,6 +162,33 @@ func tenantWall(t *testing.T, d store.DB) {
 			m, err := tx.EntriesOf([]string{w.ID})
 			return none(len(m), err)
 		},
+		"EntriesFrom": func(tx store.TenantTx) bool {
+			es, err := tx.EntriesFrom(time.Unix(0, 0), -1, 0)
+			return none(len(es), err)
+		},
+		"Queues": func(tx store.TenantTx) bool {
+			qs, err := tx.Queues()
+			return none(len(qs), err)
+		},
+		// A name of its own: the other's of that name is looked at below.
+		"PutQueue": func(tx store.TenantTx) bool {
+			q, theirs := Queue("wall"), Queue("wall")
+			theirs.Tenant, theirs.Rev = acme, 1
+			return problem.Is(tx.PutQueue(&theirs, Event("")), problem.Conflict) && tx.PutQueue(&q, Event("")) == nil && q.Tenant == umbr && q.Rev == 1 &&
+				tx.RemoveQueue("wall", Event("")) == nil
+		},
+		"RemoveQueue": func(tx store.TenantTx) bool { return notThere(tx.RemoveQueue("wall", Event(""))) },
+		"Budgets": func(tx store.TenantTx) bool {
+			bs, err := tx.Budgets()
+			return none(len(bs), err)
+		},
+		"PutBudget": func(tx store.TenantTx) bool {
+			b, theirs := Budget("wall"), Budget("wall")
+			theirs.Tenant, theirs.Rev = acme, 1
+			return problem.Is(tx.PutBudget(&theirs, Event("")), problem.Conflict) && tx.PutBudget(&b, Event("")) == nil && b.Tenant == umbr && b.Rev == 1 &&
+				tx.RemoveBudget("wall", Event("")) == nil
+		},
+		"RemoveBudget": func(tx store.TenantTx) bool { return notThere(tx.RemoveBudget("wall", Event(""))) },
 		"MetersOf": func(tx store.TenantTx) bool {
 			m, err := tx.MetersOf([]string{w.ID})
 			return none(len(m), err)
@@ -204,7 +232,12 @@ func tenantWall(t *testing.T, d store.DB) {
 		if len(es) != 0 {
 			t.Errorf("%s has %d events that it did not make", acme, len(es))
 		}
-		return errors.Join(err, err2, err3)
+		qs, err4 := tx.Queues()
+		bs, err5 := tx.Budgets()
+		if len(qs) != 1 || qs[0].Rev != 1 || len(bs) != 1 || bs[0].Rev != 1 {
+			t.Errorf("another tenant changed queues %v or budgets %v", qs, bs)
+		}
+		return errors.Join(err, err2, err3, err4, err5)
 	})
 	sound(t, d)
 }
@@ -230,8 +263,9 @@ func changes(t *testing.T, d store.DB) map[string]change {
 	move(t, d, &held, workload.Planned)
 	var index int64
 	update(t, d, acme, func(tx store.TenantTx) (err error) {
+		q, b := Queue("old"), Budget("old")
 		index, err = tx.AppendEntry(entry)
-		return err
+		return errors.Join(err, tx.PutQueue(&q, Event("")), tx.PutBudget(&b, Event("")))
 	})
 	house(t, d, func(tx store.SystemTx) error {
 		return errors.Join(tx.PutSite(Site("berlin"), Event("")), tx.PutToken(Token("t0", acme), Event("")))
@@ -265,6 +299,11 @@ func changes(t *testing.T, d store.DB) map[string]change {
 		"Append":          {1, func(tx store.SystemTx) error { _, err := of(tx).Append(Event(audit.PlanRefused)); return err }},
 		"AppendEntry":     {1, func(tx store.SystemTx) error { _, err := of(tx).AppendEntry(entry); return err }},
 		"PutMeter":        {0, func(tx store.SystemTx) error { return of(tx).PutMeter(meter) }},
+
+		"PutQueue":     {1, func(tx store.SystemTx) error { q := Queue("night"); return of(tx).PutQueue(&q, Event("")) }},
+		"RemoveQueue":  {1, func(tx store.SystemTx) error { return of(tx).RemoveQueue("old", Event("")) }},
+		"PutBudget":    {1, func(tx store.SystemTx) error { b := Budget("night"); return of(tx).PutBudget(&b, Event("")) }},
+		"RemoveBudget": {1, func(tx store.SystemTx) error { return of(tx).RemoveBudget("old", Event("")) }},
 
 		"SetPlan":      {1, func(tx store.SystemTx) error { return tx.SetPlan("", "plan1", Noon, Event("")) }},
 		"PutPlanProof": {0, func(tx store.SystemTx) error { return tx.PutPlanProof(Proof("plan1", Noon)) }},
@@ -321,7 +360,7 @@ var reads = map[string]bool{
 	"LostAttempts": true, "Placements": true, "PlanInForce": true, "Sites": true, "Site": true, "Signal": true, "Measured": true,
 	"LatestForecasts": true, "PlanProof": true, "PlanProofs": true, "ForecastAt": true, "IssuedForecasts": true, "Prices": true, "UnsettledMeters": true, "Token": true, "Tokens": true, "CheckLead": true, "LeaderEpoch": true, "Meta": true, "LogSize": true,
 	"Checkpoint": true, "Checkpoints": true, "Leaves": true, "Hashes": true, "Transitions": true, "States": true, "Decided": true,
-	"History": true, "Histories": true, "FirstDecision": true, "AttemptsOf": true, "DecidedOf": true, "EntriesOf": true, "MetersOf": true, "Changes": true, "LastChange": true,
+	"History": true, "Histories": true, "FirstDecision": true, "AttemptsOf": true, "DecidedOf": true, "EntriesOf": true, "MetersOf": true, "Changes": true, "LastChange": true, "EntriesFrom": true, "Queues": true, "Budgets": true,
 }
 
 // eventForEachChange: a change and its event are one, and no change has none

@@ -38,15 +38,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+<<<<<<< HEAD
     "/v1/classes": {
+=======
+    "/v1/budgets": {
+>>>>>>> budgets
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
+<<<<<<< HEAD
         /** How long work takes, class by class */
         get: operations["get-classes"];
+=======
+        /** Budgets, with what is spent, booked and left, and when each will be used up */
+        get: operations["get-budgets"];
+>>>>>>> budgets
         put?: never;
         post?: never;
         delete?: never;
@@ -55,18 +64,32 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+<<<<<<< HEAD
     "/v1/classes/{class}": {
+=======
+    "/v1/budgets/{budget}": {
+>>>>>>> budgets
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
+<<<<<<< HEAD
         /** How long the work of a class takes, and its newest runs */
         get: operations["get-classes-class"];
         put?: never;
         post?: never;
         delete?: never;
+=======
+        /** Get a budget */
+        get: operations["get-budgets-budget"];
+        /** Set a budget, or change it to exactly what is given */
+        put: operations["put-budgets-budget"];
+        post?: never;
+        /** Remove a budget */
+        delete: operations["delete-budgets-budget"];
+>>>>>>> budgets
         options?: never;
         head?: never;
         patch?: never;
@@ -221,6 +244,42 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Queues, with what they take */
+        get: operations["get-queues"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/queues/{queue}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a queue */
+        get: operations["get-queues-queue"];
+        /** Set a queue up, or change it to exactly what is given */
+        put: operations["put-queues-queue"];
+        post?: never;
+        /** Remove a queue; its work stays */
+        delete: operations["delete-queues-queue"];
         options?: never;
         head?: never;
         patch?: never;
@@ -748,6 +807,90 @@ export interface components {
             start: string;
             zone: string;
         };
+        Budget: {
+            /**
+             * Format: double
+             * @description By the plan in force, and metered but not in the ledger yet.
+             */
+            booked: number;
+            /** Format: date-time */
+            changed: string;
+            currency?: string;
+            exceeded: boolean;
+            /**
+             * Format: date-time
+             * @description When it will be used up; absent if not within the period, or if that cannot be told.
+             */
+            exhausted?: string;
+            /**
+             * Format: date-time
+             * @description The period.
+             */
+            from: string;
+            /**
+             * Format: double
+             * @description Below 0 it is exceeded.
+             */
+            left: number;
+            /** Format: double */
+            limit: number;
+            /** @enum {string} */
+            measure: "gCO2e" | "kWh" | "money" | "gpu-hours" | "cpu-hours";
+            name: string;
+            /** @enum {string} */
+            period: "day" | "week" | "month" | "quarter";
+            queue?: string;
+            /**
+             * Format: double
+             * @description What was spent in a day on the mean of the last 4 weeks; absent if there is too little history.
+             */
+            ratePerDay?: number;
+            /**
+             * Format: double
+             * @description By the ledger.
+             */
+            spent: number;
+            /** @enum {string} */
+            then: "hold" | "alert" | "run";
+            /** Format: date-time */
+            to: string;
+            /**
+             * Format: double
+             * @description Running time that is in neither, as its figure is not known.
+             */
+            unknownSeconds: number;
+            utcOffset: string;
+            /** @description How that was reckoned, in a sentence. */
+            why: string;
+        };
+        BudgetSettings: {
+            /** @description Of money. */
+            currency?: string;
+            /**
+             * Format: double
+             * @description How much of it in a period: grams, kilowatt-hours, units of the currency, or hours.
+             */
+            limit: number;
+            /**
+             * @description What it is of.
+             * @enum {string}
+             */
+            measure: "gCO2e" | "kWh" | "money" | "gpu-hours" | "cpu-hours";
+            /**
+             * @description How often it begins anew. Default: month.
+             * @enum {string}
+             */
+            period?: "day" | "week" | "month" | "quarter";
+            /** @description Of this queue alone. Default: of all the tenant's work. */
+            queue?: string;
+            /**
+             * @description What becomes of work that would exceed it. hold (default): it is refused, with the earliest time that has room. alert: it is admitted, and put on record. run: it is admitted.
+             * @enum {string}
+             */
+            then?: "hold" | "alert" | "run";
+            /** @description Of the time zone in which periods begin. Default: +00:00. */
+            utcOffset?: string;
+        };
         Certificate: {
             /** Format: date-time */
             at: string;
@@ -1129,6 +1272,16 @@ export interface components {
             /** @description Cursor of the next page. */
             next?: string;
         };
+        PageBudget: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
+            items: components["schemas"]["Budget"][] | null;
+            /** @description Cursor of the next page. */
+            next?: string;
+        };
         PageCertificate: {
             /**
              * Format: int64
@@ -1196,6 +1349,16 @@ export interface components {
              */
             asOf?: number;
             items: components["schemas"]["Prices"][] | null;
+            /** @description Cursor of the next page. */
+            next?: string;
+        };
+        PageQueue: {
+            /**
+             * Format: int64
+             * @description Index of the newest log entry that this page reflects: watch after it.
+             */
+            asOf?: number;
+            items: components["schemas"]["Queue"][] | null;
             /** @description Cursor of the next page. */
             next?: string;
         };
@@ -1366,6 +1529,66 @@ export interface components {
             what: "logs" | "names";
             workloads: string[] | null;
         };
+        Queue: {
+            /**
+             * Format: double
+             * @description The share of what all sites have over the horizon that is booked for it, of the thing that it takes most of.
+             */
+            booked: number;
+            /**
+             * Format: date-time
+             * @description When it was set; absent if it never was.
+             */
+            changed?: string;
+            /** Format: double */
+            guaranteed: number;
+            /** Format: double */
+            most: number;
+            name: string;
+            /** Format: int64 */
+            priority: number;
+            /** Format: double */
+            reserveAheadSeconds: number;
+            /**
+             * Format: int64
+             * @description Workloads of it that run.
+             */
+            running: number;
+            /**
+             * Format: int64
+             * @description Workloads of it that have a place and do not run yet.
+             */
+            waiting: number;
+            /** Format: int64 */
+            weight: number;
+        };
+        QueueSettings: {
+            /**
+             * Format: double
+             * @description The share of what all sites have that is kept free of the tenant's other queues. Default: 0.
+             */
+            guaranteed?: number;
+            /**
+             * Format: double
+             * @description The share of what all sites have beyond which nothing new of it is admitted. Default: 1.
+             */
+            most?: number;
+            /**
+             * Format: int64
+             * @description Stands in for that of work that says none. Default: 50.
+             */
+            priority?: number;
+            /**
+             * Format: double
+             * @description How long ahead its guaranteed share is kept free. Default: a day.
+             */
+            reserveAheadSeconds?: number;
+            /**
+             * Format: int64
+             * @description Its part where several queues want the same room. Default: 1.
+             */
+            weight?: number;
+        };
         Quote: {
             /**
              * Format: double
@@ -1403,6 +1626,9 @@ export interface components {
             runNow?: components["schemas"]["Alternative"];
             signals: components["schemas"]["SignalUsed"][] | null;
             text: string;
+        };
+        Removed: {
+            name: string;
         };
         Reply: {
             error?: string;
@@ -1568,6 +1794,8 @@ export interface components {
              * @enum {string}
              */
             powerSource?: "declared" | "hardware-table";
+            /** @description Whose share of the sites it takes: a queue that an admin has set up. Default: the queue called default. */
+            queue?: string;
             /**
              * Format: double
              * @description Mean power while running, in watts.
@@ -1939,12 +2167,20 @@ export interface operations {
             };
         };
     };
+<<<<<<< HEAD
     "get-classes": {
         parameters: {
             query?: {
                 /** @description The next of the page before. */
                 cursor?: string;
                 limit?: number;
+=======
+    "get-budgets": {
+        parameters: {
+            query?: {
+                /** @description Show the period in which this time lies. Default: now. */
+                at?: string;
+>>>>>>> budgets
             };
             header?: never;
             path?: never;
@@ -1958,7 +2194,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["PageClass"];
+=======
+                    "application/json": components["schemas"]["PageBudget"];
+>>>>>>> budgets
                 };
             };
             /** @description Unauthorized */
@@ -1999,12 +2239,21 @@ export interface operations {
             };
         };
     };
+<<<<<<< HEAD
     "get-classes-class": {
+=======
+    "get-budgets-budget": {
+>>>>>>> budgets
         parameters: {
             query?: never;
             header?: never;
             path: {
+<<<<<<< HEAD
                 class: string;
+=======
+                /** @description The budget's name. */
+                budget: string;
+>>>>>>> budgets
             };
             cookie?: never;
         };
@@ -2016,7 +2265,133 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+<<<<<<< HEAD
                     "application/json": components["schemas"]["Class"];
+=======
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "put-budgets-budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The budget's name. */
+                budget: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BudgetSettings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "delete-budgets-budget": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The budget's name. */
+                budget: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
+>>>>>>> budgets
                 };
             };
             /** @description Unauthorized */
@@ -2600,6 +2975,234 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PlanProof"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageQueue"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-queues-queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The queue's name. */
+                queue: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "put-queues-queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The queue's name. */
+                queue: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["QueueSettings"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Queue"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "delete-queues-queue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The queue's name. */
+                queue: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removed"];
                 };
             };
             /** @description Unauthorized */

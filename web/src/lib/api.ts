@@ -66,6 +66,8 @@ export const forecast = (zone: string, at: string, signal?: AbortSignal) => done
 export const prices = (zone: string, from: string, to: string, signal?: AbortSignal) => page(client.GET('/v1/zones/{zone}/prices', { params: { path: { zone }, query: { from, to } }, signal }), signal)
 export const signals = () => done(client.GET('/v1/signals'))
 export const sites = () => page(client.GET('/v1/sites'))
+export const budgets = () => page(client.GET('/v1/budgets'))
+export const queues = () => page(client.GET('/v1/queues'))
 export const savings = (query: { from?: string; to?: string } = {}) => done(client.GET('/v1/savings', { params: { query } }))
 export const checkpoint = () => done(client.GET('/v1/ledger/checkpoint'))
 export const ask = (site: string, body: { what: 'names' | 'logs'; workloads: string[]; attempt?: number; offset?: number; limit?: number; viewer: string }) => done(client.POST('/v1/sites/{site}/questions', { params: { path: { site } }, body }))

@@ -1,7 +1,7 @@
 // The address is the state: what is shown can be shared, and Back works.
 import { tick } from 'svelte'
 
-export type Route = { page: 'timeline' | 'workload' | 'zones' | 'zone' | 'signals' | 'sites' | 'savings' | 'sign-in' | 'none'; id?: string }
+export type Route = { page: 'timeline' | 'workload' | 'zones' | 'zone' | 'signals' | 'sites' | 'savings' | 'budgets' | 'sign-in' | 'none'; id?: string }
 
 export function match(path: string): Route {
   if (path === '/') return { page: 'timeline' }
@@ -18,6 +18,8 @@ export function match(path: string): Route {
       return { page: 'sites' }
     case '/savings':
       return { page: 'savings' }
+    case '/budgets':
+      return { page: 'budgets' }
     case '/sign-in':
       return { page: 'sign-in' }
   }

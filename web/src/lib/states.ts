@@ -55,6 +55,7 @@ const bindings: Record<string, string> = {
   'no-signal': 'No intensity is known: it goes by its policy.',
   started: 'It has begun and cannot be stopped.',
   objective: 'Carbon is not what it is to make small.',
+  expected: 'Something cleaner is free, and left to work that is expected.',
   hysteresis: 'A move would gain too little to be worth it.',
 }
 export const bindingText = (b: string) => bindings[b] ?? b

@@ -76,6 +76,15 @@ export function energy(kWh: number | null | undefined): string {
   return `${(kWh * 1000).toFixed(0)} Wh`
 }
 
+/** An amount of what a budget is of. */
+export function amount(x: number | null | undefined, measure: string, currency?: string): string {
+  if (x == null) return unknown
+  if (measure === 'gCO2e') return grams(x)
+  if (measure === 'kWh') return energy(x)
+  if (measure === 'money') return `${x < 0 ? minus : ''}${Math.abs(x).toFixed(2)} ${currency ?? ''}`.trim()
+  return `${x < 0 ? minus : ''}${Number(Math.abs(x).toPrecision(4))} ${measure === 'gpu-hours' ? 'GPU-hours' : 'CPU-hours'}`
+}
+
 /** Power, in watts. */
 export function watts(w: number | null | undefined): string {
   if (w == null) return unknown

@@ -1,0 +1,103 @@
+package plan
+
+import (
+	"slices"
+	"time"
+)
+
+// level is what is taken of a site from a time until the next level.
+type level struct {
+	from time.Time
+	use  [4]int64
+}
+
+// levels goes once over claims as they begin and end, and returns what all of
+// them take, in order of time; the first level begins with the first claim, and
+// the last one is of nothing.
+func levels(claims []claim) []level {
+	type edge struct {
+		at   time.Time
+		sign int64
+		need *[4]int64
+	}
+	edges := make([]edge, 0, 2*len(claims))
+	for i := range claims {
+		if c := &claims[i]; c.from.Before(c.to) {
+			edges = append(edges, edge{c.from, 1, &c.need}, edge{c.to, -1, &c.need})
+		}
+	}
+	slices.SortFunc(edges, func(a, b edge) int { return a.at.Compare(b.at) })
+	out := make([]level, 0, len(edges))
+	var use [4]int64
+	for i, e := range edges {
+		for r := range use {
+			use[r] += e.sign * e.need[r]
+		}
+		if i+1 == len(edges) || edges[i+1].at.After(e.at) {
+			out = append(out, level{e.at, use})
+		}
+	}
+	return out
+}
+
+// siteLevels is a site over time, and who takes what of it.
+type siteLevels struct {
+	claims int // that it is of
+	of     []level
+	own    map[string][]claim // by workload
+}
+
+// levelsAt are the levels of a site, made when they are first asked for.
+func (d *doubt) levelsAt(id string) siteLevels {
+	claims := d.taken[id]
+	if got, ok := d.levels[id]; ok && got.claims == len(claims) {
+		return got
+	}
+	if d.levels == nil {
+		d.levels = map[string]siteLevels{}
+	}
+	got := siteLevels{len(claims), levels(claims), map[string][]claim{}}
+	for _, c := range claims {
+		got.own[c.workload] = append(got.own[c.workload], c)
+	}
+	d.levels[id] = got
+	return got
+}
+
+// period is a time [from, to).
+type period struct{ from, to time.Time }
+
+// fullFor lists, in order, when a site has no room for an item beside all
+// others: what the item itself takes there now is not counted.
+func (d *doubt) fullFor(it Item, id string) (full []period) {
+	need, room := needs(it), has(d.where(id))
+	site := d.levelsAt(id)
+	all, own := site.of, site.own[it.ID]
+	for i, l := range all {
+		ends := l.from
+		if i+1 < len(all) {
+			ends = all[i+1].from
+		}
+		use := l.use
+		for _, c := range own {
+			// Where it begins and ends, a level does.
+			if !c.from.After(l.from) && c.to.After(l.from) {
+				for r := range use {
+					use[r] -= c.need[r]
+				}
+			}
+		}
+		for r := range use {
+			use[r] += need[r]
+		}
+		if within4(use, need, room) {
+			continue
+		}
+		if n := len(full); n > 0 && full[n-1].to.Equal(l.from) {
+			full[n-1].to = ends
+		} else {
+			full = append(full, period{l.from, ends})
+		}
+	}
+	return full
+}
