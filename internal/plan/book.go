@@ -55,7 +55,7 @@ type holding struct {
 type booked struct {
 	site     string
 	from, to time.Duration
-	need     amounts
+	need     taking
 }
 
 // mostAway is how many workloads without a place of their own are given one
@@ -268,7 +268,7 @@ func (b *Book) snapshot(parent string) Snapshot {
 
 // reach draws the curves far enough for t.
 func (b *Book) reach(t *task) {
-	if most := t.left + t.lead; most > b.frame.most {
+	if most := b.frame.longest(t); most > b.frame.most {
 		b.frame.draw(max(most, 2*b.frame.most))
 	}
 }
@@ -313,7 +313,7 @@ func (b *Book) recount() {
 
 func (b *Book) release(h *holding) {
 	for _, c := range h.claims {
-		b.loads[c.site].add(c.from, c.to, c.need, -1)
+		b.take(c, -1)
 	}
 	h.claims = nil
 }
@@ -333,6 +333,7 @@ func (b *Book) count(id string) {
 	if t.lost {
 		return // no site can be kept free for it
 	}
+	t = b.frame.on(t, t.was)
 	b.reach(t)
 	if t.fixed() {
 		h.claims = b.book(t, t.hold, []stretch{{0, t.left}})
@@ -398,17 +399,17 @@ func (b *Book) settle() {
 	}
 	b.settled = true
 	for _, c := range b.shelters {
-		b.loads[c.site].add(c.from, c.to, c.need, -1)
+		b.take(c, -1)
 	}
 	b.shelters = nil
 	b.away = maps.Clone(b.homeless)
 	for _, p := range b.frame.places {
-		if !p.load.any(b.frame.off, forever, func(use amounts) bool { return over(use, use, p.room) }) {
+		if !p.full(b.frame.off) {
 			continue
 		}
 		for id, h := range b.held {
 			if slices.ContainsFunc(h.claims, func(c booked) bool {
-				return c.site == p.ID && p.load.crowded(max(c.from, b.frame.off), c.to, c.need, p.room)
+				return c.site == p.ID && p.crowded(c.need, max(c.from, b.frame.off), c.to)
 			}) && !b.fixed(h) {
 				b.away[id] = true
 			}
@@ -422,8 +423,15 @@ func (b *Book) settle() {
 		t := b.frame.newTask(itemOf(h.wl, h.attempt, h.placement, b.now))
 		b.reach(t)
 		if c, _ := b.frame.choose(t, t.sites, waiver{}); c != nil {
-			b.shelters = append(b.shelters, b.book(t, c.site, c.runs)...)
+			b.shelters = append(b.shelters, b.book(b.frame.on(t, c.way), c.site, c.runs)...)
 		}
+	}
+}
+
+// take takes what is booked of its site, or with sign -1 gives it back.
+func (b *Book) take(c booked, sign int64) {
+	if i := b.frame.find(c.site); i >= 0 {
+		b.frame.places[i].book(c.need, c.from, c.to, sign)
 	}
 }
 
@@ -439,8 +447,8 @@ func (b *Book) book(t *task, site int, runs []stretch) (out []booked) {
 		if i == len(runs)-1 {
 			r.to += t.tail
 		}
-		c := booked{p.ID, f.off + max(r.from, 0), f.off + r.to, t.demand}
-		p.load.add(c.from, c.to, c.need, 1)
+		c := booked{p.ID, f.off + max(r.from, 0), f.off + r.to, t.taking()}
+		b.take(c, 1)
 		out = append(out, c)
 	}
 	return out

@@ -16,6 +16,7 @@ type stretch struct{ from, to time.Duration }
 // begins at 0 here, and at its own beginning in the plan.
 type candidate struct {
 	site     int
+	way      int // the kind of hardware
 	runs     []stretch
 	reserved time.Duration
 	known    bool // every intensity that it needs
@@ -32,7 +33,7 @@ func (c candidate) finish() time.Duration { return c.runs[len(c.runs)-1].to }
 // measure works out the figures of running t at a site in runs.
 func (f *frame) measure(t *task, site int, runs []stretch) candidate {
 	p := f.places[site]
-	c := candidate{site: site, runs: runs, known: true, priced: p.currency != ""}
+	c := candidate{site: site, way: t.way, runs: runs, known: true, priced: p.currency != ""}
 	c.reserved = c.finish() + t.tail
 	for _, r := range runs {
 		e := facility(t.power, r.to-r.from, p.pue)
@@ -250,10 +251,10 @@ func (f *frame) tries(t *task, site int, free []time.Duration, figures bool, w *
 func (f *frame) freeAt(t *task, site int) []time.Duration {
 	p := f.places[site]
 	if t.free == nil {
-		return t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step))
+		return t.clear(f.free(p, p.load, t, f.off))
 	}
 	if t.free[site] == nil {
-		t.free[site] = t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step))
+		t.free[site] = t.clear(f.free(p, p.load, t, f.off))
 	}
 	return t.free[site]
 }

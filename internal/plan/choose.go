@@ -40,8 +40,8 @@ func (f *frame) choose(t *task, sites []int, w waiver) (*candidate, Binding) {
 
 // offers joins what the sites offer t.
 func (f *frame) offers(t *task, sites []int, w waiver) (o offer) {
-	for _, site := range sites {
-		got := f.offered(t, site, w)
+	for v, site := range f.options(t, sites) {
+		got := f.offered(v, site, w)
 		if got.best != nil && (o.best == nil || f.compare(t, *got.best, *o.best) < 0) {
 			o.best = got.best
 		}

@@ -41,6 +41,8 @@ type place struct {
 	gone  bool // only a promise still names it
 	pue   int64
 	room  amounts
+	types [workload.MostGPUs]string // of its accelerators
+	cards amounts                   // how many of each
 	load  *load
 	air   grid.Outlook
 	curve *curve
@@ -67,7 +69,7 @@ func newFrame(s Snapshot) *frame {
 
 	var most time.Duration
 	for _, t := range f.tasks {
-		most = max(most, t.left+t.lead)
+		most = max(most, f.longest(t))
 	}
 	f.draw(most)
 	return f
@@ -121,6 +123,7 @@ func (f *frame) addPlaces() {
 		if known[s.ID] {
 			p.tariff = grid.NewTariff(s.Price, s.Currency, f.snap.Prices[s.Zone]...)
 		}
+		p.types, p.cards = racks(s.Capacity)
 		p.currency = p.tariff.Currency()
 		f.places = append(f.places, p)
 	}
