@@ -68,6 +68,7 @@ type Site struct {
 	ID    string
 	Zone  grid.Zone
 	CPUs  float64
+	GPUs  []clusy.GPUs
 	Slots int64 // 0: not limited
 	PUE   float64
 }
@@ -470,6 +471,7 @@ func (h *House) agentFor(ctx context.Context, s Site, key intent.PrivateKey) (*a
 	if s.CPUs > 0 {
 		describe.CPUs = &s.CPUs
 	}
+	describe.GPUs = s.GPUs
 	if s.Slots > 0 {
 		describe.Slots = &s.Slots
 	}

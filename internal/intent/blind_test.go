@@ -87,6 +87,10 @@ func TestNothingSealedIsInTheShape(t *testing.T) {
 // thought about here.
 func TestShapeCannotCarryText(t *testing.T) {
 	texts := map[string]func(*Intent, string){
+		"Demand.GPUs[].Type": func(in *Intent, s string) { in.Shape.Resources.GPUs = workload.GPU{Type: s, Count: 2} },
+		"Ways[].Demand.GPUs[].Type": func(in *Intent, s string) {
+			in.Shape.Alternatives = []Alternative{{Duration: in.Shape.Duration, Power: grid.Watt, Resources: Resources{CPU: 1000, GPUs: workload.GPU{Type: s, Count: 2}}}}
+		},
 		"PowerSource":        func(in *Intent, s string) { in.Shape.PowerSource = s },
 		"Where.Allow[]":      func(in *Intent, s string) { in.Where.Allow = []string{s} },
 		"Where.Prefer[]":     func(in *Intent, s string) { in.Where.Prefer = []string{s} },

@@ -101,17 +101,17 @@ func (r *reader) shape() Shape {
 	if n == nil {
 		return s
 	}
-	s.Duration = r.lengths(n)
+	s.Duration = r.lengths(n, at("shape", "duration"))
 	if rs := r.section(n, at("shape", "resources")); rs != nil {
-		s.Resources = r.resources(rs)
+		s.Resources = r.resources(rs, at("shape", "resources"))
 	}
 	s.Power, s.PowerSource = r.power(n, s)
-	s.Interruptible = r.interruptible(n, s.Duration.Expected)
+	s.Alternatives = r.alternatives(n)
+	s.Interruptible = r.interruptible(n, s.quickest())
 	return s
 }
 
-func (r *reader) lengths(shape *node) (d workload.Duration) {
-	p := at("shape", "duration")
+func (r *reader) lengths(shape *node, p path) (d workload.Duration) {
 	n := r.get(shape, p)
 	switch {
 	case n == nil:
@@ -145,10 +145,10 @@ func (r *reader) lengths(shape *node) (d workload.Duration) {
 	return d
 }
 
-func (r *reader) resources(n *node) Resources {
+func (r *reader) resources(n *node, base path) Resources {
 	rs := Resources{CPU: DefaultCPU}
-	if v := r.get(n, at("shape", "resources", "cpus")); v != nil {
-		p := at("shape", "resources", "cpus")
+	if v := r.get(n, base.with("cpus")); v != nil {
+		p := base.with("cpus")
 		if text, ok := r.scalar(v, p, "a number of cores"); ok {
 			cpu, err := parseCPUs(text)
 			switch {
@@ -161,8 +161,9 @@ func (r *reader) resources(n *node) Resources {
 			}
 		}
 	}
-	if v := r.get(n, at("shape", "resources", "memory")); v != nil {
-		if m, ok := quantity(r, v, at("shape", "resources", "memory"), "an amount of memory: 512MiB or 2GiB", parseMemory, nearMemory); ok {
+	rs.GPUs = r.gpus(n, base.with("gpus"))
+	if v := r.get(n, base.with("memory")); v != nil {
+		if m, ok := quantity(r, v, base.with("memory"), "an amount of memory: 512MiB or 2GiB", parseMemory, nearMemory); ok {
 			rs.Memory = m
 		}
 	}

@@ -62,12 +62,22 @@ type Shape struct {
 	PowerSource   string                 `json:"powerSource"` // PowerDeclared or PowerFromTable
 	Resources     Resources              `json:"resources"`
 	Interruptible workload.Interruptible `json:"interruptible"`
+	Alternatives  []Alternative          `json:"alternatives,omitempty"`
+}
+
+// Alternative is another kind of hardware and what the work takes on it.
+type Alternative struct {
+	Duration  workload.Duration `json:"duration"`
+	Power     grid.Power        `json:"power"`
+	Resources Resources         `json:"resources"`
 }
 
 // Resources is what one run occupies.
 type Resources struct {
 	CPU    int64 `json:"cpu"`    // thousandths of a core
 	Memory int64 `json:"memory"` // mebibytes; 0: none is set aside
+
+	GPUs workload.GPU `json:"gpus,omitzero"` // accelerators, of one type
 }
 
 const (

@@ -27,6 +27,7 @@ var fromShape = map[string]string{
 	"duration": "shape.duration", "duration.expected": "shape.duration.expected", "duration.p95": "shape.duration.p95", "duration.max": "shape.duration.max",
 	"power": "shape.power", "powerSource": "shape.power",
 	"demand": "shape.resources", "demand.cpu": "shape.resources.cpus", "demand.memory": "shape.resources.memory",
+	"demand.gpus": "shape.resources.gpus", "gpus": "shape.resources.gpus", "ways": "shape.alternatives", "alternatives": "shape.alternatives",
 	"demand.power": "shape.power", "demand.slots": "shape.resources",
 	"interruptible": "shape.interruptible", "interruptible.allowed": "shape.interruptible",
 	"interruptible.overhead": "shape.interruptible.overhead", "interruptible.minRun": "shape.interruptible.minRun",

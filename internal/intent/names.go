@@ -19,7 +19,7 @@ var later = map[string]string{
 	"shape.gang":                       "one process runs at a time",
 	"shape.array":                      "submit one intent for each element",
 	"shape.elastic":                    "the size is fixed",
-	"shape.resources.accelerators":     "only cpus and memory are counted",
+	"shape.resources.accelerators":     "write shape.resources.gpus: {type: a100, count: 2}",
 	"shape.interruptible.mode":         "the work is suspended in place; write interruptible: true",
 	"when.confidence":                  "19 of 20 runs are shorter than duration.p95",
 	"when.schedule":                    "submit one intent for each run",
@@ -48,6 +48,7 @@ var elsewhere = map[string]string{
 	"watts": "shape.power", "kwh": "shape.energy", "runtime": "shape.duration.expected",
 	"maxDuration": "shape.duration.max", "timeout": "shape.duration.max", "activeDeadlineSeconds": "shape.duration.max",
 	"cpu": "shape.resources.cpus", "cores": "shape.resources.cpus", "mem": "shape.resources.memory", "ram": "shape.resources.memory",
+	"gpu": "shape.resources.gpus", "cards": "shape.resources.gpus", "hardware": "shape.alternatives", "variants": "shape.alternatives",
 	"preemptible": "shape.interruptible", "suspendable": "shape.interruptible", "suspend": "shape.interruptible",
 	"zones": "where.allow", "regions": "where.allow", "sites": "where.allow", "locations": "where.allow",
 	"args": "run.exec", "cmd": "run.exec", "script": "run.exec", "workdir": "run.dir", "cwd": "run.dir", "environment": "run.env",
@@ -57,7 +58,7 @@ var elsewhere = map[string]string{
 
 // known reports whether p is a field of the file, of this version or later.
 func known(p path) bool {
-	name := strings.Join(p, ".")
+	name := p.row().dotted()
 	_, isLater := later[name]
 	return isLater || supportedField[name]
 }

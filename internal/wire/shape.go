@@ -39,11 +39,10 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 		},
 	}
 	out.Demand.Power = out.Power
-	if out.Duration.P95 < out.Duration.Expected {
-		out.Duration.P95 = out.Duration.Expected
-	}
-	if out.Duration.Max == 0 {
-		out.Duration.Max = max(2*out.Duration.Expected, out.Duration.Booked())
+	out.Demand.GPUs = gpusIn(s.GPUs)
+	filled(&out.Duration)
+	for _, h := range s.Alternatives {
+		out.Ways = append(out.Ways, hardwareIn(h))
 	}
 	if m := s.Objective.CostCeiling; m != nil {
 		out.Objective.CostCeiling, out.Objective.Currency = moneyIn(*m)
@@ -61,11 +60,13 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 // ShapeOut writes a shape to the wire.
 func ShapeOut(s workload.Shape) clusy.Shape {
 	out := clusy.Shape{
-		Duration:    clusy.Duration{Expected: s.Duration.Expected.Seconds(), P95: s.Duration.P95.Seconds(), Max: s.Duration.Max.Seconds()},
-		Watts:       float64(s.Power) / 1000,
-		PowerSource: s.PowerSource,
-		CPUs:        float64(s.Demand.CPU) / 1000,
-		MemoryMiB:   s.Demand.Memory,
+		Duration:     clusy.Duration{Expected: s.Duration.Expected.Seconds(), P95: s.Duration.P95.Seconds(), Max: s.Duration.Max.Seconds()},
+		Watts:        float64(s.Power) / 1000,
+		PowerSource:  s.PowerSource,
+		CPUs:         float64(s.Demand.CPU) / 1000,
+		MemoryMiB:    s.Demand.Memory,
+		GPUs:         gpusOut(s.Demand),
+		Alternatives: hardwareOut(s.Ways),
 		Interruptible: clusy.Interruptible{
 			Allowed: s.Interruptible.Allowed, Overhead: s.Interruptible.Overhead.Seconds(),
 			MinRun: s.Interruptible.MinRun.Seconds(), MaxSuspensions: s.Interruptible.MaxSuspensions,
