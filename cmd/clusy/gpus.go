@@ -60,3 +60,27 @@ func cards(gs []clusy.GPUs) string {
 	}
 	return strings.Join(each, ", ")
 }
+
+// hardware says for people what kind of hardware a workload is planned on, and
+// how many others it could go.
+func hardware(w clusy.Workload) string {
+	kind := func(cores float64, g *clusy.GPUs) string {
+		if g != nil {
+			return cards([]clusy.GPUs{*g})
+		}
+		return fmt.Sprintf("%g cores", cores)
+	}
+	own := kind(w.Shape.CPUs, w.Shape.GPUs)
+	n := len(w.Shape.Alternatives)
+	if n == 0 {
+		return own
+	}
+	if w.Plan == nil {
+		return fmt.Sprintf("not chosen yet, of %d ways", n+1)
+	}
+	if way := w.Plan.Way; way > 0 && way <= n {
+		h := w.Shape.Alternatives[way-1]
+		return fmt.Sprintf("way %d: %s, %g W for %s", way, kind(h.CPUs, h.GPUs), h.Watts, span(seconds(h.Duration.Expected)))
+	}
+	return "way 0: " + own
+}
