@@ -47,7 +47,7 @@ func (p *place) rack(g workload.GPU) (need amounts, ok bool) {
 		return need, true
 	}
 	i := slices.Index(p.types[:], g.Type)
-	if i < 0 {
+	if i < 0 || g.Type == "" {
 		return need, false
 	}
 	need[i] = g.Count

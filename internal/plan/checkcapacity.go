@@ -33,7 +33,7 @@ func needs(it Item, st Site) (n bill) {
 				at = 4 + i
 			}
 		}
-		n[at] = min(g.Count, 1<<53)
+		n[at] = min(g.Count, 1<<46)
 		break
 	}
 	return n
@@ -49,7 +49,7 @@ func has(st Site) (n bill) {
 		}
 	}
 	for i, g := range r.GPUs {
-		n[4+i] = max(0, min(g.Count, 1<<53-1))
+		n[4+i] = max(0, min(g.Count, 1<<46-1))
 	}
 	if st.Capacity.GPUs == nowhere {
 		n[lacking] = -1
