@@ -52,6 +52,14 @@ func (f *frame) measure(t *task, site int, runs []stretch) candidate {
 		c.carbon += grid.Emitted(e, mean)
 		c.grade = grid.Worse(c.grade, grade)
 	}
+	if h, ok := t.haul(p); ok {
+		r, known := p.air.At(f.at(c.start()))
+		if c.known = c.known && known; c.known {
+			c.carbon += grid.Emitted(h.energy, r.Value)
+			c.grade = grid.Worse(c.grade, r.Grade)
+		}
+		c.energy, c.priced = c.energy+h.energy, false
+	}
 	if !c.known {
 		c.carbon, c.grade = 0, ""
 	}
@@ -200,8 +208,14 @@ func (f *frame) tries(t *task, site int, free []time.Duration, figures bool, w *
 	flat, isFlat := p.tariff.Flat()
 	var length time.Duration
 	var c try
+	brought, hauls := t.haul(p)
+	isFlat, charge = isFlat && !hauls, charge && !hauls
+	var like int64 // milliseconds of the run that take what bringing the data takes
 	run := func(d time.Duration) {
 		length, c.energy = d, facility(t.power, d, p.pue)
+		if hauls {
+			like = brought.like(c.energy, d)
+		}
 		if c.priced = isFlat; isFlat {
 			c.cost = grid.Charged(c.energy, flat)
 		}
@@ -224,6 +238,9 @@ func (f *frame) tries(t *task, site int, free []time.Duration, figures bool, w *
 		c.denied = t.open != nil && t.open[i] < c.reserved
 		if c.carbon = 0; c.known && carbon {
 			c.carbon = emitted(c.energy, c.sum, length)
+			if hauls {
+				c.carbon += grid.Emitted(brought.energy, grid.Intensity(head.value[head.i]))
+			}
 		}
 		if charge {
 			s0, g0 := begin.upTo(c.from)
@@ -235,6 +252,9 @@ func (f *frame) tries(t *task, site int, free []time.Duration, figures bool, w *
 		switch {
 		case w == p.curve:
 			c.weight, c.weighed = c.sum, c.known
+			if hauls && c.known {
+				c.weight += head.value[head.i] * like
+			}
 		case w != nil:
 			s0, g0 := low.upTo(c.from)
 			s1, g1 := high.upTo(c.to)

@@ -235,10 +235,14 @@ func (g *surety) leastAt(t *task, site int) float64 {
 		gr.add(i, float64(v)*perValue, pays/float64(g.step))
 	}
 	first, length := max(g.from(t.Shape.When.NotBefore), 0), t.left+t.lead
-	if t.Shape.Interruptible.Allowed {
-		return gr.anyTime(first, t.limit-t.tail, length)
+	bring := 0.0
+	if h, ok := t.haul(p); ok {
+		bring = gr.lowest(first, t.limit) * float64(h.energy) / 3.6e6
 	}
-	return gr.oneRun(first, t.limit-t.tail-length, length, t.tail)
+	if t.Shape.Interruptible.Allowed {
+		return bring + gr.anyTime(first, t.limit-t.tail, length)
+	}
+	return bring + gr.oneRun(first, t.limit-t.tail-length, length, t.tail)
 }
 
 // ground is a place over time, cut wherever its intensity or its prices may

@@ -32,6 +32,7 @@ const (
 	KeptPlace     Kept = "place"     // no promised item is dropped
 	KeptSite      Kept = "site"      // allowed, known, and taking work
 	KeptWay       Kept = "way"       // one of its kinds of hardware, and the same once it has one
+	KeptData      Kept = "data"      // it starts when its data has come
 	KeptStart     Kept = "start"     // the start right and a run under way stay where they are
 	KeptNotBefore Kept = "notBefore" // nothing starts too early, or in the past
 	KeptSpans     Kept = "spans"     // in order and apart
@@ -280,6 +281,9 @@ func (d *doubt) spans(it Item, pl Placement) (Kept, string) {
 	}
 	if !underWay(it) && begin.Before(it.Shape.When.NotBefore) {
 		return KeptNotBefore, fmt.Sprintf("it starts at %s", begin)
+	}
+	if at := d.comes(it, d.where(pl.Site)); begin.Before(at) {
+		return KeptData, fmt.Sprintf("it starts at %s, and its data is there at %s", begin, at)
 	}
 	return "", ""
 }

@@ -167,6 +167,7 @@ func (d *doubt) cheapest(it Item, st Site, ls []lane, of tariffs, step time.Dura
 		first = nb
 	}
 	last := d.due(it).Add(-beyond)
+	bring := leastToBring(it, st, ls, first, d.due(it))
 	if it.Shape.Interruptible.Allowed {
 		var in []lane
 		for _, l := range ls {
@@ -186,12 +187,12 @@ func (d *doubt) cheapest(it Item, st Site, ls []lane, of tariffs, step time.Dura
 			take := min(l.to.Sub(l.from), owed)
 			sum += take.Hours() * (l.value*kw + pays(l))
 			if owed -= take; owed == 0 {
-				return sum
+				return sum + bring
 			}
 		}
 		return math.Inf(1)
 	}
-	return leastRun(ls, first.Sub(d.now), last.Sub(d.now)-owed, owed, beyond, d.now,
+	return bring + leastRun(ls, first.Sub(d.now), last.Sub(d.now)-owed, owed, beyond, d.now,
 		func(l lane) float64 { return l.value*kw + pays(l) }, pays)
 }
 

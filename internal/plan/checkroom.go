@@ -139,7 +139,7 @@ func (d *doubt) roomForKind(it Item, w wish) string {
 			if w.inTime && booked.After(d.due(it)) {
 				break
 			}
-			if deniedBetween(it, from, booked) {
+			if deniedBetween(it, from, booked) || from.Before(d.comes(it, d.where(id))) {
 				continue
 			}
 			if !underWay(it) && from.Before(it.Shape.When.NotBefore) || !fitsBeside(others, needs(it, d.where(id)), has(d.where(id)), from, booked) {

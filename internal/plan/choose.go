@@ -222,6 +222,13 @@ func (f *frame) offerPauses(t *task, site int, free []time.Duration, w waiver, o
 // scale is the curve by which what t is to make small is weighed at a site; nil
 // if all times weigh the same there.
 func (f *frame) scale(t *task, site int) *curve {
+	if _, hauls := t.haul(f.places[site]); hauls && !t.cleans() {
+		// What the data's home asks for it is not known.
+		if t.adds() {
+			return f.places[site].curve
+		}
+		return nil
+	}
 	if p := f.places[site]; t.adds() {
 		if p.currency != f.currency(t) {
 			return p.curve

@@ -212,7 +212,7 @@ func (f *frame) settle(t *task) {
 		}
 		from := time.Duration(0)
 		if !t.Running {
-			from = t.past(max(f.from(t.Shape.When.NotBefore), 0), t.left+t.lead+t.tail)
+			from = t.past(max(f.from(t.Shape.When.NotBefore), 0, f.slot(f.there(t, site).first)), t.left+t.lead+t.tail)
 		}
 		c = f.measure(t, site, []stretch{{from, from + t.left + t.lead}})
 	}

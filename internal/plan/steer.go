@@ -238,7 +238,9 @@ func (m *exchange) job(t *task) fleet.Job {
 		kw := float64(t.power) / 1e6 * float64(t.left+t.lead) / float64(time.Duration(need)*m.step)
 		for _, site := range t.sites {
 			if m.apt(t, site) {
-				j.Ways = append(j.Ways, fleet.Way{Site: int32(site), Need: need, KW: kw, Use: use})
+				w := fleet.Way{Site: int32(site), Need: need, KW: kw, Use: use}
+				m.bring(t, site, &w)
+				j.Ways = append(j.Ways, w)
 				ways = append(ways, spot{site, t.way})
 			}
 		}

@@ -21,6 +21,8 @@ type task struct {
 	way, was, more int
 	declared       *workload.Shape
 
+	fetches bool // its data must be brought to where it does not lie
+
 	left   time.Duration // expected running time that remains
 	tail   time.Duration // what the booked time adds to it
 	lead   time.Duration // overhead before anything else: it is suspended now
@@ -59,6 +61,7 @@ func (f *frame) newTask(it Item) *task {
 	t := &task{Item: it, hold: -1, own: -1}
 	t.turn(0, f.step)
 	t.setWays(f)
+	t.fetches = fetching(it)
 	t.limit = f.from(sh.When.CompleteBy) - min(max(f.snap.Margin, 0), longest)
 
 	if it.Pinned != "" {

@@ -60,7 +60,7 @@ func (f *frame) on(t *task, way int) *task {
 // kinds calls yield with t on each way that is open to it.
 func (f *frame) kinds(t *task) iter.Seq[*task] {
 	return func(yield func(*task) bool) {
-		if !yield(t) {
+		if !yield(t) || t.more == 0 {
 			return
 		}
 		for way := 0; way <= t.more; way++ {
@@ -78,7 +78,7 @@ func (f *frame) options(t *task, sites []int) iter.Seq2[*task, int] {
 	return func(yield func(*task, int) bool) {
 		if t.more == 0 {
 			for _, site := range sites {
-				if f.apt(t, site) && !yield(t, site) {
+				if f.apt(t, site) && !yield(f.there(t, site), site) {
 					return
 				}
 			}
@@ -86,7 +86,7 @@ func (f *frame) options(t *task, sites []int) iter.Seq2[*task, int] {
 		}
 		for v := range f.kinds(t) {
 			for _, site := range sites {
-				if f.apt(v, site) && !yield(v, site) {
+				if f.apt(v, site) && !yield(f.there(v, site), site) {
 					return
 				}
 			}

@@ -48,6 +48,12 @@ func wants(r *rand.Rand, it Item) Item {
 	return it
 }
 
+// lies gives an item data that lies at one place.
+func lies(r *rand.Rand, it Item) Item {
+	it.Shape.Data = workload.Data{Home: pick(r, "s0", "s1", "DE-LU", "FR", "elsewhere"), MiB: int64(1 + r.IntN(300_000)), Mbit: pick(r, int64(0), 300, 10_000)}
+	return it
+}
+
 // Work with alternatives is placed exactly too: what is chosen is as good as the
 // best of all patterns on any of its kinds of hardware.
 func TestWaysAreExact(t *testing.T) {
@@ -65,6 +71,13 @@ func TestWaysAreExact(t *testing.T) {
 			}
 		}
 		it = wants(r, it)
+		if often(r, 40) {
+			it = lies(r, it)
+			it.Shape.Interruptible = workload.Interruptible{} // pauses do not look at what is brought
+			if it.Running {
+				continue
+			}
+		}
 		if it.Pinned != "" {
 			it.Placement = &Placement{Workload: it.ID, Site: it.Pinned, Way: r.IntN(len(it.Shape.Ways) + 1)}
 			if it.Running {
@@ -113,11 +126,17 @@ func TestWaysAreExact(t *testing.T) {
 		if way > 0 {
 			kinds["another way"]++
 		}
+		if _, away := f.on(x, way).haul(f.places[best.site]); away {
+			kinds["brought"]++
+			if pl.Spans[0].Start.Sub(s.Now) > it.Shape.Data.TransferTime() {
+				kinds["brought, later"]++
+			}
+		}
 		if f.on(x, way).gpu.Count > 0 {
 			kinds["accelerators"]++
 		}
 	}
-	for _, k := range []string{"infeasible", "carbon", "carbon paused", "cost", "time", "unknown", "sum", "another way", "accelerators", "runs"} {
+	for _, k := range []string{"infeasible", "carbon", "carbon paused", "cost", "time", "unknown", "sum", "another way", "accelerators", "runs", "brought", "brought, later"} {
 		if kinds[k] < 20 {
 			t.Errorf("only %d worlds of kind %q: %v", kinds[k], k, kinds)
 		}
@@ -134,6 +153,9 @@ func TestHardwareKeepsPromises(t *testing.T) {
 		equip(r, &s)
 		for i := range s.Items {
 			s.Items[i] = wants(r, s.Items[i])
+			if often(r, 30) {
+				s.Items[i] = lies(r, s.Items[i])
+			}
 		}
 		p := Compute(s)
 		for i := range 5 {
@@ -145,6 +167,9 @@ func TestHardwareKeepsPromises(t *testing.T) {
 				equip(r, &s)
 			}
 			it := wants(r, randomItem(r, s, fmt.Sprintf("x%02d", i)))
+			if often(r, 40) {
+				it = lies(r, it)
+			}
 			next, refusal := Admit(s, it)
 			if refusal != nil {
 				next = Compute(s)
@@ -247,6 +272,9 @@ func TestBoundOverWays(t *testing.T) {
 			sh := &s.Items[i].Shape
 			sh.Demand.GPUs = gpus("a100", 1)
 			sh.Interruptible.Allowed = false
+			if often(r, 30) {
+				sh.Data = workload.Data{Home: pick(r, "s0", "s1"), MiB: int64(1 + r.IntN(3_000)), Mbit: 10_000}
+			}
 			if often(r, 60) {
 				d := workload.Duration{Expected: time.Duration(1+r.IntN(2)) * time.Hour}
 				sh.Ways = []workload.Way{{Duration: d, Power: grid.Power(100+r.IntN(900)) * grid.Watt, Demand: workload.Resources{CPU: 500, Slots: 1, GPUs: gpus(pick(r, "a100", "h100"), 1)}}}
@@ -360,6 +388,13 @@ func TestHardwareIsDoubted(t *testing.T) {
 		kept   Kept
 		change func(s *Snapshot, p *Plan)
 	}{
+		"data that has not come": {KeptData, func(s *Snapshot, _ *Plan) {
+			s.Items[0].Shape.Data = workload.Data{Home: "elsewhere", MiB: 8 << 20}
+		}},
+		"data that nobody brings": {KeptFigures, func(s *Snapshot, p *Plan) {
+			s.Items[0].Shape.Data = workload.Data{Home: "elsewhere", MiB: 1, Mbit: 10_000}
+			s.Items[0].Placement = &Placement{Workload: s.Items[0].ID, Site: s.Sites[0].ID, Way: 1, Spans: p.Placements[0].Spans}
+		}},
 		"a way that there is not":      {KeptWay, func(_ *Snapshot, p *Plan) { p.Placements[0].Way = 2 }},
 		"a way before the first":       {KeptWay, func(_ *Snapshot, p *Plan) { p.Placements[0].Way = -1 }},
 		"another way than it has":      {KeptWay, func(s *Snapshot, p *Plan) { pin(s, 0) }},
@@ -386,7 +421,9 @@ func TestAbsurdHardware(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 36))
 		s := promise(randomSnapshot(r))
 		equip(r, &s)
-		n := func() int64 { return pick[int64](r, math.MinInt64, -1, 0, 1, math.MaxInt64-1, math.MaxInt64, 1<<46, 1<<53) }
+		n := func() int64 {
+			return pick[int64](r, math.MinInt64, -1, 0, 1, math.MaxInt64-1, math.MaxInt64, 1<<46, 1<<53)
+		}
 		odd := func() (gs [workload.MostGPUs]workload.GPU) {
 			for i := range gs {
 				gs[i] = workload.GPU{Type: pick(r, "", "a100", "a100", "l4", "no such"), Count: n()}
@@ -396,6 +433,9 @@ func TestAbsurdHardware(t *testing.T) {
 		for i := range s.Items {
 			it := &s.Items[i]
 			*it = wants(r, *it)
+			if often(r, 30) {
+				it.Shape.Data = workload.Data{Home: pick(r, "", "s0", "x"), MiB: n(), Mbit: n()}
+			}
 			if often(r, 50) {
 				it.Shape.Demand.GPUs = odd()
 			}

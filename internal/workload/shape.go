@@ -108,6 +108,7 @@ type Way struct {
 type Data struct {
 	Home string `json:"home,omitempty"` // a site, or a zone; "": it is everywhere
 	MiB  int64  `json:"mebibytes,omitempty"`
+	Mbit int64  `json:"megabitsPerSecond,omitempty"` // at which it is brought; 0: DefaultMbit
 }
 
 // GPU is a number of accelerators of one type.

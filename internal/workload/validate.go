@@ -24,6 +24,7 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 		vs = append(vs, problem.Violation{Pointer: pointer, Value: value, Limit: limit, Nearest: nearest, Message: fmt.Sprintf(format, args...)})
 	}
 	s.kinds(bad)
+	s.data(bad)
 	d := s.Duration
 	switch {
 	case d.Expected <= 0:
