@@ -16,6 +16,7 @@ type Shape struct {
 	GPUs          *GPUs         `json:"gpus,omitempty" doc:"Accelerators needed while running."`
 	Alternatives  []Hardware    `json:"alternatives,omitempty" maxItems:"4" doc:"Other kinds of hardware that it can run on. The plan chooses one before the start; way 0 is what stands above, way 1 the first of these."`
 	Interruptible Interruptible `json:"interruptible,omitzero" doc:"Whether the work may be suspended, and what that costs."`
+	Data          *Data         `json:"data,omitempty" doc:"What must be where it runs before it begins."`
 	When          When          `json:"when" doc:"The window."`
 	Where         Where         `json:"where,omitzero" doc:"The sites that may run the work."`
 	Objective     Objective     `json:"objective,omitzero" doc:"What to make small, and what not to exceed."`
@@ -28,6 +29,13 @@ type Duration struct {
 	Expected float64 `json:"expectedSeconds" exclusiveMinimum:"0" maximum:"31536000" doc:"Expected running time."`
 	P95      float64 `json:"p95Seconds,omitempty" minimum:"0" maximum:"31536000" doc:"19 of 20 runs are shorter. Default: expected."`
 	Max      float64 `json:"maxSeconds,omitempty" minimum:"0" maximum:"63072000" doc:"Killed after this much running time. Default: twice the expected."`
+}
+
+// Data lies at one place, and must be brought to any other before a run begins.
+type Data struct {
+	Home string `json:"home" minLength:"1" maxLength:"128" pattern:"^[A-Za-z0-9._/-]+$" doc:"A site or a zone."`
+	MiB  int64  `json:"mebibytes" minimum:"1" maximum:"1073741824"`
+	Mbit int64  `json:"megabitsPerSecond,omitempty" minimum:"0" maximum:"10000000" doc:"At which it is brought. Absent: 1000."`
 }
 
 // GPUs is a number of accelerators of one type.

@@ -70,6 +70,9 @@ func (a *Agent) taskOf(h *hold, in intent.Intent) executor.Task {
 	}
 	env = append(env, "CLUSY_WORKLOAD="+h.Workload, fmt.Sprintf("CLUSY_ATTEMPT=%d", h.N), fmt.Sprintf("CLUSY_WAY=%d", h.Schedule.Way))
 	shape := h.shape()
+	if shape.Data.Home != "" {
+		env = append(env, "CLUSY_DATA_HOME="+shape.Data.Home)
+	}
 	if g := shape.Demand.GPU(); g.Count > 0 {
 		env = append(env, "CLUSY_GPU_TYPE="+g.Type, fmt.Sprintf("CLUSY_GPUS=%d", g.Count))
 	}

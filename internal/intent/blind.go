@@ -23,13 +23,15 @@ import (
 //   - power: whole watts up (never less than 1 W);
 //   - instants: whole seconds. They are promises, and are not moved. Of the denied
 //     windows the times that they come to, without weekdays and time zone;
+//   - the home of data and the rate at which it is brought as they are; its amount
+//     in whole gibibytes up from ten gibibytes on;
 //   - cores (thousandths), memory (mebibytes) and accelerators as they are: they
 //     are compared with what a site has, where a rounded-up demand would not fit;
 //   - ceilings, shares, counts and words of the policy as they are: the server
 //     keeps them to the letter.
 //
-// The only texts are patterns of sites and zones, types of accelerators, and a
-// currency's code; all are held to an alphabet in which nothing else can be said.
+// The only texts are patterns of sites and zones, types of accelerators, the
+// name of a site or a zone where data lies, and a currency's code; all are held to an alphabet in which nothing else can be said.
 func Blind(in Intent, now time.Time) (workload.Shape, error) {
 	s := shapeOf(in)
 	booked, _ := s.Quickest()
@@ -58,6 +60,7 @@ func shapeOf(in Intent) workload.Shape {
 		Demand:        in.Shape.Resources.demand(power),
 		Ways:          blindWays(in.Shape.Alternatives),
 		Interruptible: i,
+		Data:          blindData(in.Data),
 		When:          inUTC(in.When),
 		Where:         workload.Where{Allow: copied(in.Where.Allow), Prefer: copied(in.Where.Prefer)},
 		Objective:     in.Objective,

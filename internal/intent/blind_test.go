@@ -87,6 +87,7 @@ func TestNothingSealedIsInTheShape(t *testing.T) {
 // thought about here.
 func TestShapeCannotCarryText(t *testing.T) {
 	texts := map[string]func(*Intent, string){
+		"Data.Home":          func(in *Intent, s string) { in.Data = workload.Data{Home: s, MiB: 5} },
 		"Demand.GPUs[].Type": func(in *Intent, s string) { in.Shape.Resources.GPUs = workload.GPU{Type: s, Count: 2} },
 		"Ways[].Demand.GPUs[].Type": func(in *Intent, s string) {
 			in.Shape.Alternatives = []Alternative{{Duration: in.Shape.Duration, Power: grid.Watt, Resources: Resources{CPU: 1000, GPUs: workload.GPU{Type: s, Count: 2}}}}

@@ -25,6 +25,7 @@ func check(in Intent) []fault {
 	c.metadata(in.Metadata)
 	c.run(in.Run)
 	c.shape(in.Shape)
+	c.data(in.Data)
 	c.when(in.When)
 	c.places(at("where", "allow"), in.Where.Allow)
 	c.places(at("where", "prefer"), in.Where.Prefer)

@@ -24,6 +24,7 @@ func (r *reader) intent() Intent {
 	in.Metadata = r.metadata()
 	in.Run = r.run()
 	in.Shape = r.shape()
+	in.Data = r.data()
 	in.When = r.when()
 	in.Where = r.places()
 	in.Objective = r.objective()

@@ -29,6 +29,7 @@ type Intent struct {
 	Metadata   Metadata           `json:"metadata"`
 	Run        Run                `json:"run"`
 	Shape      Shape              `json:"shape"`
+	Data       workload.Data      `json:"data,omitzero"`
 	When       workload.When      `json:"when"` // whole seconds; maxDelay has become completeBy
 	Where      workload.Where     `json:"where"`
 	Objective  workload.Objective `json:"objective"`

@@ -13,7 +13,7 @@ var later = map[string]string{
 	"run.jobTemplate": "local exec only: write run.exec",
 	"run.sbatch":      "local exec only: write run.exec",
 	"run.secrets":     "local exec only: let the program read its secrets at the site",
-	"run.data":        "local exec only: let the program fetch its data",
+	"run.data":        "local exec only: let the program fetch its data, and write data: {home, size} to have that planned for",
 	"run.checkpoint":  "local exec only: the work is suspended in place",
 
 	"shape.gang":                       "one process runs at a time",
@@ -25,7 +25,7 @@ var later = map[string]string{
 	"when.schedule":                    "submit one intent for each run",
 	"when.windows.allow":               "deny the other times",
 	"where.residency":                  "list the zones in where.allow",
-	"where.egress":                     "data moves are not counted",
+	"where.egress":                     "what a site asks for data is not known; write data: {home, size}",
 	"objective.maxIntensity":           "write carbonCeiling",
 	"objective.powerCap":               "the draw is not capped",
 	"objective.costCeiling.onExceed":   "work over its ceiling is not run",

@@ -75,6 +75,11 @@ var entries = []entry{
 	{name: "shape.interruptible.minRun", form: durationForm, says: "Shortest run between two pauses, at most expected.", dflt: length(DefaultMinRun), examples: list("30m")},
 	{name: "shape.interruptible.maxSuspensions", form: wholeForm(1, MaxSuspensions), says: "How often at the most.", dflt: DefaultMaxSuspensions},
 
+	{name: "data", says: "What it reads, if that lies at one place and must be where the work runs before it begins. Disclosed. Clusy plans for it; the program brings it."},
+	{name: "data.home", form: form{"type": "string", "pattern": `^[A-Za-z0-9._/-]{1,128}$`}, says: "The site or the zone where it lies.", examples: list("berlin", "DE-LU"), needed: true},
+	{name: "data.size", form: units("KiB", "MiB", "GiB", "TiB", "kB", "MB", "GB", "TB"), says: "How much it is.", examples: list("200GiB"), needed: true},
+	{name: "data.rate", form: units("Mbit/s", "Gbit/s"), says: "How fast it is brought.", dflt: "1Gbit/s", examples: list("10Gbit/s")},
+
 	{name: "when", says: "The window: completeBy, or maxDelay.", needed: true},
 	{name: "when.notBefore", form: instantForms, says: "Earliest start. Default: now.", examples: list("+2h", "2026-12-01T18:00:00+01:00")},
 	{name: "when.completeBy", form: instantForms, says: "The work is to be complete by then: a time from now, or an instant with its offset from UTC.", examples: list("+10h", "2026-12-01T07:00:00+01:00")},

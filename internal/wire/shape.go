@@ -40,6 +40,9 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 	}
 	out.Demand.Power = out.Power
 	out.Demand.GPUs = gpusIn(s.GPUs)
+	if d := s.Data; d != nil {
+		out.Data = workload.Data(*d)
+	}
 	filled(&out.Duration)
 	for _, h := range s.Alternatives {
 		out.Ways = append(out.Ways, hardwareIn(h))
@@ -81,6 +84,9 @@ func ShapeOut(s workload.Shape) clusy.Shape {
 			Promise: string(s.Policy.Promise), Priority: s.Policy.Priority, Retries: s.Policy.Retries,
 			OnNoSignal: string(s.Policy.OnNoSignal), Baseline: string(s.Policy.Baseline),
 		},
+	}
+	if d := clusy.Data(s.Data); s.Data != (workload.Data{}) {
+		out.Data = &d
 	}
 	if s.Objective.CostCeiling > 0 {
 		out.Objective.CostCeiling = MoneyOut(s.Objective.CostCeiling, s.Objective.Currency)
