@@ -14,6 +14,7 @@ type Shape struct {
 	CPUs          float64       `json:"cpus,omitempty" minimum:"0" maximum:"1000000" doc:"Processor cores needed while running."`
 	MemoryMiB     int64         `json:"memoryMiB,omitempty" minimum:"0" maximum:"1099511627776" doc:"Memory needed while running, in MiB."`
 	GPUs          *GPUs         `json:"gpus,omitempty" doc:"Accelerators needed while running."`
+	Gang          int           `json:"gang,omitempty" minimum:"0" maximum:"1024" doc:"How many processes it is, that start together at one site; power and resources are of all of them. Absent: one."`
 	Alternatives  []Hardware    `json:"alternatives,omitempty" maxItems:"4" doc:"Other kinds of hardware that it can run on. The plan chooses one before the start; way 0 is what stands above, way 1 the first of these."`
 	Interruptible Interruptible `json:"interruptible,omitzero" doc:"Whether the work may be suspended, and what that costs."`
 	Data          *Data         `json:"data,omitempty" doc:"What must be where it runs before it begins."`

@@ -124,6 +124,8 @@ func (a *Agent) accept(o workload.Order) error {
 		h.State, h.Cause = refused, "the intent does not open here: "+err.Error()
 	} else if len(o.Schedule.Spans) == 0 || o.Schedule.Latest.IsZero() {
 		h.State, h.Cause = refused, "the offer has no schedule"
+	} else if o.Shape.Size > 1 && len(a.Gang) == 0 {
+		h.State, h.Cause = refused, "this site starts one process at a time, and the work is a gang"
 	} else if way := o.Schedule.Way; way > len(o.Shape.Ways) {
 		h.State, h.Cause = refused, fmt.Sprintf("the offer is for way %d, and the work has no more than %d", way, len(o.Shape.Ways))
 	} else if !o.Shape.On(way).Demand.Within(a.capacity()) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -74,10 +75,14 @@ func (a *Agent) taskOf(h *hold, in intent.Intent) executor.Task {
 		env = append(env, "CLUSY_DATA_HOME="+shape.Data.Home)
 	}
 	if g := shape.Demand.GPU(); g.Count > 0 {
-		env = append(env, "CLUSY_GPU_TYPE="+g.Type, fmt.Sprintf("CLUSY_GPUS=%d", g.Count))
+		env = append(env, "CLUSY_GPU_TYPE="+g.Type, fmt.Sprintf("CLUSY_GPUS=%d", g.Count/int64(max(shape.Size, 1))))
+	}
+	argv := in.Run.Exec
+	if shape.Size > 1 {
+		argv = slices.Concat(a.Gang, []string{fmt.Sprint(shape.Size), in.Run.Grace.String(), "--"}, argv)
 	}
 	return executor.Task{
-		Name: h.task(), Argv: in.Run.Exec, Env: env, Dir: in.Run.Dir, Grace: in.Run.Grace,
+		Name: h.task(), Argv: argv, Env: env, Dir: in.Run.Dir, Grace: in.Run.Grace,
 		// The work's own time may be a replay's; its processes run in ours.
 		Max: time.Duration(float64(shape.Duration.Max) / a.Clock.Rate()),
 	}

@@ -482,8 +482,8 @@ func (h *House) agentFor(ctx context.Context, s Site, key intent.PrivateKey) (*a
 	out := &agent.Agent{
 		Site: s.ID, Describe: describe, Clock: h.Clock, Key: key, Journal: filepath.Join(dir, "journal"),
 		Server:   &clusy.Client{URL: "http://in-process", Token: token.Reveal(), HTTP: h.pipe.client()},
-		Executor: &executor.Process{Root: filepath.Join(dir, "tasks"), Shim: h.cfg.Shim},
-		Poll:     25 * time.Second, Tick: tick, Log: h.cfg.Log, Env: []string{"CLUSY_SITE=" + s.ID},
+		Executor: &executor.Process{Root: filepath.Join(dir, "tasks"), Shim: h.cfg.Shim}, Gang: gangBy(h.cfg.Shim),
+		Poll: 25 * time.Second, Tick: tick, Log: h.cfg.Log, Env: []string{"CLUSY_SITE=" + s.ID},
 	}
 	if rapl, ok := executor.OpenRAPL("/"); ok {
 		out.Gauge = gauge{rapl}
@@ -646,4 +646,13 @@ func openKeys(dir string, demo bool) (keys, error) {
 	}
 	k.enclave, err = intent.ParsePrivate(secret.Secret(pem))
 	return k, err
+}
+
+// gangBy is the argv of the program that runs gangs: the shim's own, nil if there
+// is none.
+func gangBy(shim []string) []string {
+	if len(shim) == 0 {
+		return nil
+	}
+	return []string{shim[0], "gang"}
 }

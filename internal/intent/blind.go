@@ -48,7 +48,7 @@ func Blind(in Intent, now time.Time) (workload.Shape, error) {
 
 // shapeOf is Blind without the clock.
 func shapeOf(in Intent) workload.Shape {
-	power := blindPower(in.Shape.Power)
+	power := blindPower(in.Shape.Power, in.Shape.Gang)
 	i := in.Shape.Interruptible
 	if i.Allowed {
 		i.Overhead, i.MinRun = coarse(i.Overhead), coarse(i.MinRun)
@@ -57,8 +57,9 @@ func shapeOf(in Intent) workload.Shape {
 		Duration:      blindDuration(in.Shape.Duration),
 		Power:         power,
 		PowerSource:   in.Shape.PowerSource,
-		Demand:        in.Shape.Resources.demand(power),
-		Ways:          blindWays(in.Shape.Alternatives),
+		Demand:        in.Shape.Resources.demand(power, in.Shape.Gang),
+		Ways:          blindWays(in.Shape.Alternatives, in.Shape.Gang),
+		Size:          in.Shape.Gang,
 		Interruptible: i,
 		Data:          blindData(in.Data),
 		When:          inUTC(in.When),

@@ -103,6 +103,7 @@ func (c *checker) shape(s Shape) {
 	c.must(s.PowerSource == PowerDeclared || s.PowerSource == PowerFromTable, fault{path: at("shape", "power", "source"), message: "is not a source of a power", limit: PowerDeclared})
 	c.hardware(at("shape", "resources"), s.Resources)
 	c.alternatives(s)
+	c.together(s)
 
 	i, ip := s.Interruptible, at("shape", "interruptible")
 	if !i.Allowed {

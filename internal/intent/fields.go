@@ -107,6 +107,7 @@ func (r *reader) shape() Shape {
 		s.Resources = r.resources(rs, at("shape", "resources"))
 	}
 	s.Power, s.PowerSource = r.power(n, s)
+	s.Gang = r.gang(n)
 	s.Alternatives = r.alternatives(n)
 	s.Interruptible = r.interruptible(n, s.quickest())
 	return s

@@ -112,17 +112,57 @@ func (c *checker) alternatives(s Shape) {
 	c.must(s.Resources.GPUs.Count == 0 || s.PowerSource != PowerFromTable, fault{path: at("shape", "power"), message: "must be given for work on accelerators: the table of hardware knows cores only", limit: "a power", nearest: "300W"})
 }
 
-// demand is what a kind of hardware occupies at its site, as it is disclosed.
-func (rs Resources) demand(power grid.Power) workload.Resources {
-	return workload.Resources{CPU: rs.CPU, Memory: rs.Memory, Power: power, Slots: 1, GPUs: workload.Cards(rs.GPUs)}
+// gang reads how many processes start together.
+func (r *reader) gang(shape *node) int {
+	p := at("shape", "gang")
+	n := r.get(shape, p)
+	if n != nil && n.kind == kindMapping {
+		r.names(n, p)
+		p = p.with("size")
+		if n = r.get(n, p); n == nil && !r.bad(p[:2]) {
+			r.say(fault{path: p[:2], message: "does not say how many", limit: "4, or {size: 4}"})
+		}
+	}
+	size := r.integer(n, p, 1, fmt.Sprintf("1 to %d", workload.MaxGang))
+	if size == 0 {
+		r.say(fault{path: p, place: n.at, message: "is no process at all", value: "0", limit: fmt.Sprintf("1 to %d", workload.MaxGang), nearest: "1"})
+	}
+	if size == 1 {
+		return 0
+	}
+	return size
 }
 
-func blindWays(as []Alternative) (out []workload.Way) {
+// together checks that a gang is no more than one process may be.
+func (c *checker) together(s Shape) {
+	p := at("shape", "gang")
+	c.must(s.Gang == 0 || s.Gang >= 2 && s.Gang <= workload.MaxGang, fault{path: p, message: "is not a number of processes", value: strconv.Itoa(s.Gang), limit: fmt.Sprintf("1 to %d", workload.MaxGang), nearest: "1"})
+	if s.Gang < 2 || s.Gang > workload.MaxGang || len(s.Alternatives) > workload.MaxWays {
+		return
+	}
+	for _, a := range append([]Alternative{{Power: s.Power, Resources: s.Resources}}, s.Alternatives...) {
+		n := int64(s.Gang)
+		c.must(a.Power <= MaxPower/grid.Power(n) && a.Resources.CPU <= MaxCPU/n && a.Resources.Memory <= MaxMemory/n && a.Resources.GPUs.Count <= workload.MaxGPUs/n,
+			fault{path: p, message: "has more processes than all limits allow: power and resources are of each of them", value: strconv.Itoa(s.Gang), limit: "together no more than one process may have"})
+	}
+}
+
+// demand is what a kind of hardware occupies at its site, as it is disclosed:
+// all processes of a gang together.
+func (rs Resources) demand(power grid.Power, gang int) workload.Resources {
+	n := int64(max(gang, 1))
+	rs.GPUs.Count *= n
+	return workload.Resources{CPU: n * rs.CPU, Memory: n * rs.Memory, Power: power, Slots: 1, GPUs: workload.Cards(rs.GPUs)}
+}
+
+func blindWays(as []Alternative, gang int) (out []workload.Way) {
 	for _, a := range as {
-		power := blindPower(a.Power)
-		out = append(out, workload.Way{Duration: blindDuration(a.Duration), Power: power, Demand: a.Resources.demand(power)})
+		power := blindPower(a.Power, gang)
+		out = append(out, workload.Way{Duration: blindDuration(a.Duration), Power: power, Demand: a.Resources.demand(power, gang)})
 	}
 	return out
 }
 
-func blindPower(p grid.Power) grid.Power { return max(ceilTo(p, grid.Watt), grid.Watt) }
+func blindPower(p grid.Power, gang int) grid.Power {
+	return max(ceilTo(p*grid.Power(max(gang, 1)), grid.Watt), grid.Watt)
+}

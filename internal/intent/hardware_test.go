@@ -13,16 +13,23 @@ import (
 // with what would do.
 func TestHardwareRefused(t *testing.T) {
 	for shape, want := range map[string]string{
-		"resources: {gpus: a100}":                                                             "/shape/resources/gpus",
-		"resources: {gpus: {type: A100}}":                                                     "/shape/resources/gpus/type",
-		"resources: {gpus: {count: 2}}":                                                       "/shape/resources/gpus/type",
-		"resources: {gpus: {type: a100, count: 0}}":                                           "/shape/resources/gpus/count",
-		"resources: {gpus: {type: a100, count: 1.5}}":                                         "/shape/resources/gpus/count",
-		"resources: {gpus: {type: a100, memory: 2GB}}":                                        "/shape/resources/gpus/memory",
-		"alternatives: [h100]":                                                                "/shape/alternatives/0",
-		"alternatives: fast":                                                                  "/shape/alternatives",
-		"alternatives: [{duration: 2h}]":                                                      "/shape/alternatives/0/power",
-		"alternatives: [{power: 1kW}]":                                                        "/shape/alternatives/0/duration/expected",
+		"resources: {gpus: a100}":                      "/shape/resources/gpus",
+		"resources: {gpus: {type: A100}}":              "/shape/resources/gpus/type",
+		"resources: {gpus: {count: 2}}":                "/shape/resources/gpus/type",
+		"resources: {gpus: {type: a100, count: 0}}":    "/shape/resources/gpus/count",
+		"resources: {gpus: {type: a100, count: 1.5}}":  "/shape/resources/gpus/count",
+		"resources: {gpus: {type: a100, memory: 2GB}}": "/shape/resources/gpus/memory",
+		"gang: 0":                            "/shape/gang",
+		"gang: -1":                           "/shape/gang",
+		"gang: {}":                           "/shape/gang",
+		"gang: {size: many}":                 "/shape/gang/size",
+		"gang: {ranks: 2}":                   "/shape/gang/ranks",
+		"gang: 1025":                         "/shape/gang",
+		"gang: 1000, resources: {cpus: 101}": "/shape/gang",
+		"alternatives: [h100]":               "/shape/alternatives/0",
+		"alternatives: fast":                 "/shape/alternatives",
+		"alternatives: [{duration: 2h}]":     "/shape/alternatives/0/power",
+		"alternatives: [{power: 1kW}]":       "/shape/alternatives/0/duration/expected",
 		"alternatives: [{duration: 2h, power: 1kW}, {duration: 0s, power: 1kW}]":              "/shape/alternatives/1/duration",
 		"alternatives: [{duration: {expected: 2h, p95: 1h}, power: 1kW}]":                     "/shape/alternatives/0/duration/p95",
 		"alternatives: [{duration: 2h, power: 1kW, resources: {cpus: 0}}]":                    "/shape/alternatives/0/resources/cpus",
@@ -79,6 +86,12 @@ func TestAlternativesShortenTheWindow(t *testing.T) {
 	}
 	if _, err := Blind(in, noon.Add(time.Hour)); err == nil {
 		t.Error("an hour later it is blinded, though no hardware is quick enough")
+	}
+	in.Shape.Gang = 3
+	in.Shape.Alternatives[0].Resources.GPUs = workload.GPU{Type: "h100", Count: 2}
+	s = shapeOf(in)
+	if s.Size != 3 || s.Power != 900*grid.Watt || s.Demand.CPU != 3000 || s.Demand.Power != s.Power || s.Demand.Slots != 1 || s.Ways[0].Demand.GPU().Count != 6 || s.Ways[0].Power != 3000*grid.Watt {
+		t.Errorf("a gang is %+v", s)
 	}
 	in.Data = workload.Data{Home: "x", MiB: 10<<10 + 1}
 	if s := shapeOf(in); s.Data.MiB != 11<<10 {

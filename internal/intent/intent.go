@@ -63,6 +63,7 @@ type Shape struct {
 	PowerSource   string                 `json:"powerSource"` // PowerDeclared or PowerFromTable
 	Resources     Resources              `json:"resources"`
 	Interruptible workload.Interruptible `json:"interruptible"`
+	Gang          int                    `json:"gang,omitempty"` // processes that start together; 0 is one. All else is of one of them
 	Alternatives  []Alternative          `json:"alternatives,omitempty"`
 }
 

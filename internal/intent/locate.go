@@ -28,7 +28,7 @@ var fromShape = map[string]string{
 	"power": "shape.power", "powerSource": "shape.power",
 	"demand": "shape.resources", "demand.cpu": "shape.resources.cpus", "demand.memory": "shape.resources.memory",
 	"data.mebibytes": "data.size", "data.megabitsPerSecond": "data.rate",
-	"demand.gpus": "shape.resources.gpus", "gpus": "shape.resources.gpus", "ways": "shape.alternatives", "alternatives": "shape.alternatives",
+	"demand.gpus": "shape.resources.gpus", "gpus": "shape.resources.gpus", "size": "shape.gang", "gang": "shape.gang", "ways": "shape.alternatives", "alternatives": "shape.alternatives",
 	"demand.power": "shape.power", "demand.slots": "shape.resources",
 	"interruptible": "shape.interruptible", "interruptible.allowed": "shape.interruptible",
 	"interruptible.overhead": "shape.interruptible.overhead", "interruptible.minRun": "shape.interruptible.minRun",

@@ -16,7 +16,6 @@ var later = map[string]string{
 	"run.data":        "local exec only: let the program fetch its data, and write data: {home, size} to have that planned for",
 	"run.checkpoint":  "local exec only: the work is suspended in place",
 
-	"shape.gang":                       "one process runs at a time",
 	"shape.array":                      "submit one intent for each element",
 	"shape.elastic":                    "the size is fixed",
 	"shape.resources.accelerators":     "write shape.resources.gpus: {type: a100, count: 2}",

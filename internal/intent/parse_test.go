@@ -208,6 +208,8 @@ func waysToWrite(t *testing.T) []way {
 			in.Shape.Alternatives = []Alternative{{Duration: workload.Duration{Expected: 5 * time.Minute, P95: 5 * time.Minute, Max: 10 * time.Minute}, Power: 1000 * grid.Watt, Resources: Resources{CPU: 1000}}}
 			in.Shape.Interruptible = workload.Interruptible{Allowed: true, Overhead: DefaultOverhead, MinRun: 5 * time.Minute, MaxSuspensions: DefaultMaxSuspensions}
 		}},
+		{"a gang", edit("power: 300W", "power: 300W, gang: {size: 4}"), func(in *Intent) { in.Shape.Gang = 4 }},
+		{"a gang of one", edit("power: 300W", "power: 300W, gang: 1"), func(in *Intent) {}},
 		{"data elsewhere", six + "data: {home: berlin, size: 200GiB, rate: 2.5 Gbit/s}\n", func(in *Intent) {
 			in.Data = workload.Data{Home: "berlin", MiB: 200 << 10, Mbit: 2500}
 		}},

@@ -58,6 +58,8 @@ var entries = []entry{
 	{name: "shape.resources.gpus", says: "Accelerators that it needs all the time, of one type. Power must be given with them."},
 	{name: "shape.resources.gpus.type", form: gpuForm, says: "What the sites call them.", examples: list("a100", "h100-80g"), needed: true},
 	{name: "shape.resources.gpus.count", form: wholeForm(1, workload.MaxGPUs), says: "How many.", dflt: 1},
+	{name: "shape.gang", form: wholeForm(1, workload.MaxGang), says: "How many processes start together at one site: 4, or {size: 4}. Power, energy and resources are of one of them.", dflt: 1, examples: list(4)},
+	{name: "shape.gang.size", form: wholeForm(1, workload.MaxGang), says: "How many.", dflt: 1, examples: list(4)},
 	{name: "shape.alternatives", many: workload.MaxWays, says: fmt.Sprintf("Other kinds of hardware that it can run on, each with what it takes there; at most %d. The plan chooses one before the start.", workload.MaxWays)},
 	{name: "shape.alternatives.duration", form: durationForm, says: "How long it runs on that hardware: 2h, or {expected, p95, max}.", examples: list("2h"), needed: true},
 	{name: "shape.alternatives.duration.expected", form: durationForm, says: "The usual running time there.", examples: list("2h"), needed: true},

@@ -40,6 +40,7 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 	}
 	out.Demand.Power = out.Power
 	out.Demand.GPUs = gpusIn(s.GPUs)
+	out.Size = s.Gang
 	if d := s.Data; d != nil {
 		out.Data = workload.Data(*d)
 	}
@@ -69,6 +70,7 @@ func ShapeOut(s workload.Shape) clusy.Shape {
 		CPUs:         float64(s.Demand.CPU) / 1000,
 		MemoryMiB:    s.Demand.Memory,
 		GPUs:         gpusOut(s.Demand),
+		Gang:         s.Size,
 		Alternatives: hardwareOut(s.Ways),
 		Interruptible: clusy.Interruptible{
 			Allowed: s.Interruptible.Allowed, Overhead: s.Interruptible.Overhead.Seconds(),

@@ -12,6 +12,9 @@ import (
 // MaxWays is how many kinds of hardware work can name besides its own.
 const MaxWays = 4
 
+// MaxGang is how many processes can start together.
+const MaxGang = 1024
+
 // MaxGPUs is how many accelerators are believed, of a demand and of a site.
 const MaxGPUs = 1 << 20
 
@@ -138,6 +141,12 @@ func (s Shape) kinds(bad func(pointer, value, limit, nearest, format string, arg
 			bad(at+"/watts", w.Power.String(), "≥ 0", "", "power cannot be below 0")
 		}
 		hardware(w.Demand.GPUs, func(value, limit, nearest, message string) { bad(at+"/gpus", value, limit, nearest, "%s", message) })
+	}
+	if s.Size < 0 || s.Size > MaxGang {
+		bad("/gang", fmt.Sprint(s.Size), fmt.Sprintf("1 to %d", MaxGang), "1", "not a number of processes")
+	}
+	if s.Size > 1 && len(s.Elastic) > 0 {
+		bad("/gang", "", "a gang, or elastic sizes", "", "a gang cannot be elastic too in this version: its processes start and end together")
 	}
 	if len(s.Ways) > 0 && len(s.Elastic) > 0 {
 		bad("/alternatives", "", "alternatives, or elastic sizes", "", "work that has alternatives of hardware cannot be elastic too in this version: leave out one of the two")
