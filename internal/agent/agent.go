@@ -45,9 +45,9 @@ type Agent struct {
 	Key      intent.PrivateKey
 	Journal  string        // path of its journal
 	Poll     time.Duration // how long one question waits for an answer
-	Tick time.Duration // longest time between two looks at the engine, real
-	Log  *slog.Logger
-	Env  []string // given to every task
+	Tick     time.Duration // longest time between two looks at the engine, real
+	Log      *slog.Logger
+	Env      []string // given to every task
 	// Gang is the argv of the program that runs several copies of another as one;
 	// none: this site takes no gangs.
 	Gang []string

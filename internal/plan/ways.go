@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"iter"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 // way it goes. Once the start right is with a site, or the work has begun, the
 // way is no longer open.
 
-// settle makes t the task of the way that it goes by now.
+// setWays makes t the task of the way that it goes by now.
 func (t *task) setWays(f *frame) {
 	n := min(len(t.Shape.Ways), mostWays)
 	if n == 0 {
@@ -148,4 +149,17 @@ func (f *frame) anywhere(t *task) bool {
 // hopeless reports whether t has too little time on any of its ways.
 func (f *frame) hopeless(t *task) bool {
 	return !f.wants(t, func(v *task) bool { return v.limit-v.tail-v.left-v.lead >= 0 })
+}
+
+// hardware says which of its kinds of hardware t is to run on; "" if it has one.
+func (f *frame) hardware(t *task, c candidate) string {
+	if t.declared == nil {
+		return ""
+	}
+	v := f.on(t, c.way)
+	what := quantity(0, v.demand[0])
+	if v.gpu.Count > 0 {
+		what = fmt.Sprintf("%d %s", v.gpu.Count, v.gpu.Type)
+	}
+	return fmt.Sprintf("; of its %d kinds of hardware it takes %s", len(t.declared.Ways)+1, what)
 }

@@ -570,6 +570,11 @@ export interface components {
             site: string;
             /** Format: date-time */
             start: string;
+            /**
+             * Format: int64
+             * @description The kind of hardware, as a placement's.
+             */
+            way?: number;
         };
         Ask: {
             /** Format: int64 */
@@ -772,6 +777,17 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        Data: {
+            /** @description A site or a zone. */
+            home: string;
+            /** Format: int64 */
+            mebibytes: number;
+            /**
+             * Format: int64
+             * @description At which it is brought. Absent: 1000.
+             */
+            megabitsPerSecond?: number;
+        };
         Decision: {
             /** Format: date-time */
             at: string;
@@ -885,6 +901,22 @@ export interface components {
              * @description Of what perfect foresight would save: the part that its forecasts alone would have lost. Absent: not known.
              */
             regretPercent?: number;
+        };
+        GPUs: {
+            /** Format: int64 */
+            count: number;
+            /** @description What the sites call them: a100. */
+            type: string;
+        };
+        Hardware: {
+            /** Format: double */
+            cpus?: number;
+            duration: components["schemas"]["Duration"];
+            gpus?: components["schemas"]["GPUs"];
+            /** Format: int64 */
+            memoryMiB?: number;
+            /** Format: double */
+            watts: number;
         };
         Health: {
             /** @example ok */
@@ -1008,6 +1040,11 @@ export interface components {
             spans?: components["schemas"]["Span"][] | null;
             /** @enum {string} */
             verb: "offer" | "confirm" | "keep" | "release" | "stop" | "forget";
+            /**
+             * Format: int64
+             * @description The kind of hardware, as a placement's.
+             */
+            way?: number;
             workload: string;
         };
         Outlook: {
@@ -1130,6 +1167,11 @@ export interface components {
             reservedUntil: string;
             site: string;
             spans: components["schemas"]["Span"][] | null;
+            /**
+             * Format: int64
+             * @description The kind of hardware: 0 is the shape's own, 1 the first of its alternatives.
+             */
+            way?: number;
             why: components["schemas"]["Reasons"];
         };
         PlanProof: {
@@ -1428,13 +1470,24 @@ export interface components {
             url: string;
         };
         Shape: {
+            /** @description Other kinds of hardware that it can run on. The plan chooses one before the start; way 0 is what stands above, way 1 the first of these. */
+            alternatives?: components["schemas"]["Hardware"][] | null;
             /**
              * Format: double
              * @description Processor cores needed while running.
              */
             cpus?: number;
+            /** @description What must be where it runs before it begins. */
+            data?: components["schemas"]["Data"];
             /** @description How long the work runs, without suspensions. */
             duration: components["schemas"]["Duration"];
+            /**
+             * Format: int64
+             * @description How many processes it is, that start together at one site; power and resources are of all of them. Absent: one.
+             */
+            gang?: number;
+            /** @description Accelerators needed while running. */
+            gpus?: components["schemas"]["GPUs"];
             /** @description Whether the work may be suspended, and what that costs. */
             interruptible?: components["schemas"]["Interruptible"];
             /**
@@ -1543,6 +1596,8 @@ export interface components {
             cpus?: number;
             enclave: components["schemas"]["Enclave"];
             engine: string;
+            /** @description Accelerators, by type; of a type that is not here it has none. */
+            gpus?: components["schemas"]["GPUs"][] | null;
             id: string;
             /** Format: int64 */
             memoryMiB?: number;
@@ -1566,6 +1621,8 @@ export interface components {
             enclave: components["schemas"]["Enclave"];
             /** @enum {string} */
             engine: "process";
+            /** @description Accelerators, by type. Of a type that is not here it has none. */
+            gpus?: components["schemas"]["GPUs"][] | null;
             /** Format: int64 */
             memoryMiB?: number;
             pricePerKWh?: components["schemas"]["Money"];
