@@ -22,6 +22,7 @@ type SiteReport struct {
 	Engine    string   `json:"engine" enum:"process"`
 	CPUs      *float64 `json:"cpus,omitempty" minimum:"0"`
 	MemoryMiB *int64   `json:"memoryMiB,omitempty" minimum:"0"`
+	GPUs      []GPUs   `json:"gpus,omitempty" maxItems:"4" doc:"Accelerators, by type. Of a type that is not here it has none."`
 	Watts     *float64 `json:"watts,omitempty" minimum:"0"`
 	Slots     *int64   `json:"slots,omitempty" minimum:"0"`
 	PUE       float64  `json:"pue" minimum:"1" maximum:"10"`
@@ -67,6 +68,7 @@ type Order struct {
 	Expires  time.Time `json:"expires,omitzero"`
 	Spans    []Span    `json:"spans,omitempty"`
 	Latest   time.Time `json:"latest,omitzero"`
+	Way      int       `json:"way,omitempty" minimum:"0" doc:"The kind of hardware, as a placement's."`
 	Shape    *Shape    `json:"shape,omitempty"`
 	Sealed   []byte    `json:"sealed,omitempty"`
 	Enclave  string    `json:"enclave,omitempty"`

@@ -13,8 +13,12 @@ type Shape struct {
 	PowerSource   string        `json:"powerSource,omitempty" enum:"declared,hardware-table" doc:"Where the figure of power comes from."`
 	CPUs          float64       `json:"cpus,omitempty" minimum:"0" maximum:"1000000" doc:"Processor cores needed while running."`
 	MemoryMiB     int64         `json:"memoryMiB,omitempty" minimum:"0" maximum:"1099511627776" doc:"Memory needed while running, in MiB."`
+	GPUs          *GPUs         `json:"gpus,omitempty" doc:"Accelerators needed while running."`
+	Gang          int           `json:"gang,omitempty" minimum:"0" maximum:"1024" doc:"How many processes it is, that start together at one site; power and resources are of all of them. Absent: one."`
+	Alternatives  []Hardware    `json:"alternatives,omitempty" maxItems:"4" doc:"Other kinds of hardware that it can run on. The plan chooses one before the start; way 0 is what stands above, way 1 the first of these."`
 	Interruptible Interruptible `json:"interruptible,omitzero" doc:"Whether the work may be suspended, and what that costs."`
 	Class         string        `json:"class,omitempty" pattern:"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" doc:"What its owner calls work of this kind, disclosed on purpose: how long such work takes is learned from its runs."`
+	Data          *Data         `json:"data,omitempty" doc:"What must be where it runs before it begins."`
 	When          When          `json:"when" doc:"The window."`
 	Where         Where         `json:"where,omitzero" doc:"The sites that may run the work."`
 	Objective     Objective     `json:"objective,omitzero" doc:"What to make small, and what not to exceed."`
@@ -28,6 +32,28 @@ type Duration struct {
 	Expected float64 `json:"expectedSeconds" exclusiveMinimum:"0" maximum:"31536000" doc:"Expected running time."`
 	P95      float64 `json:"p95Seconds,omitempty" minimum:"0" maximum:"31536000" doc:"19 of 20 runs are shorter. Default: expected."`
 	Max      float64 `json:"maxSeconds,omitempty" minimum:"0" maximum:"63072000" doc:"Killed after this much running time. Default: twice the expected."`
+}
+
+// Data lies at one place, and must be brought to any other before a run begins.
+type Data struct {
+	Home string `json:"home" minLength:"1" maxLength:"128" pattern:"^[A-Za-z0-9._/-]+$" doc:"A site or a zone."`
+	MiB  int64  `json:"mebibytes" minimum:"1" maximum:"1073741824"`
+	Mbit int64  `json:"megabitsPerSecond,omitempty" minimum:"0" maximum:"10000000" doc:"At which it is brought. Absent: 1000."`
+}
+
+// GPUs is a number of accelerators of one type.
+type GPUs struct {
+	Type  string `json:"type" minLength:"1" maxLength:"32" pattern:"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$" doc:"What the sites call them: a100."`
+	Count int64  `json:"count" minimum:"1" maximum:"1048576"`
+}
+
+// Hardware is a kind of hardware and what the work takes on it.
+type Hardware struct {
+	Duration  Duration `json:"duration"`
+	Watts     float64  `json:"watts" minimum:"0" maximum:"1000000000"`
+	CPUs      float64  `json:"cpus,omitempty" minimum:"0" maximum:"1000000"`
+	MemoryMiB int64    `json:"memoryMiB,omitempty" minimum:"0" maximum:"1099511627776"`
+	GPUs      *GPUs    `json:"gpus,omitempty"`
 }
 
 // Interruptible says whether work may be suspended.
@@ -142,6 +168,7 @@ type Span struct {
 // Placement is one workload's part of a plan.
 type Placement struct {
 	Site     string    `json:"site"`
+	Way      int       `json:"way,omitempty" doc:"The kind of hardware: 0 is the shape's own, 1 the first of its alternatives."`
 	Spans    []Span    `json:"spans"`
 	Reserved time.Time `json:"reservedUntil"`
 	Latest   time.Time `json:"latestStart"`
@@ -167,6 +194,7 @@ type Reasons struct {
 // less the chosen one's.
 type Alternative struct {
 	Site        string    `json:"site"`
+	Way         int       `json:"way,omitempty" doc:"The kind of hardware, as a placement's."`
 	Start       time.Time `json:"start"`
 	Finish      time.Time `json:"finish"`
 	Cause       string    `json:"cause,omitempty"`
@@ -423,6 +451,7 @@ type Site struct {
 	Engine    string    `json:"engine"`
 	CPUs      *float64  `json:"cpus,omitempty" doc:"Absent: not limited."`
 	MemoryMiB *int64    `json:"memoryMiB,omitempty"`
+	GPUs      []GPUs    `json:"gpus,omitempty" doc:"Accelerators, by type; of a type that is not here it has none."`
 	Watts     *float64  `json:"watts,omitempty"`
 	Slots     *int64    `json:"slots,omitempty"`
 	PUE       float64   `json:"pue"`

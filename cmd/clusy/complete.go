@@ -55,7 +55,7 @@ func complete(root *cobra.Command) {
 			"by": {"+2h\tin two hours", "+10h\tovernight", "+24h\tin a day", "+7d\tin a week"}, "complete-by": {"+2h\tin two hours", "+6h\tin six hours", "+24h\tin a day"},
 			"for": {"30m", "2h", "6h"}, "window": {"30m", "1h", "2h"}, "power": {"100W", "300W", "2.4kW"}, "energy": {"500Wh", "2.4kWh"},
 			"min-saving": {"5%\tdo not wait for less", "10%\tdo not wait for less", "100%\tdo not wait at all"}, "min-free": {"500MiB", "5GiB"},
-			"listen": {defaultAddress}, "speed": {"20m", "1h"}, "cpus": nil, "name": nil, "key": nil, "limit": nil, "retries": nil, "attempt": nil, "tail": nil,
+			"listen": {defaultAddress}, "speed": {"20m", "1h"}, "cpus": nil, "gpu": nil, "name": nil, "key": nil, "limit": nil, "retries": nil, "attempt": nil, "tail": nil,
 		} {
 			flag(name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 		}

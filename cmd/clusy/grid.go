@@ -139,7 +139,7 @@ that intents are sealed to.`,
 				return err
 			}
 			return print(cmd, p.Items, func(out io.Writer) error {
-				rows := [][]string{{"SITE", "ZONE", "ENGINE", "CORES", "RUNNING", "PUE", "SEEN", "ENCLAVE"}}
+				rows := [][]string{{"SITE", "ZONE", "ENGINE", "CORES", "GPUS", "RUNNING", "PUE", "SEEN", "ENCLAVE"}}
 				for _, s := range p.Items {
 					seen := local(s.Seen)
 					if s.Silent {
@@ -149,7 +149,7 @@ that intents are sealed to.`,
 					if s.CPUs != nil {
 						cores = fmt.Sprintf("%g", *s.CPUs)
 					}
-					rows = append(rows, []string{s.ID, s.Zone, s.Engine, cores, fmt.Sprint(s.Running), fmt.Sprintf("%.2f", s.PUE), seen, s.Enclave.ID})
+					rows = append(rows, []string{s.ID, s.Zone, s.Engine, cores, cards(s.GPUs), fmt.Sprint(s.Running), fmt.Sprintf("%.2f", s.PUE), seen, s.Enclave.ID})
 				}
 				if len(p.Items) == 0 {
 					fmt.Fprintln(out, "No sites. clusy serve --zone ZONE makes this machine one.")

@@ -33,6 +33,9 @@ const (
 
 func main() {
 	// A shim is this same binary, and must stay as small as it can.
+	if len(os.Args) > 1 && os.Args[1] == "gang" {
+		os.Exit(executor.GangMain(os.Args[2:]))
+	}
 	if len(os.Args) > 1 && os.Args[1] == "shim" {
 		os.Exit(executor.ShimMain(os.Args[2:]))
 	}

@@ -272,7 +272,7 @@ func onOwnLines(w io.Writer, src []byte, name string, err error) error {
 // which the intent room finds in the file.
 func shapePointer(p string) string {
 	p = strings.TrimPrefix(p, "/shape")
-	if to, ok := map[string]string{"/watts": "/power", "/cpus": "/demand/cpu", "/memoryMiB": "/demand/memory"}[p]; ok {
+	if to, ok := map[string]string{"/watts": "/power", "/cpus": "/demand/cpu", "/memoryMiB": "/demand/memory", "/gpus": "/demand/gpus"}[p]; ok {
 		return to
 	}
 	return strings.NewReplacer("Seconds", "", "Grams", "").Replace(p)

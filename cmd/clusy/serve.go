@@ -22,7 +22,7 @@ var shim = []string{"/proc/self/exe", "shim"}
 
 func serveCommand() *cobra.Command {
 	var dir, listen, zone, database, keys string
-	var sites, signals []string
+	var sites, signals, gpus []string
 	var newAdmin, open, expect bool
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -83,6 +83,9 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 				}
 				cfg.Sites = append(cfg.Sites, house.Site{ID: id, Zone: at.zone, CPUs: float64(runtime.NumCPU()), PUE: at.pue})
 			}
+			if err := equip(cfg.Sites, gpus); err != nil {
+				return err
+			}
 			for _, name := range signals {
 				if ext := filepath.Ext(name); ext == ".yaml" || ext == ".yml" {
 					declared, err := readSources(name)
@@ -122,6 +125,7 @@ Ctrl-C stops the server; workloads that run then run on, and are found again.`,
 	cmd.Flags().StringVar(&keys, "keys", "", "directory of the log's and the enclave's keys, the same for all that share a database (default: keys below --data)")
 	cmd.Flags().StringVar(&listen, "listen", defaultAddress, "address to listen on; loopback only")
 	cmd.Flags().StringVar(&zone, "zone", "", "grid zone of this machine: DE-LU, US-CAL-CISO, …; or its cloud region: aws/eu-north-1")
+	cmd.Flags().StringArrayVar(&gpus, "gpu", nil, "accelerators of every site, TYPE=COUNT, or of one, SITE:TYPE=COUNT; may be repeated")
 	cmd.Flags().StringArrayVar(&sites, "site", nil, "another site, NAME=ZONE or NAME=REGION; may be repeated")
 	cmd.Flags().StringArrayVar(&signals, "signals", nil, "file of carbon intensities, CSV or JSON, or of live sources, YAML; may be repeated, the most trusted first")
 	tablesFlag(cmd)

@@ -156,6 +156,7 @@ it is planned so, clusy logs what it wrote.`,
 				rows = append(rows,
 					[]string{"duration", fmt.Sprintf("%.0f s expected, %.0f s p95, %.0f s at most", w.Shape.Duration.Expected, w.Shape.Duration.P95, w.Shape.Duration.Max)},
 					[]string{"power", fmt.Sprintf("%.0f W (%s)", w.Shape.Watts, w.Shape.PowerSource)},
+					[]string{"hardware", hardware(w)},
 					[]string{"complete by", local(w.Shape.When.CompleteBy)},
 					[]string{"created", local(w.Created)})
 				if w.Plan != nil {

@@ -55,6 +55,9 @@ type Agent struct {
 	Tick     time.Duration // longest time between two looks at the engine, real
 	Log      *slog.Logger
 	Env      []string // given to every task
+	// Gang is the argv of the program that runs several copies of another as one;
+	// none: this site takes no gangs.
+	Gang []string
 	// Gauge measures the machine's energy; nil where nothing does. Then, and
 	// for hours of which too little was measured, energy is modelled.
 	Gauge Gauge

@@ -95,13 +95,16 @@ func (s timetable) next(now time.Time) (time.Time, bool) {
 func (h *hold) open(now time.Time) bool {
 	until := now
 	if !h.Shape.Interruptible.Allowed && h.State == held {
-		until = now.Add(h.Shape.Duration.Booked())
+		until = now.Add(h.shape().Duration.Booked())
 	}
 	denied := slices.ContainsFunc(h.Shape.When.Deny, func(d workload.Span) bool {
 		return now.Before(d.End) && (!now.Before(d.Start) || d.Start.Before(until))
 	})
 	return h.Schedule.open(now) && !denied
 }
+
+// shape is the work as it is on the kind of hardware that it goes on here.
+func (h *hold) shape() workload.Shape { return h.Shape.On(h.Schedule.Way) }
 
 // next returns the first instant after now at which open may change.
 func (h *hold) next(now time.Time) (time.Time, bool) {

@@ -68,6 +68,9 @@ func (a *Agent) order(o workload.Order) error {
 			return nil // only a confirmation hands over the right
 		}
 		before := h.Schedule
+		if h.State == started && o.Schedule.Way != before.Way {
+			return fmt.Errorf("it runs on its way %d, and cannot go over to way %d", before.Way, o.Schedule.Way)
+		}
 		h.Schedule = timetable(o.Schedule)
 		if err := a.keep(h); err != nil {
 			h.Schedule = before
@@ -121,7 +124,11 @@ func (a *Agent) accept(o workload.Order) error {
 		h.State, h.Cause = refused, "the intent does not open here: "+err.Error()
 	} else if len(o.Schedule.Spans) == 0 || o.Schedule.Latest.IsZero() {
 		h.State, h.Cause = refused, "the offer has no schedule"
-	} else if !o.Shape.Demand.Within(a.capacity()) {
+	} else if o.Shape.Size > 1 && len(a.Gang) == 0 {
+		h.State, h.Cause = refused, "this site starts one process at a time, and the work is a gang"
+	} else if way := o.Schedule.Way; way > len(o.Shape.Ways) {
+		h.State, h.Cause = refused, fmt.Sprintf("the offer is for way %d, and the work has no more than %d", way, len(o.Shape.Ways))
+	} else if !o.Shape.On(way).Demand.Within(a.capacity()) {
 		h.State, h.Cause = refused, "the work does not fit into this site"
 	}
 	if err := a.write(note{MaxEpoch: o.Epoch, Hold: h}); err != nil {

@@ -152,7 +152,7 @@ func (a *Agent) energy(h *hold, m ledger.Meter) (grid.Energy, ledger.Source) {
 	if h.Shape.PowerSource != "declared" {
 		source = ledger.Table
 	}
-	return grid.Drawn(h.Shape.Power, active), source
+	return grid.Drawn(h.shape().Power, active), source
 }
 
 // hours cuts runs at the hours of UTC.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"time"
 
@@ -68,11 +69,22 @@ func (a *Agent) taskOf(h *hold, in intent.Intent) executor.Task {
 	for _, k := range keys {
 		env = append(env, k+"="+in.Run.Env[k])
 	}
-	env = append(env, "CLUSY_WORKLOAD="+h.Workload, fmt.Sprintf("CLUSY_ATTEMPT=%d", h.N))
+	env = append(env, "CLUSY_WORKLOAD="+h.Workload, fmt.Sprintf("CLUSY_ATTEMPT=%d", h.N), fmt.Sprintf("CLUSY_WAY=%d", h.Schedule.Way))
+	shape := h.shape()
+	if shape.Data.Home != "" {
+		env = append(env, "CLUSY_DATA_HOME="+shape.Data.Home)
+	}
+	if g := shape.Demand.GPU(); g.Count > 0 {
+		env = append(env, "CLUSY_GPU_TYPE="+g.Type, fmt.Sprintf("CLUSY_GPUS=%d", g.Count/int64(max(shape.Size, 1))))
+	}
+	argv := in.Run.Exec
+	if shape.Size > 1 {
+		argv = slices.Concat(a.Gang, []string{fmt.Sprint(shape.Size), in.Run.Grace.String(), "--"}, argv)
+	}
 	return executor.Task{
-		Name: h.task(), Argv: in.Run.Exec, Env: env, Dir: in.Run.Dir, Grace: in.Run.Grace,
+		Name: h.task(), Argv: argv, Env: env, Dir: in.Run.Dir, Grace: in.Run.Grace,
 		// The work's own time may be a replay's; its processes run in ours.
-		Max: time.Duration(float64(h.Shape.Duration.Max) / a.Clock.Rate()),
+		Max: time.Duration(float64(shape.Duration.Max) / a.Clock.Rate()),
 	}
 }
 

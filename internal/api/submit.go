@@ -91,6 +91,8 @@ func shapePointer(field string) string {
 		return "/cpus"
 	case "shape.resources.memory":
 		return "/memoryMiB"
+	case "shape.resources.gpus":
+		return "/gpus"
 	case "shape.power":
 		return "/watts"
 	case "shape.duration":

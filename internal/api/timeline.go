@@ -164,6 +164,10 @@ func (d draftsman) bars(ws []workload.Workload) ([]clusy.Bar, error) {
 }
 
 func (d draftsman) bar(w workload.Workload) clusy.Bar {
+	// A run and its baseline are as on the hardware that it was planned on last.
+	if p, placed, err := d.tx.Placement(w.ID); err == nil && placed {
+		w.Shape = w.Shape.On(p.Way)
+	}
 	return clusy.Bar{
 		ID: w.ID, State: string(w.State), Cause: w.Cause, Created: w.Created, Changed: w.Changed,
 		NotBefore: w.Shape.When.NotBefore, CompleteBy: w.Shape.When.CompleteBy,

@@ -31,3 +31,6 @@ func (p Process) Forget(context.Context, string) error { return errLinux }
 
 // ShimMain returns 1: there is nothing to be a shim of.
 func ShimMain([]string) int { return 1 }
+
+// GangMain returns 1: there is nothing to be a gang of.
+func GangMain([]string) int { return 1 }

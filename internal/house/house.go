@@ -76,6 +76,7 @@ type Site struct {
 	ID    string
 	Zone  grid.Zone
 	CPUs  float64
+	GPUs  []clusy.GPUs
 	Slots int64 // 0: not limited
 	PUE   float64
 }
@@ -547,6 +548,7 @@ func (h *House) agentFor(ctx context.Context, s Site, key intent.PrivateKey) (*a
 	if s.CPUs > 0 {
 		describe.CPUs = &s.CPUs
 	}
+	describe.GPUs = s.GPUs
 	if s.Slots > 0 {
 		describe.Slots = &s.Slots
 	}
@@ -557,8 +559,8 @@ func (h *House) agentFor(ctx context.Context, s Site, key intent.PrivateKey) (*a
 	out := &agent.Agent{
 		Site: s.ID, Describe: describe, Clock: h.Clock, Key: key, Journal: filepath.Join(dir, "journal"),
 		Server:   &clusy.Client{URL: "http://in-process", Token: token.Reveal(), HTTP: h.pipe.client()},
-		Executor: &executor.Process{Root: filepath.Join(dir, "tasks"), Shim: h.cfg.Shim},
-		Poll:     25 * time.Second, Tick: tick, Log: h.cfg.Log, Env: []string{"CLUSY_SITE=" + s.ID},
+		Executor: &executor.Process{Root: filepath.Join(dir, "tasks"), Shim: h.cfg.Shim}, Gang: gangBy(h.cfg.Shim),
+		Poll: 25 * time.Second, Tick: tick, Log: h.cfg.Log, Env: []string{"CLUSY_SITE=" + s.ID},
 	}
 	if rapl, ok := executor.OpenRAPL("/"); ok {
 		out.Gauge = gauge{rapl}
@@ -721,4 +723,13 @@ func openKeys(dir string, demo bool) (keys, error) {
 	}
 	k.enclave, err = intent.ParsePrivate(secret.Secret(pem))
 	return k, err
+}
+
+// gangBy is the argv of the program that runs gangs: the shim's own, nil if there
+// is none.
+func gangBy(shim []string) []string {
+	if len(shim) == 0 {
+		return nil
+	}
+	return []string{shim[0], "gang"}
 }

@@ -23,23 +23,26 @@ import (
 //   - power: whole watts up (never less than 1 W);
 //   - instants: whole seconds. They are promises, and are not moved. Of the denied
 //     windows the times that they come to, without weekdays and time zone;
-//   - cores (thousandths) and memory (mebibytes) as they are: they are compared
-//     with what a site has, where a rounded-up demand would not fit;
+//   - the home of data and the rate at which it is brought as they are; its amount
+//     in whole gibibytes up from ten gibibytes on;
+//   - cores (thousandths), memory (mebibytes) and accelerators as they are: they
+//     are compared with what a site has, where a rounded-up demand would not fit;
 //   - ceilings, shares, counts and words of the policy as they are: the server
 //     keeps them to the letter.
 //
-// The only texts are patterns of sites and zones, the name of a class, and a
-// currency's code, and the
-// name of a queue, which an admin has set up on the server; all are held to an
-// alphabet in which nothing else can be said.
+// The only texts are patterns of sites and zones, types of accelerators, the
+// name of a site or a zone where data lies, a currency's code, the name of a
+// class, and that of a queue, which an admin has set up on the server; all are
+// held to an alphabet in which nothing else can be said.
 // The name of a class is disclosed on purpose, as its owner wrote it: it is the
 // one name of its owner's that a server learns, and only if it is given.
 func Blind(in Intent, now time.Time) (workload.Shape, error) {
 	s := shapeOf(in)
-	if earliest := now.Add(in.wait(now) + s.Duration.Booked()); s.When.CompleteBy.Before(earliest) {
+	booked, _ := s.Quickest()
+	if earliest := now.Add(in.wait(now) + booked); s.When.CompleteBy.Before(earliest) {
 		return workload.Shape{}, problem.With(problem.Infeasible, "the work can no longer be done in time", problem.Violation{
 			Pointer: "/when/completeBy",
-			Message: fmt.Sprintf("the work books %s, and would end at %s at the earliest", length(s.Duration.Booked()), earliest.UTC().Format(time.RFC3339)),
+			Message: fmt.Sprintf("the work books %s, and would end at %s at the earliest", length(booked), earliest.UTC().Format(time.RFC3339)),
 			Value:   s.When.CompleteBy.Format(time.RFC3339),
 			Nearest: ceilMinute(earliest).UTC().Format(time.RFC3339),
 		})
@@ -49,7 +52,7 @@ func Blind(in Intent, now time.Time) (workload.Shape, error) {
 
 // shapeOf is Blind without the clock.
 func shapeOf(in Intent) workload.Shape {
-	power := max(ceilTo(in.Shape.Power, grid.Watt), grid.Watt)
+	power := blindPower(in.Shape.Power, in.Shape.Gang)
 	i := in.Shape.Interruptible
 	if i.Allowed {
 		i.Overhead, i.MinRun = coarse(i.Overhead), coarse(i.MinRun)
@@ -58,9 +61,12 @@ func shapeOf(in Intent) workload.Shape {
 		Duration:      blindDuration(in.Shape.Duration),
 		Power:         power,
 		PowerSource:   in.Shape.PowerSource,
-		Demand:        workload.Resources{CPU: in.Shape.Resources.CPU, Memory: in.Shape.Resources.Memory, Power: power, Slots: 1},
+		Demand:        in.Shape.Resources.demand(power, in.Shape.Gang),
+		Ways:          blindWays(in.Shape.Alternatives, in.Shape.Gang),
+		Size:          in.Shape.Gang,
 		Interruptible: i,
 		Class:         in.Shape.Class,
+		Data:          blindData(in.Data),
 		When:          inUTC(in.When),
 		Where:         workload.Where{Allow: copied(in.Where.Allow), Prefer: copied(in.Where.Prefer)},
 		Objective:     in.Objective,

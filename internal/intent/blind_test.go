@@ -89,6 +89,11 @@ func TestNothingSealedIsInTheShape(t *testing.T) {
 func TestShapeCannotCarryText(t *testing.T) {
 	texts := map[string]func(*Intent, string){
 		"Class":              func(in *Intent, s string) { in.Shape.Class = cmp.Or(s, "-") }, // none is no text
+		"Data.Home":          func(in *Intent, s string) { in.Data = workload.Data{Home: s, MiB: 5} },
+		"Demand.GPUs[].Type": func(in *Intent, s string) { in.Shape.Resources.GPUs = workload.GPU{Type: s, Count: 2} },
+		"Ways[].Demand.GPUs[].Type": func(in *Intent, s string) {
+			in.Shape.Alternatives = []Alternative{{Duration: in.Shape.Duration, Power: grid.Watt, Resources: Resources{CPU: 1000, GPUs: workload.GPU{Type: s, Count: 2}}}}
+		},
 		"PowerSource":        func(in *Intent, s string) { in.Shape.PowerSource = s },
 		"Where.Allow[]":      func(in *Intent, s string) { in.Where.Allow = []string{s} },
 		"Where.Prefer[]":     func(in *Intent, s string) { in.Where.Prefer = []string{s} },

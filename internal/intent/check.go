@@ -25,6 +25,7 @@ func check(in Intent) []fault {
 	c.metadata(in.Metadata)
 	c.run(in.Run)
 	c.shape(in.Shape)
+	c.data(in.Data)
 	c.when(in.When)
 	c.places(at("where", "allow"), in.Where.Allow)
 	c.places(at("where", "prefer"), in.Where.Prefer)
@@ -102,8 +103,26 @@ func (c *checker) span(p path, d, least, most time.Duration) {
 }
 
 func (c *checker) shape(s Shape) {
-	p := at("shape", "duration")
-	d := s.Duration
+	c.must(s.Class == "" || workload.ValidClass(s.Class), classFault(s.Class))
+	c.lengths(at("shape", "duration"), s.Duration)
+	c.power(at("shape", "power"), s.Power)
+	c.must(s.PowerSource == PowerDeclared || s.PowerSource == PowerFromTable, fault{path: at("shape", "power", "source"), message: "is not a source of a power", limit: PowerDeclared})
+	c.hardware(at("shape", "resources"), s.Resources)
+	c.alternatives(s)
+	c.together(s)
+
+	i, ip := s.Interruptible, at("shape", "interruptible")
+	if !i.Allowed {
+		c.must(i == workload.Interruptible{}, fault{path: ip, message: "is false and says more", limit: "true, false or a mapping"})
+		return
+	}
+	c.span(ip.with("overhead"), i.Overhead, 0, MaxDuration)
+	c.span(ip.with("minRun"), i.MinRun, 0, max(s.quickest(), 0))
+	c.whole(ip.with("maxSuspensions"), int64(i.MaxSuspensions), 1, MaxSuspensions, fmt.Sprintf("1 to %d", MaxSuspensions))
+}
+
+// lengths checks how long work runs.
+func (c *checker) lengths(p path, d workload.Duration) {
 	if d.Expected == 0 {
 		c.must(false, fault{path: p.with("expected"), message: "the intent does not say how long the work runs", limit: "a length of time", nearest: "6h"})
 	} else {
@@ -113,25 +132,13 @@ func (c *checker) shape(s Shape) {
 		c.must(d.P95 >= d.Expected, fault{path: p.with("p95"), message: "is less than expected; 19 of 20 runs cannot be shorter than the usual one", value: length(d.P95), limit: "at least expected", nearest: length(d.Expected)})
 		c.must(d.Max >= d.P95, fault{path: p.with("max"), message: "is less than p95, so that more than 1 of 20 runs would be killed", value: length(d.Max), limit: "at least p95", nearest: length(d.P95)})
 	}
+}
 
-	c.must(s.Class == "" || workload.ValidClass(s.Class), classFault(s.Class))
-
+// power checks a mean power.
+func (c *checker) power(p path, w grid.Power) {
 	limit := fmt.Sprintf("more than 0 W, at most %d MW", MaxPower/grid.Watt/1_000_000)
-	c.must(s.Power > 0, fault{path: at("shape", "power"), message: "the work would draw nothing", value: s.Power.String(), limit: limit, nearest: "1W"})
-	c.must(s.Power <= MaxPower, fault{path: at("shape", "power"), message: "the work would draw more than we believe", value: s.Power.String(), limit: limit, nearest: fmt.Sprintf("%dkW", MaxPower/grid.Watt/1000)})
-	c.must(s.PowerSource == PowerDeclared || s.PowerSource == PowerFromTable, fault{path: at("shape", "power", "source"), message: "is not a source of a power", limit: PowerDeclared})
-
-	c.whole(at("shape", "resources", "cpus"), s.Resources.CPU, 1, MaxCPU, "0.001 to 100000 cores")
-	c.whole(at("shape", "resources", "memory"), s.Resources.Memory, 0, MaxMemory, "at most 64TiB")
-
-	i, ip := s.Interruptible, at("shape", "interruptible")
-	if !i.Allowed {
-		c.must(i == workload.Interruptible{}, fault{path: ip, message: "is false and says more", limit: "true, false or a mapping"})
-		return
-	}
-	c.span(ip.with("overhead"), i.Overhead, 0, MaxDuration)
-	c.span(ip.with("minRun"), i.MinRun, 0, max(d.Expected, 0))
-	c.whole(ip.with("maxSuspensions"), int64(i.MaxSuspensions), 1, MaxSuspensions, fmt.Sprintf("1 to %d", MaxSuspensions))
+	c.must(w > 0, fault{path: p, message: "the work would draw nothing", value: w.String(), limit: limit, nearest: "1W"})
+	c.must(w <= MaxPower, fault{path: p, message: "the work would draw more than we believe", value: w.String(), limit: limit, nearest: fmt.Sprintf("%dkW", MaxPower/grid.Watt/1000)})
 }
 
 // whole checks a whole number against its limits.

@@ -24,6 +24,7 @@ func (r *reader) intent() Intent {
 	in.Metadata = r.metadata()
 	in.Run = r.run()
 	in.Shape = r.shape()
+	in.Data = r.data()
 	in.When = r.when()
 	in.Where = r.places()
 	in.Objective = r.objective()
@@ -110,17 +111,18 @@ func (r *reader) shape() Shape {
 			r.say(fault{path: at("shape", "class"), place: v.at, message: "is empty", limit: "the name of a class: nightly-train"})
 		}
 	}
-	s.Duration = r.lengths(n, s.Class)
+	s.Duration = r.lengths(n, at("shape", "duration"), s.Class)
 	if rs := r.section(n, at("shape", "resources")); rs != nil {
-		s.Resources = r.resources(rs)
+		s.Resources = r.resources(rs, at("shape", "resources"))
 	}
 	s.Power, s.PowerSource = r.power(n, s)
-	s.Interruptible = r.interruptible(n, s.Duration.Expected)
+	s.Gang = r.gang(n)
+	s.Alternatives = r.alternatives(n)
+	s.Interruptible = r.interruptible(n, s.quickest())
 	return s
 }
 
-func (r *reader) lengths(shape *node, class string) (d workload.Duration) {
-	p := at("shape", "duration")
+func (r *reader) lengths(shape *node, p path, class string) (d workload.Duration) {
 	n := r.get(shape, p)
 	wanted := n != nil && n.scalar() && n.text == learned
 	switch {
@@ -160,10 +162,10 @@ func (r *reader) lengths(shape *node, class string) (d workload.Duration) {
 	return d
 }
 
-func (r *reader) resources(n *node) Resources {
+func (r *reader) resources(n *node, base path) Resources {
 	rs := Resources{CPU: DefaultCPU}
-	if v := r.get(n, at("shape", "resources", "cpus")); v != nil {
-		p := at("shape", "resources", "cpus")
+	if v := r.get(n, base.with("cpus")); v != nil {
+		p := base.with("cpus")
 		if text, ok := r.scalar(v, p, "a number of cores"); ok {
 			cpu, err := parseCPUs(text)
 			switch {
@@ -176,8 +178,9 @@ func (r *reader) resources(n *node) Resources {
 			}
 		}
 	}
-	if v := r.get(n, at("shape", "resources", "memory")); v != nil {
-		if m, ok := quantity(r, v, at("shape", "resources", "memory"), "an amount of memory: 512MiB or 2GiB", parseMemory, nearMemory); ok {
+	rs.GPUs = r.gpus(n, base.with("gpus"))
+	if v := r.get(n, base.with("memory")); v != nil {
+		if m, ok := quantity(r, v, base.with("memory"), "an amount of memory: 512MiB or 2GiB", parseMemory, nearMemory); ok {
 			rs.Memory = m
 		}
 	}

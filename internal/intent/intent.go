@@ -29,6 +29,7 @@ type Intent struct {
 	Metadata   Metadata           `json:"metadata"`
 	Run        Run                `json:"run"`
 	Shape      Shape              `json:"shape"`
+	Data       workload.Data      `json:"data,omitzero"`
 	When       workload.When      `json:"when"` // whole seconds; maxDelay has become completeBy
 	Where      workload.Where     `json:"where"`
 	Objective  workload.Objective `json:"objective"`
@@ -66,12 +67,23 @@ type Shape struct {
 	PowerSource   string                 `json:"powerSource"` // PowerDeclared or PowerFromTable
 	Resources     Resources              `json:"resources"`
 	Interruptible workload.Interruptible `json:"interruptible"`
+	Gang          int                    `json:"gang,omitempty"` // processes that start together; 0 is one. All else is of one of them
+	Alternatives  []Alternative          `json:"alternatives,omitempty"`
+}
+
+// Alternative is another kind of hardware and what the work takes on it.
+type Alternative struct {
+	Duration  workload.Duration `json:"duration"`
+	Power     grid.Power        `json:"power"`
+	Resources Resources         `json:"resources"`
 }
 
 // Resources is what one run occupies.
 type Resources struct {
 	CPU    int64 `json:"cpu"`    // thousandths of a core
 	Memory int64 `json:"memory"` // mebibytes; 0: none is set aside
+
+	GPUs workload.GPU `json:"gpus,omitzero"` // accelerators, of one type
 }
 
 const (

@@ -28,6 +28,8 @@ var fromShape = map[string]string{
 	"class": "shape.class",
 	"power": "shape.power", "powerSource": "shape.power",
 	"demand": "shape.resources", "demand.cpu": "shape.resources.cpus", "demand.memory": "shape.resources.memory",
+	"data.mebibytes": "data.size", "data.megabitsPerSecond": "data.rate",
+	"demand.gpus": "shape.resources.gpus", "gpus": "shape.resources.gpus", "size": "shape.gang", "gang": "shape.gang", "ways": "shape.alternatives", "alternatives": "shape.alternatives",
 	"demand.power": "shape.power", "demand.slots": "shape.resources",
 	"interruptible": "shape.interruptible", "interruptible.allowed": "shape.interruptible",
 	"interruptible.overhead": "shape.interruptible.overhead", "interruptible.minRun": "shape.interruptible.minRun",
@@ -53,7 +55,7 @@ func intentPath(pointer string) path {
 	if name, ok := fromShape[inner.dotted()]; ok {
 		return splitName(name)
 	}
-	if len(inner) < len(p) && slices.Contains([]string{"when", "where", "objective", "policy"}, inner[0]) {
+	if len(inner) < len(p) && slices.Contains([]string{"data", "when", "where", "objective", "policy"}, inner[0]) {
 		return inner
 	}
 	return p

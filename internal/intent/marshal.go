@@ -17,6 +17,7 @@ type plain struct {
 	Run        plainRun      `json:"run"`
 
 	Shape     Shape              `json:"shape"`
+	Data      workload.Data      `json:"data,omitzero"`
 	When      workload.When      `json:"when"`
 	Where     workload.Where     `json:"where"`
 	Objective workload.Objective `json:"objective"`
@@ -35,14 +36,14 @@ type (
 func Marshal(in Intent) ([]byte, error) {
 	in.When = inUTC(in.When)
 	fs := check(in)
-	if in.When.CompleteBy.Before(in.When.NotBefore.Add(shapeOf(in).Duration.Booked())) {
+	if booked, _ := shapeOf(in).Quickest(); in.When.CompleteBy.Before(in.When.NotBefore.Add(booked)) {
 		fs = append(fs, fault{path: at("when", "completeBy"), message: "the work does not fit between notBefore and completeBy", infeasible: true})
 	}
 	if len(fs) > 0 {
 		return nil, fmt.Errorf("write an intent: %w", newError(nil, "", nil, fs))
 	}
 	b, err := json.Marshal(plain{in.APIVersion, in.Kind, plainMetadata(in.Metadata), plainRun(in.Run),
-		in.Shape, in.When, in.Where, in.Objective, in.Policy, in.Queue})
+		in.Shape, in.Data, in.When, in.Where, in.Objective, in.Policy, in.Queue})
 	if err != nil {
 		return nil, fmt.Errorf("write an intent: %w", err)
 	}
@@ -64,7 +65,7 @@ func Unmarshal(b []byte) (Intent, error) {
 	if err := d.Decode(&p); err != nil {
 		return Intent{}, fmt.Errorf("read an intent: not the canonical form%s", spot(err))
 	}
-	in := Intent{p.APIVersion, p.Kind, Metadata(p.Metadata), Run(p.Run), p.Shape, p.When, p.Where, p.Objective, p.Policy, p.Queue}
+	in := Intent{p.APIVersion, p.Kind, Metadata(p.Metadata), Run(p.Run), p.Shape, p.Data, p.When, p.Where, p.Objective, p.Policy, p.Queue}
 	again, err := Marshal(in)
 	if err != nil {
 		return Intent{}, fmt.Errorf("read an intent: %w", err)

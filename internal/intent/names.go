@@ -13,19 +13,18 @@ var later = map[string]string{
 	"run.jobTemplate": "local exec only: write run.exec",
 	"run.sbatch":      "local exec only: write run.exec",
 	"run.secrets":     "local exec only: let the program read its secrets at the site",
-	"run.data":        "local exec only: let the program fetch its data",
+	"run.data":        "local exec only: let the program fetch its data, and write data: {home, size} to have that planned for",
 	"run.checkpoint":  "local exec only: the work is suspended in place",
 
-	"shape.gang":                       "one process runs at a time",
 	"shape.array":                      "submit one intent for each element",
 	"shape.elastic":                    "the size is fixed",
-	"shape.resources.accelerators":     "only cpus and memory are counted",
+	"shape.resources.accelerators":     "write shape.resources.gpus: {type: a100, count: 2}",
 	"shape.interruptible.mode":         "the work is suspended in place; write interruptible: true",
 	"when.confidence":                  "19 of 20 runs are shorter than duration.p95",
 	"when.schedule":                    "submit one intent for each run",
 	"when.windows.allow":               "deny the other times",
 	"where.residency":                  "list the zones in where.allow",
-	"where.egress":                     "data moves are not counted",
+	"where.egress":                     "what a site asks for data is not known; write data: {home, size}",
 	"objective.maxIntensity":           "write carbonCeiling",
 	"objective.powerCap":               "the draw is not capped",
 	"objective.costCeiling.onExceed":   "work over its ceiling is not run",
@@ -48,6 +47,7 @@ var elsewhere = map[string]string{
 	"watts": "shape.power", "kwh": "shape.energy", "runtime": "shape.duration.expected",
 	"maxDuration": "shape.duration.max", "timeout": "shape.duration.max", "activeDeadlineSeconds": "shape.duration.max",
 	"cpu": "shape.resources.cpus", "cores": "shape.resources.cpus", "mem": "shape.resources.memory", "ram": "shape.resources.memory",
+	"gpu": "shape.resources.gpus", "cards": "shape.resources.gpus", "hardware": "shape.alternatives", "variants": "shape.alternatives",
 	"preemptible": "shape.interruptible", "suspendable": "shape.interruptible", "suspend": "shape.interruptible",
 	"zones": "where.allow", "regions": "where.allow", "sites": "where.allow", "locations": "where.allow",
 	"args": "run.exec", "cmd": "run.exec", "script": "run.exec", "workdir": "run.dir", "cwd": "run.dir", "environment": "run.env",
@@ -58,7 +58,7 @@ var elsewhere = map[string]string{
 
 // known reports whether p is a field of the file, of this version or later.
 func known(p path) bool {
-	name := strings.Join(p, ".")
+	name := p.row().dotted()
 	_, isLater := later[name]
 	return isLater || supportedField[name]
 }

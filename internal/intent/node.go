@@ -101,6 +101,17 @@ func (p path) field() string {
 	return b.String()
 }
 
+// row returns p without the numbers of list items, as the table of fields has it.
+func (p path) row() path {
+	out := make(path, 0, len(p))
+	for _, s := range p {
+		if _, err := strconv.Atoi(s); err != nil {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 // splitName reads a name of the tables of names.
 func splitName(name string) path { return strings.Split(name, ".") }
 

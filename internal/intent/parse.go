@@ -157,7 +157,7 @@ func (r *reader) names(n *node, p path) {
 	r.once(n, p)
 	for _, f := range n.fields {
 		fp := p.with(f.key)
-		name := fp.dotted()
+		name := fp.row().dotted()
 		if supportedField[name] {
 			continue
 		}
@@ -165,10 +165,10 @@ func (r *reader) names(n *node, p path) {
 			r.say(fault{path: fp, place: f.at, message: fmt.Sprintf("%s is not in this version: %s", f.key, way), meant: insteadOf(fp)})
 			continue
 		}
-		bad := fault{path: fp, place: f.at, message: fmt.Sprintf("unknown field %s", quote(f.key)), limit: strings.Join(leaves(p), ", "), unknown: true}
-		if m := meant(fp); m != "" {
+		bad := fault{path: fp, place: f.at, message: fmt.Sprintf("unknown field %s", quote(f.key)), limit: strings.Join(leaves(p.row()), ", "), unknown: true}
+		if m := meant(fp.row()); m != "" {
 			bad.meant = splitName(m)
-			if parent, leaf := split(m); parent == p.dotted() {
+			if parent, leaf := split(m); parent == p.row().dotted() {
 				m = leaf
 			}
 			bad.message += fmt.Sprintf("; did you mean %s?", m)

@@ -194,6 +194,27 @@ func waysToWrite(t *testing.T) []way {
 		{"nothing denied", edit("{completeBy: +10h}", `{completeBy: +10h, windows: {deny: []}}`), func(in *Intent) {}},
 		{"lines of windows", edit("{completeBy: +10h}", "\n  completeBy: +10h\n  windows:\n    deny:\n    - Sun 22:00-24:00 UTC\n    - Mon 00:00-08:00 UTC # joined"), func(in *Intent) { in.When.Deny = denied("154/164") }},
 		{"retries", six + "policy: {retries: 2}\n", func(in *Intent) { in.Policy.Retries = 2 }},
+		{"accelerators", edit("power: 300W", "power: 300W, resources: {gpus: {type: a100, count: 4}}"), func(in *Intent) {
+			in.Shape.Resources.GPUs = workload.GPU{Type: "a100", Count: 4}
+		}},
+		{"one accelerator", edit("power: 300W", "power: 300W, resources: {gpus: {type: h100-80g}}"), func(in *Intent) {
+			in.Shape.Resources.GPUs = workload.GPU{Type: "h100-80g", Count: 1}
+		}},
+		{"alternatives", edit("power: 300W", "power: 300W, alternatives: [{duration: 2h, power: 2.8kW, resources: {cpus: 4, memory: 8GiB, gpus: {type: h100, count: 2}}}, {duration: {expected: 12h, p95: 13h}, power: 90W}]"), func(in *Intent) {
+			in.Shape.Alternatives = []Alternative{
+				{Duration: workload.Duration{Expected: 2 * time.Hour, P95: 2 * time.Hour, Max: 4 * time.Hour}, Power: 2800 * grid.Watt, Resources: Resources{CPU: 4000, Memory: 8192, GPUs: workload.GPU{Type: "h100", Count: 2}}},
+				{Duration: workload.Duration{Expected: 12 * time.Hour, P95: 13 * time.Hour, Max: 24 * time.Hour}, Power: 90 * grid.Watt, Resources: Resources{CPU: 1000}},
+			}
+		}},
+		{"one alternative", edit("power: 300W", "power: 300W, interruptible: true, alternatives: {duration: 5m, power: 1kW}"), func(in *Intent) {
+			in.Shape.Alternatives = []Alternative{{Duration: workload.Duration{Expected: 5 * time.Minute, P95: 5 * time.Minute, Max: 10 * time.Minute}, Power: 1000 * grid.Watt, Resources: Resources{CPU: 1000}}}
+			in.Shape.Interruptible = workload.Interruptible{Allowed: true, Overhead: DefaultOverhead, MinRun: 5 * time.Minute, MaxSuspensions: DefaultMaxSuspensions}
+		}},
+		{"a gang", edit("power: 300W", "power: 300W, gang: {size: 4}"), func(in *Intent) { in.Shape.Gang = 4 }},
+		{"a gang of one", edit("power: 300W", "power: 300W, gang: 1"), func(in *Intent) {}},
+		{"data elsewhere", six + "data: {home: berlin, size: 200GiB, rate: 2.5 Gbit/s}\n", func(in *Intent) {
+			in.Data = workload.Data{Home: "berlin", MiB: 200 << 10, Mbit: 2500}
+		}},
 		{"a price of carbon", six + "objective: {carbonPrice: 80.5 EUR/t}\n", func(in *Intent) {
 			in.Objective.CarbonPrice, in.Objective.Currency = 80_500_000, "EUR"
 		}},

@@ -66,6 +66,10 @@ func (e entry) schema() form {
 		out["examples"] = e.examples
 	}
 	switch parts := len(leaves(splitName(e.name))) > 0; {
+	case parts && e.many > 0:
+		inside := form{}
+		section(inside, e.name)
+		out["anyOf"] = []form{{"type": "array", "maxItems": e.many, "items": inside}, inside}
 	case parts && e.form != nil:
 		inside := form{}
 		section(inside, e.name)
@@ -120,6 +124,7 @@ const (
 
 var (
 	powerForm    = units("mW", "W", "kW", "MW")
+	gpuForm      = form{"type": "string", "pattern": `^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`}
 	carbonForm   = units("mgCO2e", "gCO2e", "kgCO2e", "tCO2e", "mg", "g", "kg", "t")
 	moneyForm    = form{"type": "string", "pattern": `^\s*` + someNumber + `\s*[A-Z]{3}\s*$`}
 	durationForm = form{"type": "string", "pattern": `^(` + someTime + `|` + someISO + `)$`}

@@ -124,7 +124,7 @@ func TestSchemaRefusesMistakes(t *testing.T) {
 		{"completeBy: +10h", "deadline: +10h"}, {"completeBy: +10h", "completeBy: +10h, maxDelay: 1h"}, {"when: {completeBy: +10h}", "when: {}"}, {"when: {completeBy: +10h}\n", ""},
 		{"power: 300W", "power: 300W, energy: 1kWh"}, {"power: 300W", "energy: 5kW"}, {"power: 300W", "power: {source: declared}"}, {"power: 300W", "power: {watts: 1, value: 1W}"},
 		{"power: 300W", "power: 300W, interruptible: yes"}, {"power: 300W", "power: 300W, interruptible: {often: true}"}, {"power: 300W", "power: 300W, resources: {cpus: 0}"},
-		{"power: 300W", "power: 300W, resources: {memory: 2}"}, {"power: 300W", "power: 300W, gang: 4"},
+		{"power: 300W", "power: 300W, resources: {memory: 2}"}, {"power: 300W", "power: 300W, gang: 0"},
 		{`{exec: [sh, -c, "echo hi; sleep 20"]}`, "{}"}, {`[sh, -c, "echo hi; sleep 20"]`, "[]"}, {`[sh, -c, "echo hi; sleep 20"]`, "[[sh]]"}, {"run: {", "run: {image: x, "}, {"run: {", "run: {env: {1A: x}, "}, {"run: {", "run: {dir: work, "},
 		{"kind: Intent", "kind: Intent\nobjective: {minimize: emissions}"}, {"kind: Intent", "kind: Intent\nobjective: {minSaving: 0.05}"}, {"kind: Intent", "kind: Intent\nobjective: {costCeiling: 40}"},
 		{"kind: Intent", "kind: Intent\npolicy: {retries: 11}"}, {"kind: Intent", "kind: Intent\npolicy: {priority: high}"}, {"kind: Intent", "kind: Intent\npolicy: {promise: twice}"},

@@ -16,6 +16,7 @@ type entry struct {
 	dflt     any    // nil: none, or not a plain value
 	examples []any
 	needed   bool // its section cannot do without it
+	many     int  // it may be a list of so many such sections; 0: it is one
 }
 
 // form is a part of a JSON Schema.
@@ -55,10 +56,32 @@ var entries = []entry{
 	{name: "shape.resources", says: "What one run occupies at its site."},
 	{name: "shape.resources.cpus", form: form{"type": []string{"number", "string"}, "exclusiveMinimum": 0, "maximum": MaxCPU / 1000, "pattern": `^[0-9]+(\.[0-9]+)?m?$`}, says: "Cores: 2, 0.5, or 500m.", dflt: DefaultCPU / 1000, examples: list(2, 0.5, "500m")},
 	{name: "shape.resources.memory", form: units("KiB", "MiB", "GiB", "TiB", "kB", "MB", "GB", "TB"), says: "Memory. Default: none is set aside.", examples: list("512MiB", "2GiB")},
+	{name: "shape.resources.gpus", says: "Accelerators that it needs all the time, of one type. Power must be given with them."},
+	{name: "shape.resources.gpus.type", form: gpuForm, says: "What the sites call them.", examples: list("a100", "h100-80g"), needed: true},
+	{name: "shape.resources.gpus.count", form: wholeForm(1, workload.MaxGPUs), says: "How many.", dflt: 1},
+	{name: "shape.gang", form: wholeForm(1, workload.MaxGang), says: "How many processes start together at one site: 4, or {size: 4}. Power, energy and resources are of one of them.", dflt: 1, examples: list(4)},
+	{name: "shape.gang.size", form: wholeForm(1, workload.MaxGang), says: "How many.", dflt: 1, examples: list(4)},
+	{name: "shape.alternatives", many: workload.MaxWays, says: fmt.Sprintf("Other kinds of hardware that it can run on, each with what it takes there; at most %d. The plan chooses one before the start.", workload.MaxWays)},
+	{name: "shape.alternatives.duration", form: durationForm, says: "How long it runs on that hardware: 2h, or {expected, p95, max}.", examples: list("2h"), needed: true},
+	{name: "shape.alternatives.duration.expected", form: durationForm, says: "The usual running time there.", examples: list("2h"), needed: true},
+	{name: "shape.alternatives.duration.p95", form: durationForm, says: "19 of 20 runs are shorter there. Default: expected.", examples: list("3h")},
+	{name: "shape.alternatives.duration.max", form: durationForm, says: "Killed after this much running time there. Default: twice expected.", examples: list("4h")},
+	{name: "shape.alternatives.power", form: powerForm, says: "Mean power while running there.", examples: list("2.8kW"), needed: true},
+	{name: "shape.alternatives.resources", says: "What one run occupies there."},
+	{name: "shape.alternatives.resources.cpus", form: form{"type": []string{"number", "string"}, "exclusiveMinimum": 0, "maximum": MaxCPU / 1000, "pattern": `^[0-9]+(\.[0-9]+)?m?$`}, says: "Cores there.", dflt: DefaultCPU / 1000, examples: list(2)},
+	{name: "shape.alternatives.resources.memory", form: units("KiB", "MiB", "GiB", "TiB", "kB", "MB", "GB", "TB"), says: "Memory there. Default: none is set aside.", examples: list("64GiB")},
+	{name: "shape.alternatives.resources.gpus", says: "Accelerators there."},
+	{name: "shape.alternatives.resources.gpus.type", form: gpuForm, says: "What the sites call them.", examples: list("h100"), needed: true},
+	{name: "shape.alternatives.resources.gpus.count", form: wholeForm(1, workload.MaxGPUs), says: "How many.", dflt: 1},
 	{name: "shape.interruptible", form: form{"type": "boolean"}, says: "Whether it may be suspended and resumed: true, or {overhead, minRun, maxSuspensions}.", dflt: false},
 	{name: "shape.interruptible.overhead", form: durationForm, says: "Running time lost at each resume.", dflt: length(DefaultOverhead), examples: list("4m")},
 	{name: "shape.interruptible.minRun", form: durationForm, says: "Shortest run between two pauses, at most expected.", dflt: length(DefaultMinRun), examples: list("30m")},
 	{name: "shape.interruptible.maxSuspensions", form: wholeForm(1, MaxSuspensions), says: "How often at the most.", dflt: DefaultMaxSuspensions},
+
+	{name: "data", says: "What it reads, if that lies at one place and must be where the work runs before it begins. Disclosed. Clusy plans for it; the program brings it."},
+	{name: "data.home", form: form{"type": "string", "pattern": `^[A-Za-z0-9._/-]{1,128}$`}, says: "The site or the zone where it lies.", examples: list("berlin", "DE-LU"), needed: true},
+	{name: "data.size", form: units("KiB", "MiB", "GiB", "TiB", "kB", "MB", "GB", "TB"), says: "How much it is.", examples: list("200GiB"), needed: true},
+	{name: "data.rate", form: units("Mbit/s", "Gbit/s"), says: "How fast it is brought.", dflt: "1Gbit/s", examples: list("10Gbit/s")},
 
 	{name: "when", says: "The window: completeBy, or maxDelay.", needed: true},
 	{name: "when.notBefore", form: instantForms, says: "Earliest start. Default: now.", examples: list("+2h", "2026-12-01T18:00:00+01:00")},

@@ -58,7 +58,7 @@ type holding struct {
 type booked struct {
 	site     string
 	from, to time.Duration
-	need     amounts
+	need     taking
 	tenant   access.Tenant
 	queue    string
 }
@@ -284,7 +284,7 @@ func (b *Book) snapshot(parent string) Snapshot {
 
 // reach draws the curves far enough for t.
 func (b *Book) reach(t *task) {
-	if most := t.left + t.lead; most > b.frame.most {
+	if most := b.frame.longest(t); most > b.frame.most {
 		b.frame.draw(max(most, 2*b.frame.most))
 	}
 }
@@ -332,8 +332,7 @@ func (b *Book) recount() {
 // unbook gives back what claims take.
 func (b *Book) unbook(claims []booked) {
 	for _, c := range claims {
-		b.loads[c.site].add(c.from, c.to, c.need, -1)
-		b.shares.add(c.tenant, c.queue, c.from, c.to, c.need, -1)
+		b.take(c, -1)
 	}
 }
 
@@ -357,6 +356,7 @@ func (b *Book) count(id string) {
 	if t.lost {
 		return // no site can be kept free for it
 	}
+	t = b.frame.on(t, t.was)
 	b.reach(t)
 	if t.fixed() {
 		h.claims = b.book(t, t.hold, []stretch{{0, t.left}})
@@ -425,12 +425,12 @@ func (b *Book) settle() {
 	b.shelters = nil
 	b.away = maps.Clone(b.homeless)
 	for _, p := range b.frame.places {
-		if !p.load.any(b.frame.off, forever, func(use amounts) bool { return over(use, use, p.room) }) {
+		if !p.full(b.frame.off) {
 			continue
 		}
 		for id, h := range b.held {
 			if slices.ContainsFunc(h.claims, func(c booked) bool {
-				return c.site == p.ID && p.load.crowded(max(c.from, b.frame.off), c.to, c.need, p.room)
+				return c.site == p.ID && p.crowded(c.need, max(c.from, b.frame.off), c.to)
 			}) && !b.fixed(h) {
 				b.away[id] = true
 			}
@@ -447,9 +447,17 @@ func (b *Book) settle() {
 		c, _ := b.frame.choose(t, t.sites, waiver{})
 		b.frame.loose = false
 		if c != nil {
-			b.shelters = append(b.shelters, b.book(t, c.site, c.runs)...)
+			b.shelters = append(b.shelters, b.book(b.frame.on(t, c.way), c.site, c.runs)...)
 		}
 	}
+}
+
+// take takes what is booked of its site, or with sign -1 gives it back.
+func (b *Book) take(c booked, sign int64) {
+	if i := b.frame.find(c.site); i >= 0 {
+		b.frame.places[i].book(c.need, c.from, c.to, sign)
+	}
+	b.shares.add(c.tenant, c.queue, c.from, c.to, c.need.amounts, sign)
 }
 
 func (b *Book) fixed(h *holding) bool {
@@ -464,9 +472,8 @@ func (b *Book) book(t *task, site int, runs []stretch) (out []booked) {
 		if i == len(runs)-1 {
 			r.to += t.tail
 		}
-		c := booked{p.ID, f.off + max(r.from, 0), f.off + r.to, t.demand, t.Tenant, t.Shape.QueueOf()}
-		p.load.add(c.from, c.to, c.need, 1)
-		b.shares.add(c.tenant, c.queue, c.from, c.to, c.need, 1)
+		c := booked{p.ID, f.off + max(r.from, 0), f.off + r.to, t.taking(), t.Tenant, t.Shape.QueueOf()}
+		b.take(c, 1)
 		out = append(out, c)
 	}
 	return out

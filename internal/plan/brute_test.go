@@ -42,7 +42,7 @@ func newBrute(s Snapshot, it Item, others []Placement) *brute {
 	b.d.p.Placements = others
 	for _, pl := range others {
 		for i, sp := range pl.Spans {
-			c := claim{pl.Workload, later(sp.Start, s.Now), sp.End, needs(b.d.items[pl.Workload])}
+			c := claim{pl.Workload, later(sp.Start, s.Now), sp.End, needs(b.d.item(pl.Workload), b.d.sites[pl.Site])}
 			if i == len(pl.Spans)-1 {
 				c.to = pl.Reserved
 			}
@@ -127,7 +127,7 @@ func (b *brute) offer(site string, spans []Span) {
 		if i == len(spans)-1 {
 			end = pl.Reserved
 		}
-		if !fitsBeside(b.d.taken[site], needs(b.it), has(st), later(sp.Start, b.d.now), end) {
+		if !fitsBeside(b.d.taken[site], needs(b.it, st), has(st), later(sp.Start, b.d.now), end) {
 			return
 		}
 	}

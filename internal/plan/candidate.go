@@ -16,6 +16,7 @@ type stretch struct{ from, to time.Duration }
 // begins at 0 here, and at its own beginning in the plan.
 type candidate struct {
 	site     int
+	way      int // the kind of hardware
 	runs     []stretch
 	reserved time.Duration
 	known    bool // every intensity that it needs
@@ -32,7 +33,7 @@ func (c candidate) finish() time.Duration { return c.runs[len(c.runs)-1].to }
 // measure works out the figures of running t at a site in runs.
 func (f *frame) measure(t *task, site int, runs []stretch) candidate {
 	p := f.places[site]
-	c := candidate{site: site, runs: runs, known: true, priced: p.currency != ""}
+	c := candidate{site: site, way: t.way, runs: runs, known: true, priced: p.currency != ""}
 	c.reserved = c.finish() + t.tail
 	for _, r := range runs {
 		e := facility(t.power, r.to-r.from, p.pue)
@@ -53,6 +54,14 @@ func (f *frame) measure(t *task, site int, runs []stretch) candidate {
 		}
 		c.carbon += grid.Emitted(e, mean)
 		c.grade = grid.Worse(c.grade, grade)
+	}
+	if h, ok := t.haul(p); ok {
+		r, known := p.air.At(f.at(c.start()))
+		if c.known = c.known && known; c.known {
+			c.carbon += grid.Emitted(h.energy, r.Value)
+			c.grade = grid.Worse(c.grade, r.Grade)
+		}
+		c.energy, c.priced = c.energy+h.energy, false
 	}
 	if !c.known {
 		c.carbon, c.grade = 0, ""
@@ -203,8 +212,14 @@ func (f *frame) tries(t *task, site int, free []time.Duration, figures bool, w *
 	flat, isFlat := p.tariff.Flat()
 	var length time.Duration
 	var c try
+	brought, hauls := t.haul(p)
+	isFlat, charge = isFlat && !hauls, charge && !hauls
+	var like int64 // milliseconds of the run that take what bringing the data takes
 	run := func(d time.Duration) {
 		length, c.energy = d, facility(t.power, d, p.pue)
+		if hauls {
+			like = brought.like(c.energy, d)
+		}
 		if c.priced = isFlat; isFlat {
 			c.cost = grid.Charged(c.energy, flat)
 		}
@@ -227,6 +242,9 @@ func (f *frame) tries(t *task, site int, free []time.Duration, figures bool, w *
 		c.denied = t.open != nil && t.open[i] < c.reserved
 		if c.carbon = 0; c.known && carbon {
 			c.carbon = emitted(c.energy, c.sum, length)
+			if hauls {
+				c.carbon += grid.Emitted(brought.energy, grid.Intensity(head.value[head.i]))
+			}
 		}
 		if charge {
 			s0, g0 := begin.upTo(c.from)
@@ -238,6 +256,9 @@ func (f *frame) tries(t *task, site int, free []time.Duration, figures bool, w *
 		switch {
 		case w == p.curve:
 			c.weight, c.weighed = c.sum, c.known
+			if hauls && c.known {
+				c.weight += head.value[head.i] * like
+			}
 		case w != nil:
 			s0, g0 := low.upTo(c.from)
 			s1, g1 := high.upTo(c.to)
@@ -256,10 +277,10 @@ func (f *frame) tries(t *task, site int, free []time.Duration, figures bool, w *
 func (f *frame) freeAt(t *task, site int) []time.Duration {
 	p := f.places[site]
 	if t.free == nil {
-		return f.inShare(t, t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step)))
+		return f.inShare(t, t.clear(f.free(p, p.load, t, f.off)))
 	}
 	if t.free[site] == nil {
-		t.free[site] = f.inShare(t, t.clear(p.load.free(t.demand, p.room, f.off, f.slots, f.step)))
+		t.free[site] = f.inShare(t, t.clear(f.free(p, p.load, t, f.off)))
 	}
 	return t.free[site]
 }

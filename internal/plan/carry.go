@@ -112,7 +112,7 @@ func (r *roll) move(it Item, pl Placement) error {
 		}
 	}
 	r.strike(it.ID) // what it leaves is no claim beside it
-	if err := r.crowds(it, pl, has(d.where(pl.Site)), d.now); err != nil {
+	if err := r.crowds(it, pl, d.where(pl.Site), d.now); err != nil {
 		r.enter(it)
 		return err
 	}

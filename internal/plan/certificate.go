@@ -34,8 +34,8 @@ type Certificate struct {
 }
 
 // Price is what one unit of a thing costs at a site, by slot: milligrams for a
-// thousandth of a core, a mebibyte, a milliwatt or a place through the whole
-// slot. What has no price is not scarce.
+// thousandth of a core, a mebibyte, a milliwatt, a place or an accelerator
+// through the whole slot. What has no price is not scarce.
 type Price struct {
 	Site    string    `json:"site"`
 	Thing   Thing     `json:"thing"`
@@ -45,7 +45,8 @@ type Price struct {
 // Thing is what a site can run out of.
 type Thing string
 
-// things are the amounts, in their order.
+// things are the amounts, in their order. Beside them there are accelerators, by
+// their type: gpu:a100.
 var things = [...]Thing{"cpu", "memory", "power", "slots"}
 
 // Gap returns by how much the plan is above the bound at most, as a share of
@@ -74,7 +75,7 @@ func certify(s Snapshot, p Plan, step time.Duration, prices []Price, o Options) 
 		far = max(far, t.limit-f.slot(f.slots))
 	}
 	f.draw(far)
-	g := &surety{frame: f, step: step, price: make([][len(things)][]float64, len(f.places))}
+	g := &surety{frame: f, step: step, price: make([][mostThings][]float64, len(f.places))}
 	if err := g.quote(prices); err != nil {
 		return c, err
 	}
@@ -136,14 +137,17 @@ func (c *Certificate) Follows(s Snapshot, p Plan) error {
 type surety struct {
 	*frame
 	step   time.Duration
-	price  [][len(things)][]float64 // by place and thing
-	ground []*ground                // by place, drawn when first asked for
+	price  [][mostThings][]float64 // by place and thing
+	ground []*ground               // by place, drawn when first asked for
 }
 
 // quote puts prices to their sites.
 func (g *surety) quote(prices []Price) error {
 	for _, p := range prices {
-		i, r := g.find(p.Site), slices.Index(things[:], p.Thing)
+		i, r := g.find(p.Site), -1
+		if i >= 0 {
+			r = g.places[i].thing(p.Thing)
+		}
 		if i < 0 || r < 0 || len(p.PerSlot) > mostSlots {
 			return fmt.Errorf("there is a price of %s at %q, which the snapshot does not have", p.Thing, p.Site)
 		}
@@ -178,7 +182,7 @@ func (g *surety) give(t *task, pl *Placement) {
 		if i == len(pl.Spans)-1 {
 			to = max(to, g.from(pl.Reserved))
 		}
-		g.places[site].load.add(max(from, 0), to, t.demand, 1)
+		g.places[site].book(g.on(t, pl.Way).taking(), max(from, 0), to, 1)
 	}
 }
 
@@ -190,13 +194,14 @@ func (g *surety) rent() (sum float64) {
 				if v == 0 {
 					continue
 				}
-				if p.room[r] == workload.Unlimited {
+				room := p.roomOf(r)
+				if room == workload.Unlimited {
 					return math.Inf(1) // what has no end has no price
 				}
 				a, b := time.Duration(k)*g.step, time.Duration(k+1)*g.step
 				left := 0.0
-				p.load.pieces(a, b, func(from, to time.Duration, use amounts) {
-					left += float64(max(p.room[r]-use[r], 0)) * float64(to-from)
+				p.pieces(r, a, b, func(from, to time.Duration, use int64) {
+					left += float64(max(room-use, 0)) * float64(to-from)
 				})
 				sum += v * left / float64(g.step)
 			}
@@ -209,7 +214,7 @@ func (g *surety) rent() (sum float64) {
 // milligrams, however full they are.
 func (g *surety) least(t *task) float64 {
 	best := math.Inf(1)
-	for _, site := range t.sites {
+	for t, site := range g.options(t, t.sites) {
 		if g.ground[site] == nil {
 			g.ground[site] = g.survey(site)
 		}
@@ -230,20 +235,25 @@ func (g *surety) leastAt(t *task, site int) float64 {
 	// Milligrams in a nanosecond at one milligram a kilowatt-hour.
 	perValue := float64(t.power) * float64(p.pue) / 1000 / 3.6e18
 	gr.restart()
+	need := p.needs(t)
 	for i, v := range gr.value {
 		pays := 0.0
 		for r, price := range g.price[site] {
 			if k := gr.slot[i]; k < len(price) {
-				pays += float64(t.demand[r]) * price[k]
+				pays += float64(need[r]) * price[k]
 			}
 		}
 		gr.add(i, float64(v)*perValue, pays/float64(g.step))
 	}
 	first, length := max(g.from(t.Shape.When.NotBefore), 0), t.left+t.lead
-	if t.Shape.Interruptible.Allowed {
-		return gr.anyTime(first, t.limit-t.tail, length)
+	bring := 0.0
+	if h, ok := t.haul(p); ok {
+		bring = gr.lowest(first, t.limit) * float64(h.energy) / 3.6e6
 	}
-	return gr.oneRun(first, t.limit-t.tail-length, length, t.tail)
+	if t.Shape.Interruptible.Allowed {
+		return bring + gr.anyTime(first, t.limit-t.tail, length)
+	}
+	return bring + gr.oneRun(first, t.limit-t.tail-length, length, t.tail)
 }
 
 // ground is a place over time, cut wherever its intensity or its prices may
@@ -265,7 +275,7 @@ func (g *surety) survey(site int) *ground {
 	end := c.at[len(c.at)-1]
 	cuts := slices.Clone(c.at)
 	slots := 0
-	for r := range things {
+	for r := range mostThings {
 		slots = max(slots, len(g.price[site][r]))
 	}
 	for k := 0; k <= slots; k++ {

@@ -197,7 +197,7 @@ func bestOfAll(s Snapshot) (least grid.Carbon, ok bool) {
 			taken := map[string][]claim{}
 			for k, c := range chosen {
 				for _, sp := range c.spans {
-					taken[c.site] = append(taken[c.site], claim{s.Items[k].ID, sp.Start, sp.End, needs(s.Items[k])})
+					taken[c.site] = append(taken[c.site], claim{s.Items[k].ID, sp.Start, sp.End, needs(s.Items[k], s.Sites[slices.IndexFunc(s.Sites, func(st Site) bool { return st.ID == c.site })])})
 				}
 			}
 			for _, claims := range taken {

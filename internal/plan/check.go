@@ -31,6 +31,8 @@ const (
 	KeptOnce      Kept = "once"      // every item is placed or refused, once, in order
 	KeptPlace     Kept = "place"     // no promised item is dropped
 	KeptSite      Kept = "site"      // allowed, known, and taking work
+	KeptWay       Kept = "way"       // one of its kinds of hardware, and the same once it has one
+	KeptData      Kept = "data"      // it starts when its data has come
 	KeptStart     Kept = "start"     // the start right and a run under way stay where they are
 	KeptNotBefore Kept = "notBefore" // nothing starts too early, or in the past
 	KeptSpans     Kept = "spans"     // in order and apart
@@ -55,6 +57,7 @@ type doubt struct {
 	sites map[string]Site
 	items map[string]Item
 	taken map[string][]claim // by site
+	ways  map[string]int     // by workload, as the plan has them go
 	crowd map[string]bool    // workloads whose site has too little room for them
 	// levels is what levelsAt has worked out, by site.
 	levels map[string]siteLevels
@@ -67,7 +70,7 @@ type doubt struct {
 type claim struct {
 	workload string
 	from, to time.Time
-	need     [4]int64
+	need     bill
 }
 
 // Check returns an error, a *Broken, if p is not a plan for s that keeps every
@@ -175,7 +178,10 @@ func (d *doubt) goesOn(it Item, pl Placement) bool {
 
 func (d *doubt) placements() error {
 	for _, pl := range d.p.Placements {
-		it := d.items[pl.Workload]
+		it, ok := going(d.items[pl.Workload], pl.Way)
+		if !ok {
+			return &Broken{pl.Workload, KeptWay, fmt.Sprintf("it has no way %d that is open to it", pl.Way)}
+		}
 		for _, doubtful := range []func(Item, Placement) (Kept, string){
 			d.site, d.spans, d.pauses, d.work, d.reserve, d.figures, d.reasons,
 		} {
@@ -184,7 +190,7 @@ func (d *doubt) placements() error {
 			}
 		}
 		for i, s := range pl.Spans {
-			c := claim{pl.Workload, later(s.Start, d.now), s.End, needs(it)}
+			c := claim{pl.Workload, later(s.Start, d.now), s.End, needs(it, d.where(pl.Site))}
 			if i == len(pl.Spans)-1 {
 				c.to = later(s.End, pl.Reserved)
 			}
@@ -280,6 +286,9 @@ func (d *doubt) spans(it Item, pl Placement) (Kept, string) {
 	}
 	if !underWay(it) && begin.Before(it.Shape.When.NotBefore) {
 		return KeptNotBefore, fmt.Sprintf("it starts at %s", begin)
+	}
+	if at := d.comes(it, d.where(pl.Site)); begin.Before(at) {
+		return KeptData, fmt.Sprintf("it starts at %s, and its data is there at %s", begin, at)
 	}
 	return "", ""
 }

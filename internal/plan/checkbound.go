@@ -20,9 +20,14 @@ func (d *doubt) certificate() error {
 	if !c.Start.Equal(d.now) || c.Step < time.Second || c.Step > 7*24*time.Hour {
 		return broken("its slots begin at %s and last %s", c.Start, c.Step)
 	}
-	prices := map[string][4][]float64{}
+	prices := map[string]tariffs{}
 	for _, p := range c.Prices {
 		r := slices.Index([]Thing{"cpu", "memory", "power", "slots"}, p.Thing)
+		for i, g := range d.sites[p.Site].Capacity.GPUs {
+			if g.Type != "" && p.Thing == Thing("gpu:"+g.Type) && r < 0 {
+				r = 4 + i
+			}
+		}
 		if r < 0 || len(p.PerSlot) > 10_000 || slices.ContainsFunc(p.PerSlot, func(v float64) bool { return !(v >= 0) || v > 1e15 }) {
 			return broken("the price of %q at %q is none", p.Thing, p.Site)
 		}
@@ -54,7 +59,11 @@ func (d *doubt) certificate() error {
 			if lanes[id] == nil {
 				lanes[id] = d.lane(id, c, prices[id])
 			}
-			least = min(least, d.cheapest(it, d.sites[id], lanes[id], prices[id], c.Step))
+			for kind := range kinds(it) {
+				if d.hasCards(kind, id) {
+					least = min(least, d.cheapest(kind, d.sites[id], lanes[id], prices[id], c.Step))
+				}
+			}
 		}
 		if h := holder(it); h != "" && math.IsInf(least, 1) {
 			least = 0
@@ -81,6 +90,9 @@ func (d *doubt) certificate() error {
 	return nil
 }
 
+// tariffs are prices by the things of a bill.
+type tariffs [lacking][]float64
+
 // matterOfCarbon reports whether the certificate's sums are of a placement.
 func (d *doubt) matterOfCarbon(it Item, pl Placement) bool {
 	m := it.Shape.Objective.Minimize
@@ -98,7 +110,7 @@ type lane struct {
 	slot     int
 }
 
-func (d *doubt) lane(id string, c *Certificate, of [4][]float64) (out []lane) {
+func (d *doubt) lane(id string, c *Certificate, of tariffs) (out []lane) {
 	o := d.s.Outlook.Of(d.sites[id].Zone)
 	end := d.now.Add(d.reach())
 	slots := 0
@@ -133,19 +145,19 @@ func (d *doubt) reach() time.Duration {
 }
 
 // cheapest is the least that an item could emit and pay at a site.
-func (d *doubt) cheapest(it Item, st Site, ls []lane, of [4][]float64, step time.Duration) float64 {
+func (d *doubt) cheapest(it Item, st Site, ls []lane, of tariffs, step time.Duration) float64 {
 	owed, beyond := d.owed(it)
 	if waits(it) {
 		owed += within(it.Shape.Interruptible.Overhead)
 	}
 	kw := float64(max(0, min(it.Shape.Power, 1<<40))) / 1e6 * float64(max(1000, min(st.PUE, 100_000))) / 1000
-	need := needs(it)
+	need := needs(it, st)
 	// What it would emit and pay in an hour of each lane, in milligrams.
 	d.all, d.pays = d.all[:0], d.pays[:0]
 	hours := step.Hours()
 	for i := range ls {
 		l, pay := &ls[i], 0.0
-		for r := range need {
+		for r := range of {
 			if need[r] > 0 && l.slot < len(of[r]) {
 				pay += float64(need[r]) * of[r][l.slot] / hours
 			}
@@ -154,8 +166,9 @@ func (d *doubt) cheapest(it Item, st Site, ls []lane, of [4][]float64, step time
 	}
 	first := max(it.Shape.When.NotBefore.Sub(d.now), 0)
 	last := d.due(it).Add(-beyond).Sub(d.now)
+	bring := leastToBring(it, st, ls, first, d.due(it).Sub(d.now))
 	if !it.Shape.Interruptible.Allowed {
-		return d.leastRun(ls, first, last-owed, owed, beyond)
+		return bring + d.leastRun(ls, first, last-owed, owed, beyond)
 	}
 	type part struct {
 		long time.Duration
@@ -168,7 +181,7 @@ func (d *doubt) cheapest(it Item, st Site, ls []lane, of [4][]float64, step time
 		}
 	}
 	slices.SortFunc(in, func(a, b part) int { return cmp.Compare(a.rate, b.rate) })
-	sum := 0.0
+	sum := bring
 	for _, p := range in {
 		take := min(p.long, owed)
 		sum += take.Hours() * p.rate
@@ -266,7 +279,7 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // rent is what the room of a site would be paid that is not given away.
-func (d *doubt) rent(id string, c *Certificate, of [4][]float64, given map[string]bool) (sum float64, ok bool) {
+func (d *doubt) rent(id string, c *Certificate, of tariffs, given map[string]bool) (sum float64, ok bool) {
 	room := has(d.where(id))
 	all := levels(slices.DeleteFunc(slices.Clone(d.taken[id]), func(cl claim) bool { return !given[cl.workload] }))
 	for r := range of {

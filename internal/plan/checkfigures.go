@@ -38,6 +38,14 @@ func (d *doubt) reckon(it Item, site string, spans []Span) (e grid.Energy, c gri
 		c += grid.Emitted(with, mean)
 		g = max(g, grade)
 	}
+	if brought(it, st) && len(spans) > 0 {
+		e, currency = e+carrying(it), ""
+		if now, ok := d.s.Outlook.Of(st.Zone).At(later(spans[0].Start, d.now)); ok {
+			c, g = c+grid.Emitted(carrying(it), now.Value), max(g, now.Grade)
+		} else {
+			known = false
+		}
+	}
 	if !known {
 		c, g = 0, ""
 	}

@@ -8,7 +8,7 @@ import (
 // level is what is taken of a site from a time until the next level.
 type level struct {
 	from time.Time
-	use  [4]int64
+	use  bill
 }
 
 // levels goes once over claims as they begin and end, and returns what all of
@@ -18,7 +18,7 @@ func levels(claims []claim) []level {
 	type edge struct {
 		at   time.Time
 		sign int64
-		need *[4]int64
+		need *bill
 	}
 	edges := make([]edge, 0, 2*len(claims))
 	for i := range claims {
@@ -28,7 +28,7 @@ func levels(claims []claim) []level {
 	}
 	slices.SortFunc(edges, func(a, b edge) int { return a.at.Compare(b.at) })
 	out := make([]level, 0, len(edges))
-	var use [4]int64
+	var use bill
 	for i, e := range edges {
 		for r := range use {
 			use[r] += e.sign * e.need[r]
@@ -70,7 +70,7 @@ type period struct{ from, to time.Time }
 // fullFor lists, in order, when a site has no room for an item beside all
 // others: what the item itself takes there now is not counted.
 func (d *doubt) fullFor(it Item, id string) (full []period) {
-	need, room := needs(it), has(d.where(id))
+	need, room := needs(it, d.where(id)), has(d.where(id))
 	site := d.levelsAt(id)
 	all, own := site.of, site.own[it.ID]
 	for i, l := range all {
@@ -90,7 +90,7 @@ func (d *doubt) fullFor(it Item, id string) (full []period) {
 		for r := range use {
 			use[r] += need[r]
 		}
-		if within4(use, need, room) {
+		if withinAll(use, need, room) {
 			continue
 		}
 		if n := len(full); n > 0 && full[n-1].to.Equal(l.from) {

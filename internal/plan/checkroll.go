@@ -63,6 +63,7 @@ func (r *roll) strike(id string) {
 // and at least with all that it still needs.
 func (r *roll) enter(it Item) {
 	d := &doubt{s: r.s, now: r.s.Now, sites: r.sites}
+	it = standing(it)
 	site := holder(it)
 	if site == "" && it.Placement != nil {
 		site = it.Placement.Site
@@ -98,7 +99,7 @@ func (r *roll) enter(it Item) {
 	last := &claims[len(claims)-1]
 	last.to = last.from.Add(max(owed, 0) + beyond)
 	for i := range claims {
-		claims[i].workload, claims[i].need = it.ID, needs(it)
+		claims[i].workload, claims[i].need = it.ID, needs(it, d.where(site))
 	}
 	r.seat[it.ID] = seat{site, len(r.rows[site])}
 	r.rows[site] = append(r.rows[site], row{it.ID, claims[0].from, last.to, claims, it.Tenant, queueName(it)})
@@ -135,7 +136,7 @@ func (r *roll) doubt(s Snapshot, items []Item, p Plan) error {
 		if detail := d.denied(it, pl); detail != "" {
 			return &Broken{it.ID, KeptDenied, detail}
 		}
-		if err := r.crowds(it, pl, has(d.where(pl.Site)), d.now); err != nil {
+		if err := r.crowds(it, pl, d.where(pl.Site), d.now); err != nil {
 			return err
 		}
 		if err := r.share(it, pl, d.now); err != nil {
@@ -149,8 +150,9 @@ func (r *roll) doubt(s Snapshot, items []Item, p Plan) error {
 
 // crowds returns a *Broken if pl needs more than a site with so much room has
 // left beside all other claims.
-func (r *roll) crowds(it Item, pl Placement, room [4]int64, now time.Time) error {
-	need := needs(it)
+func (r *roll) crowds(it Item, pl Placement, st Site, now time.Time) error {
+	it, _ = going(it, pl.Way)
+	need, room := needs(it, st), has(st)
 	for i, span := range pl.Spans {
 		c := claim{from: later(span.Start, now), to: span.End}
 		if i == len(pl.Spans)-1 {
@@ -163,7 +165,7 @@ func (r *roll) crowds(it Item, pl Placement, room [4]int64, now time.Time) error
 				sum[i] += o.need[i]
 			}
 		})
-		if within4(sum, need, room) {
+		if withinAll(sum, need, room) {
 			continue
 		}
 		var others []claim
@@ -190,8 +192,8 @@ func (r *roll) beside(site string, c claim, see func(claim)) {
 	}
 }
 
-// within4 reports whether sum is within room in all that is needed.
-func within4(sum, need, room [4]int64) bool {
+// withinAll reports whether sum is within room in all that is needed.
+func withinAll(sum, need, room bill) bool {
 	for i := range sum {
 		if need[i] > 0 && room[i] >= 0 && sum[i] > room[i] {
 			return false

@@ -29,7 +29,7 @@ func (d *doubt) couldMove(it Item) string {
 // excuses goes through the placements that are not what was promised.
 func (d *doubt) excuses() error {
 	for _, pl := range d.p.Placements {
-		it := d.items[pl.Workload]
+		it := d.item(pl.Workload)
 		if underWay(it) && !it.Shape.Interruptible.Allowed {
 			if detail := d.overCeiling(it, pl); detail != "" && !promisedBefore(it) {
 				return &Broken{pl.Workload, KeptCeiling, detail}
@@ -93,6 +93,16 @@ func (d *doubt) overCeiling(it Item, pl Placement) string {
 // roomFor looks for a run without a pause from the start of a slot, beside all
 // others, that grants w. It says where and when, "" if there is none.
 func (d *doubt) roomFor(it Item, w wish) string {
+	for kind := range kinds(d.items[it.ID]) {
+		if at := d.roomForKind(kind, w); at != "" {
+			return at
+		}
+	}
+	return ""
+}
+
+// roomForKind is roomFor on one kind of hardware.
+func (d *doubt) roomForKind(it Item, w wish) string {
 	owed, beyond := d.owed(it)
 	over := within(it.Shape.Interruptible.Overhead)
 	if waits(it) {
@@ -111,7 +121,7 @@ func (d *doubt) roomFor(it Item, w wish) string {
 		}
 	}
 	for _, id := range ids {
-		if !within4(needs(it), needs(it), has(d.where(id))) {
+		if !withinAll(needs(it, d.where(id)), needs(it, d.where(id)), has(d.where(id))) {
 			continue
 		}
 		full := d.fullFor(it, id)
@@ -132,7 +142,7 @@ func (d *doubt) roomFor(it Item, w wish) string {
 			if w.inTime && booked.After(d.due(it)) {
 				break
 			}
-			if deniedBetween(it, from, booked) {
+			if deniedBetween(it, from, booked) || from.Before(d.comes(it, d.where(id))) {
 				continue
 			}
 			for len(full) > 0 && !full[0].to.After(from) {
@@ -164,11 +174,11 @@ func (d *doubt) wouldBeDear(it Item, site string, from, to time.Time) bool {
 
 // fitsBeside reports whether need has room from one time to another: it goes
 // through the claims as they begin and end.
-func fitsBeside(others []claim, need, room [4]int64, from, to time.Time) bool {
+func fitsBeside(others []claim, need, room bill, from, to time.Time) bool {
 	type edge struct {
 		at   time.Time
 		sign int64
-		need *[4]int64
+		need *bill
 	}
 	var edges []edge
 	for i := range others {
@@ -180,14 +190,14 @@ func fitsBeside(others []claim, need, room [4]int64, from, to time.Time) bool {
 		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.sign, b.sign)) // what ends makes room for what begins
 	})
 	sum := need
-	if !within4(sum, need, room) {
+	if !withinAll(sum, need, room) {
 		return false
 	}
 	for _, e := range edges {
 		for r := range sum {
 			sum[r] += e.sign * e.need[r]
 		}
-		if e.sign > 0 && !within4(sum, need, room) {
+		if e.sign > 0 && !withinAll(sum, need, room) {
 			return false
 		}
 	}

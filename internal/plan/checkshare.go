@@ -113,7 +113,7 @@ func overShare(s Snapshot, now time.Time, tenant access.Tenant, stakes []stake) 
 	}
 	slices.SortStableFunc(edges, func(a, b edge) int { return a.at.Compare(b.at) })
 
-	used, all, inside := map[string][4]int64{}, [4]int64{}, map[int]bool{}
+	used, all, inside := map[string]bill{}, bill{}, map[int]bool{}
 	for i, e := range edges {
 		if e.who >= 0 {
 			st := stakes[e.who]
@@ -144,8 +144,8 @@ func overShare(s Snapshot, now time.Time, tenant access.Tenant, stakes []stake) 
 }
 
 // tooMuch says which rule a stake breaks at an instant, "" if none.
-func tooMuch(st stake, queues []workload.Queue, used map[string][4]int64, all, whole [4]int64, at, now time.Time) string {
-	var left [4]int64 // for others
+func tooMuch(st stake, queues []workload.Queue, used map[string]bill, all, whole bill, at, now time.Time) string {
+	var left bill // for others
 	sheltered := false
 	for _, q := range queues {
 		if q.Name == st.queue {
@@ -182,7 +182,7 @@ func tooMuch(st stake, queues []workload.Queue, used map[string][4]int64, all, w
 }
 
 // together is what all sites that take work have; below 0 it has no end.
-func together(sites []Site) (sum [4]int64) {
+func together(sites []Site) (sum bill) {
 	seen := map[string]bool{}
 	for _, st := range sites {
 		if st.Down || seen[st.ID] {
@@ -196,6 +196,10 @@ func together(sites []Site) (sum [4]int64) {
 				sum[r] += n
 			}
 		}
+	}
+	// Shares are of what every site has: accelerators have types of their own.
+	for r := accelerators; r < len(sum); r++ {
+		sum[r] = -1
 	}
 	return sum
 }
@@ -221,7 +225,7 @@ func (r *roll) share(it Item, pl Placement, now time.Time) error {
 		}
 	}
 	for i, s := range pl.Spans {
-		c := claim{it.ID, later(s.Start, now), s.End, needs(it)}
+		c := claim{it.ID, later(s.Start, now), s.End, needs(it, Site{})}
 		if i == len(pl.Spans)-1 {
 			c.to = later(s.End, pl.Reserved)
 		}

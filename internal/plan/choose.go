@@ -40,8 +40,8 @@ func (f *frame) choose(t *task, sites []int, w waiver) (*candidate, Binding) {
 
 // offers joins what the sites offer t.
 func (f *frame) offers(t *task, sites []int, w waiver) (o offer) {
-	for _, site := range sites {
-		got := f.offered(t, site, w)
+	for v, site := range f.options(t, sites) {
+		got := f.offered(v, site, w)
 		if got.best != nil && (o.best == nil || f.compare(t, *got.best, *o.best) < 0) {
 			o.best = got.best
 		}
@@ -225,6 +225,13 @@ func (f *frame) offerPauses(t *task, site int, free []time.Duration, w waiver, o
 // scale is the curve by which what t is to make small is weighed at a site; nil
 // if all times weigh the same there.
 func (f *frame) scale(t *task, site int) *curve {
+	if _, hauls := t.haul(f.places[site]); hauls && !t.cleans() {
+		// What the data's home asks for it is not known.
+		if t.adds() {
+			return f.places[site].curve
+		}
+		return nil
+	}
 	if p := f.places[site]; t.adds() {
 		if p.currency != f.currency(t) {
 			return p.curve

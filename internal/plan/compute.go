@@ -147,12 +147,13 @@ func (f *frame) take(t *task) {
 }
 
 func (f *frame) book(t *task, c candidate, sign int64) {
-	l := f.places[c.site].load
+	p := f.places[c.site]
+	t = f.on(t, c.way)
 	for i, r := range c.runs {
 		if i == len(c.runs)-1 {
 			r.to = max(r.to, c.reserved)
 		}
-		l.add(f.off+max(r.from, 0), f.off+r.to, t.demand, sign)
+		p.book(t.taking(), f.off+max(r.from, 0), f.off+r.to, sign)
 		f.shares.add(t.Tenant, t.Shape.QueueOf(), f.off+max(r.from, 0), f.off+r.to, t.demand, sign)
 	}
 }
@@ -160,11 +161,12 @@ func (f *frame) book(t *task, c candidate, sign int64) {
 // flawOf judges the placement of t at c, which is booked.
 func (f *frame) flawOf(t *task, c candidate) flaw {
 	p := f.places[c.site]
+	t = f.on(t, c.way)
 	for i, r := range c.runs {
 		if i == len(c.runs)-1 {
 			r.to = max(r.to, c.reserved)
 		}
-		if p.load.crowded(f.off+r.from, f.off+r.to, t.demand, p.room) {
+		if p.crowded(t.taking(), f.off+r.from, f.off+r.to) {
 			return crowded
 		}
 	}
@@ -222,13 +224,14 @@ func (f *frame) settle(t *task) {
 	// otherwise is due at once; the site must sort it out.
 	c, ok := f.carried(t)
 	if !ok || c.reserved > t.limit {
+		t := f.on(t, t.was)
 		site := t.hold
 		if site < 0 {
 			site = t.own
 		}
 		from := time.Duration(0)
 		if !t.Running {
-			from = t.past(max(f.from(t.Shape.When.NotBefore), 0), t.left+t.lead+t.tail)
+			from = t.past(max(f.from(t.Shape.When.NotBefore), 0, f.slot(f.there(t, site).first)), t.left+t.lead+t.tail)
 		}
 		c = f.measure(t, site, []stretch{{from, from + t.left + t.lead}})
 	}
@@ -238,8 +241,8 @@ func (f *frame) settle(t *task) {
 // soonest returns the run without a pause that finishes first, too late as it is.
 func (f *frame) soonest(t *task, sites []int) *candidate {
 	var best *candidate
-	for _, site := range sites {
-		o := f.offered(t, site, waiver{ceilings: true, late: true})
+	for v, site := range f.options(t, sites) {
+		o := f.offered(v, site, waiver{ceilings: true, late: true})
 		if o.early != nil && (best == nil || sooner(*o.early, *best) < 0) {
 			best = o.early
 		}
@@ -276,7 +279,9 @@ func (f *frame) better(ts []*task) {
 	}
 }
 
-func same(a, b candidate) bool { return a.site == b.site && slices.Equal(a.runs, b.runs) }
+func same(a, b candidate) bool {
+	return a.site == b.site && a.way == b.way && slices.Equal(a.runs, b.runs)
+}
 
 // gainful reports whether b is better than a in what t is to minimize.
 func (f *frame) gainful(t *task, a, b candidate) bool {
@@ -357,6 +362,7 @@ func (f *frame) mend() {
 // is dropped, a start that did not happen is due now, and the end is set by
 // the work that remains. It returns false if that breaks a rule of pausing.
 func (f *frame) carried(t *task) (candidate, bool) {
+	t = f.on(t, t.was)
 	runs, lawful := f.carriedRuns(t)
 	if runs == nil {
 		return candidate{}, false

@@ -26,6 +26,7 @@ const (
 	Removed   ChangeKind = "removed"
 	MovedSite ChangeKind = "moved-site"
 	MovedTime ChangeKind = "moved-time"
+	MovedWay  ChangeKind = "moved-way" // to other hardware at the same site
 )
 
 // Diff lists what changes from a to b, by workload. Spans that were over when
@@ -56,6 +57,8 @@ func change(a, b *Placement, now time.Time) (Change, bool) {
 	switch {
 	case a.Site != b.Site:
 		c.Kind = MovedSite
+	case a.Way != b.Way:
+		c.Kind = MovedWay
 	case !slices.EqualFunc(ahead(a.Spans, now), ahead(b.Spans, now), func(x, y Span) bool { return x.Start.Equal(y.Start) && x.End.Equal(y.End) }):
 		c.Kind = MovedTime
 	default:

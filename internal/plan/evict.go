@@ -72,7 +72,7 @@ func (f *frame) wishes(t *task) (out []candidate) {
 	for i, p := range f.places {
 		loads[i], p.load = p.load, &load{}
 	}
-	for _, site := range t.sites {
+	for t, site := range f.options(t, t.sites) {
 		if t.Shape.Interruptible.Allowed {
 			if o := f.offered(t, site, waiver{}); o.best != nil && o.best.known && o.best.carbon < t.at.carbon {
 				out = append(out, *o.best)

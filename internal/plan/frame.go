@@ -46,6 +46,8 @@ type place struct {
 	gone  bool // only a promise still names it
 	pue   int64
 	room  amounts
+	types [workload.MostGPUs]string // of its accelerators
+	cards amounts                   // how many of each
 	load  *load
 	air   grid.Outlook
 	means *air // of air, as far as it is drawn
@@ -84,7 +86,7 @@ func newFrameWith(s Snapshot, o Options) *frame {
 
 	var most time.Duration
 	for _, t := range f.tasks {
-		most = max(most, t.left+t.lead)
+		most = max(most, f.longest(t))
 	}
 	f.draw(most)
 	return f
@@ -141,6 +143,7 @@ func (f *frame) addPlaces() {
 		if known[s.ID] {
 			p.tariff = grid.NewTariff(s.Price, s.Currency, f.snap.Prices[s.Zone]...)
 		}
+		p.types, p.cards = racks(s.Capacity)
 		p.currency = p.tariff.Currency()
 		f.places = append(f.places, p)
 	}

@@ -47,7 +47,10 @@ func over(use, need, room amounts) bool {
 // load is what is taken of a site over time. It is kept in parts of some
 // dozens of pieces, each with the most that is taken in it: so that adding to
 // it and looking for room cost what they touch, and not what there is.
-type load struct{ parts []part }
+type load struct {
+	parts []part
+	cards *load // of accelerators, by the types that the site has; nil: none was ever taken
+}
 
 // part is a run of pieces: use[i]+plus is taken from at[i] to the next piece.
 type part struct {

@@ -56,7 +56,8 @@ func (f *frame) tell(reuse bool, from, to int, said []Placement, refused []Refus
 // placement is what t is promised, without the reasons.
 func (f *frame) placement(t *task) Placement {
 	c, site := t.at, f.places[t.at.site]
-	pl := Placement{Workload: t.ID, Site: site.ID, Reserved: f.at(c.reserved), Latest: Latest(t.Item, f.snap.Margin, f.step),
+	t = f.on(t, c.way)
+	pl := Placement{Workload: t.ID, Site: site.ID, Way: c.way, Reserved: f.at(c.reserved), Latest: Latest(t.Item, f.snap.Margin, f.step),
 		Energy: c.energy, Carbon: c.carbon, Grade: c.grade, Cost: c.cost}
 	if c.priced {
 		pl.Currency = site.currency

@@ -168,6 +168,7 @@ const (
 // chosen one: positive is worse.
 type Alternative struct {
 	Site    string        `json:"site"`
+	Way     int           `json:"way,omitempty"` // the kind of hardware, as a placement's
 	Start   time.Time     `json:"start"`
 	Finish  time.Time     `json:"finish"`
 	Cause   Cause         `json:"cause"`

@@ -19,6 +19,7 @@ type seen struct {
 	carbon                  grid.Carbon // meaningful only if known
 	cost                    grid.Money
 	site                    int32
+	way                     uint8
 	cause                   uint8 // in causesInOrder; 0 if it is what was chosen
 	known, full, affordable bool
 	denied, priced          bool // cost is meaningful only if priced
@@ -83,15 +84,15 @@ func (f *frame) why(t *task) Reasons {
 	if !t.Running {
 		// Like the baseline of the ledger: at once, at home, which is the
 		// first of its sites that has room at all.
-		for _, site := range t.sites {
-			if now = f.offered(t, site, waiver{}).early; now != nil {
+		for v, site := range f.options(t, t.sites) {
+			if now = f.offered(v, site, waiver{}).early; now != nil {
 				r.RunNow = f.alternative(t, *now, c)
 				break
 			}
 		}
 	}
 	for _, s := range f.notable(t, c, all) {
-		m := f.measure(t, int(s.site), []stretch{{s.from, s.to}})
+		m := f.measure(f.on(t, int(s.way)), int(s.site), []stretch{{s.from, s.to}})
 		a := f.alternative(t, m, c)
 		a.Cause = causesInOrder[s.cause]
 		r.Rejected = append(r.Rejected, *a)
@@ -113,10 +114,10 @@ func (f *frame) survey(t *task, c candidate) (all []seen, found bool) {
 		}
 	}
 	all = f.seen[:0]
-	for _, site := range sites {
-		f.tries(t, site, f.freeAt(t, site), true, nil, func(x *try) {
-			s := seen{x.from, x.to, x.carbon, x.cost, int32(site), 0, x.known, x.full, x.affordable, x.denied, x.priced}
-			if site == c.site && len(c.runs) == 1 && c.runs[0] == (stretch{x.from, x.to}) {
+	for v, site := range f.options(t, sites) {
+		f.tries(v, site, f.freeAt(v, site), true, nil, func(x *try) {
+			s := seen{x.from, x.to, x.carbon, x.cost, int32(site), uint8(v.way), 0, x.known, x.full, x.affordable, x.denied, x.priced}
+			if site == c.site && v.way == c.way && len(c.runs) == 1 && c.runs[0] == (stretch{x.from, x.to}) {
 				found = true
 			} else {
 				s.cause = number(f.cause(t, c, x, site))
@@ -208,7 +209,7 @@ func lostByCarbon(c candidate, later, known bool, carbon grid.Carbon) Cause {
 
 // alternative describes a candidate beside the chosen one.
 func (f *frame) alternative(t *task, a, c candidate) *Alternative {
-	out := &Alternative{Site: f.places[a.site].ID, Start: f.at(a.start()), Finish: f.at(a.finish()),
+	out := &Alternative{Site: f.places[a.site].ID, Way: a.way, Start: f.at(a.start()), Finish: f.at(a.finish()),
 		Carbon: a.carbon, Known: a.known, DFinish: a.finish() - c.finish()}
 	if a.known && c.known {
 		out.DCarbon = a.carbon - c.carbon
@@ -353,7 +354,7 @@ func (f *frame) pausesBetter(t *task, c candidate, empty bool) bool {
 	if !t.Shape.Interruptible.Allowed || !t.cleans() {
 		return false
 	}
-	for _, site := range t.sites {
+	for t, site := range f.options(t, t.sites) {
 		pauses := f.payable(t, site, waiver{})
 		if pauses < 0 {
 			continue
@@ -361,14 +362,14 @@ func (f *frame) pausesBetter(t *task, c candidate, empty bool) bool {
 		p := f.places[site]
 		l, off, limit, until := p.load, f.off, time.Duration(forever), f.slots
 		if empty {
-			if !l.lacks(off, off+t.limit, t.demand, p.room) {
+			if !p.short(l, t, off, off+t.limit) {
 				continue // it is as good as empty, and c was the best
 			}
 			l, off, limit = &load{}, 0, t.limit
 		} else if t.limit >= f.slot(until)+t.tail {
 			continue
 		}
-		fr := f.paused(t, f.carbonWeights(site), t.clear(l.free(t.demand, p.room, off, f.slots, f.step)), pauses, limit)
+		fr := f.paused(t, f.carbonWeights(site), t.clear(f.free(p, l, t, off)), pauses, limit)
 		if slot, ok := fr.best(); ok && f.measure(t, site, fr.trace(slot)).carbon < c.carbon {
 			return true
 		}

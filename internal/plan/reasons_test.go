@@ -72,7 +72,7 @@ func (a again) judge(site string, from, to time.Time) one {
 		o.cause = CauseLate
 	case deniedBetween(a.it, from, to.Add(beyond)):
 		o.cause = CauseDenied
-	case !fitsBeside(others, needs(a.it), has(a.d.sites[site]), from, to.Add(beyond)):
+	case !fitsBeside(others, needs(a.it, a.d.sites[site]), has(a.d.sites[site]), from, to.Add(beyond)):
 		o.cause = CauseFull
 	case a.d.overCeiling(a.it, pl) != "":
 		o.cause = CauseCeiling

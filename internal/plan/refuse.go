@@ -23,6 +23,8 @@ func (f *frame) refuse(t *task) Refusal {
 		return r
 	}
 	fits := f.refuseSize(t, add)
+	all := t
+	t = f.quickest(t)
 	earliest := f.slot(t.first)
 	if t.first >= f.slots {
 		add("when.notBefore", span(earliest-f.slot(f.slots-1)), stamp(f.at(f.slot(f.slots-1))), "It may not start within the %s that a plan looks ahead.", span(f.slot(f.slots)))
@@ -35,17 +37,17 @@ func (f *frame) refuse(t *task) Refusal {
 	if len(r.Failed) == 0 {
 		f.refuseDenied(t, add)
 	}
-	f.refuseCeilings(t, add)
+	f.refuseCeilings(all, add)
 	if len(r.Failed) == 0 {
 		f.refuseShare(t, add)
 	}
 	if len(r.Failed) == 0 {
-		gap := f.longestRoom(t)
+		gap := f.longestRoom(all)
 		add("when.completeBy", span(max(t.lead+t.left+t.tail-gap, f.step)), "",
 			"Its sites are taken until then: the longest room before it ends is %s, and %s are booked for the work.", room(gap), span(t.lead+t.left+t.tail))
 	}
 	if fits {
-		r.NearestCompleteBy = f.nearest(t)
+		r.NearestCompleteBy = f.nearest(all)
 	}
 	if !r.NearestCompleteBy.IsZero() {
 		for i := range r.Failed {
@@ -88,9 +90,11 @@ func (f *frame) refuseSites(t *task, add adder) bool {
 // refuseSize says what t needs more of than any one of its sites has. It
 // reports whether one of them is large enough.
 func (f *frame) refuseSize(t *task, add adder) bool {
-	for _, i := range t.sites {
-		if !over(t.demand, t.demand, f.places[i].room) {
-			return true
+	for v := range f.kinds(t) {
+		for _, i := range t.sites {
+			if f.places[i].holds(v) {
+				return true
+			}
 		}
 	}
 	fields := [...]string{"shape.resources.cpus", "shape.resources.memory", "shape.power", "shape.resources"}
@@ -105,6 +109,7 @@ func (f *frame) refuseSize(t *task, add adder) bool {
 			add(fields[r], quantity(r, t.demand[r]-most), quantity(r, most), "It needs %s, and the largest of its sites has %s.", quantity(r, t.demand[r]), quantity(r, most))
 		}
 	}
+	told = f.refuseCards(t, add) || told
 	if !told {
 		add("shape.resources", "one site with all of it", "", "Each thing that it needs is at one of its sites, but no site has all of them.")
 	}
@@ -156,7 +161,7 @@ type floor struct {
 
 // least returns the floor of t at empty sites, if it must end by limit.
 func (f *frame) least(t *task, limit time.Duration) (l floor) {
-	for _, site := range t.sites {
+	for t, site := range f.options(t, t.sites) {
 		p := f.places[site]
 		see := func(known bool, carbon grid.Carbon, priced bool, cost grid.Money) {
 			l.any = true
@@ -196,7 +201,7 @@ func money(m grid.Money, currency string) string {
 // longestRoom returns the longest time within the window of t in which a site
 // has room for it without a break.
 func (f *frame) longestRoom(t *task) (most time.Duration) {
-	for _, site := range t.sites {
+	for t, site := range f.options(t, t.sites) {
 		for i, until := range f.freeAt(t, site) {
 			if i >= t.first {
 				most = max(most, min(until, t.limit)-f.slot(i))

@@ -126,13 +126,13 @@ func (f *frame) scarce(ts []*task, was []stay) bool {
 // carbon, and those that found none; the least slack first.
 func (f *frame) movable() (out []*task) {
 	for _, t := range f.tasks {
-		if t.Running || t.lost || !t.cleans() || t.power == 0 || len(t.sites) == 0 {
+		if t.Running || t.lost || !t.cleans() || t.power == 0 || !f.anywhere(t) {
 			continue
 		}
 		if t.placed && (t.flaw != sound || !t.at.known || t.by == BindingMinSaving || t.by == BindingNoSignal || !slices.Contains(t.sites, t.at.site)) {
 			continue
 		}
-		if !t.placed && (t.promised || t.limit-t.tail-t.left-t.lead < 0) {
+		if !t.placed && (t.promised || f.hopeless(t)) {
 			continue
 		}
 		out = append(out, t)
@@ -172,9 +172,9 @@ type exchange struct {
 	in     *fleet.Instance
 	step   time.Duration // of its slots
 	worst  float64       // what a kilowatt costs in the dirtiest cell
-	things []int         // that any site can run out of
+	things []Thing       // that any site can run out of
 	tasks  []*task       // by job
-	ways   [][]int       // the place of each way, by job
+	ways   [][]spot      // where each way is, and on what hardware, by job
 }
 
 // exchange makes the instance of ts, none of which is placed.
@@ -220,23 +220,29 @@ func (f *frame) exchange(ts []*task) *exchange {
 func (m *exchange) furnish(slots int) {
 	for r := range things {
 		scarce := slices.ContainsFunc(m.places, func(p *place) bool { return p.room[r] != workload.Unlimited }) &&
-			slices.ContainsFunc(m.tasks, func(t *task) bool { return t.demand[r] > 0 })
+			slices.ContainsFunc(m.tasks, func(t *task) bool { return m.wants(t, func(v *task) bool { return v.demand[r] > 0 }) })
 		if scarce || r == len(things)-1 && len(m.things) == 0 {
-			m.things = append(m.things, r)
-			m.in.Things = append(m.in.Things, string(things[r]))
+			m.things = append(m.things, things[r])
 		}
 	}
-	for _, r := range m.things {
+	m.things = append(m.things, m.cardsWanted()...)
+	for _, of := range m.things {
+		m.in.Things = append(m.in.Things, string(of))
+	}
+	for _, of := range m.things {
 		room := make([]float64, 0, m.in.Cells())
 		for _, p := range m.places {
+			r := p.thing(of)
 			for i := range slots {
-				if p.room[r] == workload.Unlimited {
+				if r < 0 || p.roomOf(r) == workload.Unlimited {
+					// What has no end has no price; where a type is not there,
+					// nothing that is for it is looked at.
 					room = append(room, math.Inf(1))
 					continue
 				}
-				left := p.room[r]
+				left := p.roomOf(r)
 				a := time.Duration(i) * m.step
-				p.load.pieces(m.off+a, m.off+a+m.step, func(_, _ time.Duration, use amounts) { left = min(left, p.room[r]-use[r]) })
+				p.pieces(r, m.off+a, m.off+a+m.step, func(_, _ time.Duration, use int64) { left = min(left, p.roomOf(r)-use) })
 				room = append(room, float64(max(left, 0)))
 			}
 		}
@@ -248,8 +254,6 @@ func (m *exchange) furnish(slots int) {
 // slots, and its energy spread over them. Rules of pausing are left to the
 // frame; prices are as if pauses were free.
 func (m *exchange) job(t *task) fleet.Job {
-	booked := t.left + t.lead + t.tail
-	need := max(int32((booked+m.step-1)/m.step), 1)
 	j := fleet.Job{
 		Release: int32((m.slot(t.first) + m.step - 1) / m.step),
 		Due:     int32(min(max(t.limit/m.step, 0), time.Duration(len(m.in.Hours)))),
@@ -258,19 +262,31 @@ func (m *exchange) job(t *task) fleet.Job {
 		j.Kind = fleet.Interruptible
 	}
 	j.Denied = m.keepOut(t.denied)
-	use := make([]float64, len(m.things))
-	for i, r := range m.things {
-		use[i] = float64(t.demand[r])
-	}
-	kw := float64(t.power) / 1e6 * float64(t.left+t.lead) / float64(time.Duration(need)*m.step)
-	var ways []int
-	for _, site := range t.sites {
-		j.Ways = append(j.Ways, fleet.Way{Site: int32(site), Need: need, KW: kw, Use: use})
-		ways = append(ways, site)
+	var ways []spot
+	for t := range m.kinds(t) {
+		booked := t.left + t.lead + t.tail
+		need := max(int32((booked+m.step-1)/m.step), 1)
+		use := make([]float64, len(m.things))
+		for i, of := range m.things {
+			if r := slices.Index(things[:], of); r >= 0 {
+				use[i] = float64(t.demand[r])
+			} else if t.gpu.Count > 0 && gpuThing(t.gpu.Type) == of {
+				use[i] = float64(t.gpu.Count)
+			}
+		}
+		kw := float64(t.power) / 1e6 * float64(t.left+t.lead) / float64(time.Duration(need)*m.step)
+		for _, site := range t.sites {
+			if m.apt(t, site) {
+				w := fleet.Way{Site: int32(site), Need: need, KW: kw, Use: use}
+				m.bring(t, site, &w)
+				j.Ways = append(j.Ways, w)
+				ways = append(ways, spot{site, t.way})
+			}
+		}
+		// To have no place is worse than the worst of all places.
+		j.Missing = max(j.Missing, 3*(m.worst*kw*float64(need)+1))
 	}
 	m.ways = append(m.ways, ways)
-	// To have no place is worse than the worst of all places.
-	j.Missing = 3 * (m.worst*kw*float64(need) + 1)
 	return j
 }
 
@@ -302,13 +318,14 @@ func (m *exchange) keepOut(denied []stretch) int32 {
 func (m *exchange) prices(p fleet.Prices) (out []Price) {
 	slots := len(m.in.Hours)
 	for i, site := range m.places {
-		for k, r := range m.things {
-			if site.room[r] == workload.Unlimited {
+		for k, of := range m.things {
+			r := site.thing(of)
+			if r < 0 || site.roomOf(r) == workload.Unlimited {
 				continue
 			}
-			of := p[k][i*slots : (i+1)*slots]
-			if slices.ContainsFunc(of, func(v float64) bool { return v > 0 }) {
-				out = append(out, Price{Site: site.ID, Thing: things[r], PerSlot: slices.Clone(of)})
+			at := p[k][i*slots : (i+1)*slots]
+			if slices.ContainsFunc(at, func(v float64) bool { return v > 0 }) {
+				out = append(out, Price{Site: site.ID, Thing: of, PerSlot: slices.Clone(at)})
 			}
 		}
 	}
@@ -337,7 +354,8 @@ func (f *frame) resettle(m *exchange, s *fleet.Solution, here int) {
 			others = append(others, t)
 			continue
 		}
-		if c := f.measure(t, m.ways[j][s.Of(j)[0].Way], runs); f.fits(t, c) {
+		at := m.ways[j][s.Of(j)[0].Way]
+		if c := f.measure(f.on(t, at.way), at.site, runs); f.fits(t, c) {
 			f.put(t, c, BindingNone)
 		} else {
 			others = append(others, t)
@@ -353,6 +371,7 @@ func (m *exchange) runs(j int, runs []fleet.Run) (out []stretch) {
 	if len(runs) == 0 || t.Shape.Objective.MinSaving > 0 || t.ruled() {
 		return nil
 	}
+	t = m.on(t, m.ways[j][runs[0].Way].way)
 	left := t.left + t.lead
 	for _, r := range runs {
 		from, to := time.Duration(r.From)*m.step, time.Duration(r.To)*m.step

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/workload"
 )
 
 // task is an item made ready for planning. Times are counted from now.
@@ -13,6 +14,14 @@ type task struct {
 	Item
 	power  grid.Power
 	demand amounts
+	gpu    workload.GPU // the accelerators of its demand; none if their number is 0
+
+	// The kind of hardware that all of this is of, that of its placement in
+	// force, and how many others are open to it; what its shape says of all.
+	way, was, more int
+	declared       *workload.Shape
+
+	fetches bool // its data must be brought to where it does not lie
 
 	left   time.Duration // expected running time that remains
 	tail   time.Duration // what the booked time adds to it
@@ -50,11 +59,10 @@ const anyPauses = 1 << 30
 
 func (f *frame) newTask(it Item) *task {
 	sh := it.Shape
-	t := &task{Item: it, hold: -1, own: -1,
-		power:  min(max(sh.Power, 0), mostPower),
-		demand: wanted(sh.Demand),
-	}
-	t.left, t.tail = remaining(it, f.step)
+	t := &task{Item: it, hold: -1, own: -1}
+	t.turn(0, f.step)
+	t.setWays(f)
+	t.fetches = fetching(it)
 	t.limit = f.from(sh.When.CompleteBy) - min(max(f.snap.Margin, 0), longest)
 
 	if it.Pinned != "" {

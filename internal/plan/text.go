@@ -52,7 +52,7 @@ func (f *frame) text(t *task, c candidate, now *candidate, by Binding) string {
 	default:
 		b.WriteString(because(t, by))
 	}
-	return b.String() + "."
+	return b.String() + f.hardware(t, c) + f.moving(t, c) + "."
 }
 
 func (f *frame) waits(t *task, c candidate, now *candidate, by Binding, mean grid.Intensity, here string) string {
@@ -65,7 +65,7 @@ func (f *frame) waits(t *task, c candidate, now *candidate, by Binding, mean gri
 	if by == BindingObjective {
 		reason = "; it is to " + goal(t)
 	}
-	reason += f.price(t, c, now)
+	reason += f.price(t, c, now) + f.hardware(t, c) + f.moving(t, c)
 	if now == nil || !now.known || same(*now, c) {
 		return b.String() + reason + "."
 	}

@@ -111,7 +111,7 @@ func order(v workload.Verb, a workload.Attempt) workload.Order {
 }
 
 func schedule(p plan.Placement) workload.Schedule {
-	s := workload.Schedule{Latest: p.Latest}
+	s := workload.Schedule{Latest: p.Latest, Way: p.Way}
 	for _, sp := range p.Spans {
 		s.Spans = append(s.Spans, workload.Span(sp))
 	}

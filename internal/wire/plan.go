@@ -14,7 +14,7 @@ import (
 // PlacementOut writes a placement to the wire.
 func PlacementOut(p plan.Placement) clusy.Placement {
 	out := clusy.Placement{
-		Site: p.Site, Spans: spansOut(p.Spans), Reserved: p.Reserved, Latest: p.Latest,
+		Site: p.Site, Way: p.Way, Spans: spansOut(p.Spans), Reserved: p.Reserved, Latest: p.Latest,
 		Energy: KWh(p.Energy), Grade: string(p.Grade), Cost: MoneyOut(p.Cost, p.Currency), Why: reasonsOut(p.Why, p.Currency),
 	}
 	if p.Grade != "" {
@@ -59,7 +59,7 @@ func reasonsOut(r plan.Reasons, currency string) clusy.Reasons {
 }
 
 func alternativeOut(a plan.Alternative, currency string) clusy.Alternative {
-	out := clusy.Alternative{Site: a.Site, Start: a.Start, Finish: a.Finish, Cause: string(a.Cause), FinishDelta: a.DFinish.Seconds()}
+	out := clusy.Alternative{Site: a.Site, Way: a.Way, Start: a.Start, Finish: a.Finish, Cause: string(a.Cause), FinishDelta: a.DFinish.Seconds()}
 	if a.Known {
 		c, d := Grams(a.Carbon), Grams(a.DCarbon)
 		out.Carbon, out.CarbonDelta = &c, &d
@@ -115,6 +115,7 @@ func SiteIn(id string, r clusy.SiteReport) plan.Site {
 	if r.MemoryMiB != nil {
 		s.Capacity.Memory = *r.MemoryMiB
 	}
+	s.Capacity.GPUs = cardsIn(r.GPUs)
 	if r.Watts != nil {
 		s.Capacity.Power = grid.Power(math.Round(*r.Watts * 1000))
 	}
@@ -145,6 +146,7 @@ func SiteOut(s plan.Site) clusy.Site {
 	if n := s.Capacity.Slots; n != workload.Unlimited {
 		out.Slots = &n
 	}
+	out.GPUs = cardsOut(s.Capacity.GPUs)
 	out.Price = MoneyOut(grid.Money(s.Price), s.Currency)
 	return out
 }

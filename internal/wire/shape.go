@@ -41,11 +41,14 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 		Queue: s.Queue,
 	}
 	out.Demand.Power = out.Power
-	if out.Duration.P95 < out.Duration.Expected {
-		out.Duration.P95 = out.Duration.Expected
+	out.Demand.GPUs = gpusIn(s.GPUs)
+	out.Size = s.Gang
+	if d := s.Data; d != nil {
+		out.Data = workload.Data(*d)
 	}
-	if out.Duration.Max == 0 {
-		out.Duration.Max = max(2*out.Duration.Expected, out.Duration.Booked())
+	filled(&out.Duration)
+	for _, h := range s.Alternatives {
+		out.Ways = append(out.Ways, hardwareIn(h))
 	}
 	if m := s.Objective.CostCeiling; m != nil {
 		out.Objective.CostCeiling, out.Objective.Currency = moneyIn(*m)
@@ -63,11 +66,14 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 // ShapeOut writes a shape to the wire.
 func ShapeOut(s workload.Shape) clusy.Shape {
 	out := clusy.Shape{
-		Duration:    clusy.Duration{Expected: s.Duration.Expected.Seconds(), P95: s.Duration.P95.Seconds(), Max: s.Duration.Max.Seconds()},
-		Watts:       float64(s.Power) / 1000,
-		PowerSource: s.PowerSource,
-		CPUs:        float64(s.Demand.CPU) / 1000,
-		MemoryMiB:   s.Demand.Memory,
+		Duration:     clusy.Duration{Expected: s.Duration.Expected.Seconds(), P95: s.Duration.P95.Seconds(), Max: s.Duration.Max.Seconds()},
+		Watts:        float64(s.Power) / 1000,
+		PowerSource:  s.PowerSource,
+		CPUs:         float64(s.Demand.CPU) / 1000,
+		MemoryMiB:    s.Demand.Memory,
+		GPUs:         gpusOut(s.Demand),
+		Gang:         s.Size,
+		Alternatives: hardwareOut(s.Ways),
 		Interruptible: clusy.Interruptible{
 			Allowed: s.Interruptible.Allowed, Overhead: s.Interruptible.Overhead.Seconds(),
 			MinRun: s.Interruptible.MinRun.Seconds(), MaxSuspensions: s.Interruptible.MaxSuspensions,
@@ -84,6 +90,9 @@ func ShapeOut(s workload.Shape) clusy.Shape {
 			OnNoSignal: string(s.Policy.OnNoSignal), Baseline: string(s.Policy.Baseline),
 		},
 		Queue: s.Queue,
+	}
+	if d := clusy.Data(s.Data); s.Data != (workload.Data{}) {
+		out.Data = &d
 	}
 	if s.Objective.CostCeiling > 0 {
 		out.Objective.CostCeiling = MoneyOut(s.Objective.CostCeiling, s.Objective.Currency)

@@ -28,7 +28,7 @@ func ReportOut(r workload.Report) clusy.AttemptReport {
 func OrderOut(o workload.Order) clusy.Order {
 	out := clusy.Order{
 		Verb: string(o.Verb), Workload: o.Workload, N: o.N, Grant: o.Grant, Epoch: o.Epoch, Expires: o.Expires,
-		Latest: o.Schedule.Latest, Sealed: o.Sealed, Enclave: o.Enclave,
+		Latest: o.Schedule.Latest, Way: o.Schedule.Way, Sealed: o.Sealed, Enclave: o.Enclave,
 	}
 	for _, s := range o.Schedule.Spans {
 		out.Spans = append(out.Spans, clusy.Span(s))
@@ -44,7 +44,7 @@ func OrderOut(o workload.Order) clusy.Order {
 func OrderIn(o clusy.Order) workload.Order {
 	out := workload.Order{
 		Verb: workload.Verb(o.Verb), Workload: o.Workload, N: o.N, Grant: o.Grant, Epoch: o.Epoch, Expires: o.Expires,
-		Schedule: workload.Schedule{Latest: o.Latest}, Sealed: o.Sealed, Enclave: o.Enclave,
+		Schedule: workload.Schedule{Latest: o.Latest, Way: max(o.Way, 0)}, Sealed: o.Sealed, Enclave: o.Enclave,
 	}
 	for _, s := range o.Spans {
 		out.Schedule.Spans = append(out.Schedule.Spans, workload.Span(s))

@@ -70,11 +70,16 @@ const Unlimited = 1<<63 - 1
 
 // Plus returns a + b, each clamped at Unlimited.
 func (a Resources) Plus(b Resources) Resources {
-	return Resources{CPU: add(a.CPU, b.CPU), Memory: add(a.Memory, b.Memory), Power: grid.Power(add(int64(a.Power), int64(b.Power))), Slots: add(a.Slots, b.Slots)}
+	return Resources{CPU: add(a.CPU, b.CPU), Memory: add(a.Memory, b.Memory), Power: grid.Power(add(int64(a.Power), int64(b.Power))), Slots: add(a.Slots, b.Slots), GPUs: cards(a.GPUs, b.GPUs)}
 }
 
 // Within reports whether a fits into c in every resource.
 func (a Resources) Within(c Resources) bool {
+	for _, g := range a.GPUs {
+		if g.Count > c.Has(g.Type) {
+			return false
+		}
+	}
 	return a.CPU <= c.CPU && a.Memory <= c.Memory && a.Power <= c.Power && a.Slots <= c.Slots
 }
 
@@ -103,6 +108,7 @@ type Way struct {
 type Data struct {
 	Home string `json:"home,omitempty"` // a site, or a zone; "": it is everywhere
 	MiB  int64  `json:"mebibytes,omitempty"`
+	Mbit int64  `json:"megabitsPerSecond,omitempty"` // at which it is brought; 0: DefaultMbit
 }
 
 // GPU is a number of accelerators of one type.

@@ -23,6 +23,8 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 	bad := func(pointer, value, limit, nearest, format string, args ...any) {
 		vs = append(vs, problem.Violation{Pointer: pointer, Value: value, Limit: limit, Nearest: nearest, Message: fmt.Sprintf(format, args...)})
 	}
+	s.kinds(bad)
+	s.data(bad)
 	d := s.Duration
 	switch {
 	case d.Expected <= 0:
@@ -43,6 +45,7 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 		bad("/class", "", fmt.Sprintf("1 to %d of a-z, 0-9 and -, beginning and ending with a letter or digit", MaxClass), "", "not the name of a class")
 	}
 	w := s.When
+	booked, quickest := s.Quickest()
 	switch start := later(w.NotBefore, now); {
 	case w.CompleteBy.IsZero():
 		bad("/when/completeBy", "", "", "", "completeBy is missing: without it nothing can be promised")
@@ -50,9 +53,9 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 		bad("/when/completeBy", w.CompleteBy.Format(time.RFC3339), "after "+now.Format(time.RFC3339), start.Add(d.Booked()).Format(time.RFC3339), "completeBy has passed")
 	case w.CompleteBy.Sub(now) > MaxWindow:
 		bad("/when/completeBy", w.CompleteBy.Format(time.RFC3339), "within 400 days", now.Add(MaxWindow).Format(time.RFC3339), "completeBy is further ahead than a plan can look")
-	case d.Expected > 0 && w.CompleteBy.Sub(start) < d.Expected:
-		bad("/when/completeBy", w.CompleteBy.Format(time.RFC3339), "≥ start + expected duration", start.Add(d.Booked()).Format(time.RFC3339),
-			"the window of %s is shorter than the work of %s", w.CompleteBy.Sub(start).Round(time.Second), d.Expected)
+	case d.Expected > 0 && w.CompleteBy.Sub(start) < quickest:
+		bad("/when/completeBy", w.CompleteBy.Format(time.RFC3339), "≥ start + expected duration", start.Add(booked).Format(time.RFC3339),
+			"the window of %s is shorter than the work of %s", w.CompleteBy.Sub(start).Round(time.Second), quickest)
 	}
 	if len(w.Deny) > MaxDeny {
 		bad("/when/deny", fmt.Sprintf("%d times", len(w.Deny)), fmt.Sprintf("at most %d", MaxDeny), "", "too many times are denied: join those that touch")

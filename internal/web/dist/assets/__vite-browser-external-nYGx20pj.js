@@ -1,0 +1,1 @@
+import{t as e}from"./seal-Ba430nDM.js";var t=e(((e,t)=>{t.exports={}}));export default t();
