@@ -311,7 +311,7 @@ func TestBookCheckDoubts(t *testing.T) {
 	again := func(p Plan) Plan { p.ID = NewID(p); return p }
 	at := func(start time.Time) Placement {
 		moved := pl
-		moved.Spans = []Span{{start, start.Add(time.Hour)}}
+		moved.Spans = []Span{{Start: start, End: start.Add(time.Hour)}}
 		moved.Reserved = start.Add(pl.Reserved.Sub(pl.Finish()) + time.Hour)
 		d := &doubt{s: b.snapshot(s.Parent), now: s.Now, sites: b.roll.sites}
 		moved.Energy, moved.Carbon, moved.Grade, moved.Cost, moved.Currency = d.reckon(it, moved.Site, moved.Spans)

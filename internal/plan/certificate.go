@@ -167,7 +167,7 @@ func (g *surety) give(t *task, pl *Placement) {
 		if i == len(pl.Spans)-1 {
 			to = max(to, g.from(pl.Reserved))
 		}
-		g.places[site].load.add(max(from, 0), to, t.demand, 1)
+		g.places[site].load.add(max(from, 0), to, wanted(t.Shape.Demand.At(s.Size)), 1)
 	}
 }
 
@@ -213,11 +213,14 @@ func (g *surety) least(t *task) float64 {
 // leastAt is least at one site. Work without a pause is tried wherever its
 // start, its end or the end of its booked time falls on a cut: between those
 // its cost is a straight line. Work that may pause is let take any time that it
-// likes, in any pieces, and pays nothing for its booked time.
+// likes, in any pieces, and pays nothing for its booked time. So is elastic work.
 func (g *surety) leastAt(t *task, site int) float64 {
 	gr, p := g.ground[site], g.places[site]
 	// Milligrams in a nanosecond at one milligram a kilowatt-hour.
 	perValue := float64(t.power) * float64(p.pue) / 1000 / 3.6e18
+	if t.elastic() {
+		return g.leastOfSizes(t, site, gr)
+	}
 	gr.restart()
 	for i, v := range gr.value {
 		pays := 0.0

@@ -141,6 +141,9 @@ func (d *doubt) cheapest(it Item, st Site, ls []lane, of [4][]float64, step time
 		owed += within(it.Shape.Interruptible.Overhead)
 	}
 	kw := float64(max(0, min(it.Shape.Power, 1<<40))) / 1e6 * float64(max(1000, min(st.PUE, 100_000))) / 1000
+	if len(it.Shape.Elastic) > 0 {
+		return d.cheapestSizes(it, st, ls, of, step, owed, beyond)
+	}
 	need := needs(it)
 	pays := func(l lane) (sum float64) { // mg an hour
 		for r := range need {

@@ -144,7 +144,7 @@ func (f *frame) book(t *task, c candidate, sign int64) {
 		if i == len(c.runs)-1 {
 			r.to = max(r.to, c.reserved)
 		}
-		l.add(f.off+max(r.from, 0), f.off+r.to, t.demand, sign)
+		l.add(f.off+max(r.from, 0), f.off+r.to, t.level(c, i).demand, sign)
 	}
 }
 
@@ -155,12 +155,12 @@ func (f *frame) flawOf(t *task, c candidate) flaw {
 		if i == len(c.runs)-1 {
 			r.to = max(r.to, c.reserved)
 		}
-		if p.load.crowded(f.off+r.from, f.off+r.to, t.demand, p.room) {
+		if p.load.crowded(f.off+r.from, f.off+r.to, t.level(c, i).demand, p.room) {
 			return crowded
 		}
 	}
 	switch {
-	case t.barred(c.runs):
+	case t.elastic() && t.barredAt(c), !t.elastic() && t.barred(c.runs):
 		return barred
 	case !slices.Contains(t.sites, c.site):
 		return stuck
@@ -257,7 +257,9 @@ func (f *frame) better(ts []*task) {
 	}
 }
 
-func same(a, b candidate) bool { return a.site == b.site && slices.Equal(a.runs, b.runs) }
+func same(a, b candidate) bool {
+	return a.site == b.site && slices.Equal(a.runs, b.runs) && slices.Equal(a.levels, b.levels)
+}
 
 // gainful reports whether b is better than a in what t is to minimize.
 func (f *frame) gainful(t *task, a, b candidate) bool {
@@ -338,6 +340,10 @@ func (f *frame) mend() {
 // is dropped, a start that did not happen is due now, and the end is set by
 // the work that remains. It returns false if that breaks a rule of pausing.
 func (f *frame) carried(t *task) (candidate, bool) {
+	if t.elastic() {
+		c, lawful, ok := f.carriedElastic(t)
+		return c, ok && lawful
+	}
 	runs, lawful := f.carriedRuns(t)
 	if runs == nil {
 		return candidate{}, false

@@ -67,7 +67,7 @@ func newFrame(s Snapshot) *frame {
 
 	var most time.Duration
 	for _, t := range f.tasks {
-		most = max(most, t.left+t.lead)
+		most = max(most, t.slowestRun())
 	}
 	f.draw(most)
 	return f

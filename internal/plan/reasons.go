@@ -84,7 +84,7 @@ func (f *frame) why(t *task) Reasons {
 		// Like the baseline of the ledger: at once, at home, which is the
 		// first of its sites that has room at all.
 		for _, site := range t.sites {
-			if now = f.offered(t, site, waiver{}).early; now != nil {
+			if now = f.atOnce(t, site); now != nil {
 				r.RunNow = f.alternative(t, *now, c)
 				break
 			}
@@ -116,7 +116,7 @@ func (f *frame) survey(t *task, c candidate) (all []seen, found bool) {
 	for _, site := range sites {
 		f.tries(t, site, f.freeAt(t, site), true, nil, func(x *try) {
 			s := seen{x.from, x.to, x.carbon, x.cost, int32(site), 0, x.known, x.full, x.affordable, x.denied, x.priced}
-			if site == c.site && len(c.runs) == 1 && c.runs[0] == (stretch{x.from, x.to}) {
+			if site == c.site && len(c.runs) == 1 && c.levels == nil && c.runs[0] == (stretch{x.from, x.to}) {
 				found = true
 			} else {
 				s.cause = number(f.cause(t, c, x, site))

@@ -27,7 +27,7 @@ func Rank(where workload.Where, s Site) int {
 // Same reports whether two placements ask the same of their site.
 func Same(a, b Placement) bool {
 	return a.Site == b.Site && a.Reserved.Equal(b.Reserved) && a.Latest.Equal(b.Latest) &&
-		slices.EqualFunc(a.Spans, b.Spans, func(x, y Span) bool { return x.Start.Equal(y.Start) && x.End.Equal(y.End) })
+		slices.EqualFunc(a.Spans, b.Spans, func(x, y Span) bool { return x.Start.Equal(y.Start) && x.End.Equal(y.End) && x.Size == y.Size })
 }
 
 func matches(pattern string, s Site) bool {

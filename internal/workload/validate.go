@@ -39,7 +39,10 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 	if s.Power < 0 {
 		bad("/watts", s.Power.String(), "≥ 0", "", "power cannot be below 0")
 	}
+	s.checkElastic(bad)
 	w := s.When
+	// At its largest size elastic work is done soonest.
+	quickest := Takes(d.Expected, s.Fastest())
 	switch start := later(w.NotBefore, now); {
 	case w.CompleteBy.IsZero():
 		bad("/when/completeBy", "", "", "", "completeBy is missing: without it nothing can be promised")
@@ -47,9 +50,9 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 		bad("/when/completeBy", w.CompleteBy.Format(time.RFC3339), "after "+now.Format(time.RFC3339), start.Add(d.Booked()).Format(time.RFC3339), "completeBy has passed")
 	case w.CompleteBy.Sub(now) > MaxWindow:
 		bad("/when/completeBy", w.CompleteBy.Format(time.RFC3339), "within 400 days", now.Add(MaxWindow).Format(time.RFC3339), "completeBy is further ahead than a plan can look")
-	case d.Expected > 0 && w.CompleteBy.Sub(start) < d.Expected:
+	case d.Expected > 0 && w.CompleteBy.Sub(start) < quickest:
 		bad("/when/completeBy", w.CompleteBy.Format(time.RFC3339), "≥ start + expected duration", start.Add(d.Booked()).Format(time.RFC3339),
-			"the window of %s is shorter than the work of %s", w.CompleteBy.Sub(start).Round(time.Second), d.Expected)
+			"the window of %s is shorter than the work of %s", w.CompleteBy.Sub(start).Round(time.Second), quickest)
 	}
 	if len(w.Deny) > MaxDeny {
 		bad("/when/deny", fmt.Sprintf("%d times", len(w.Deny)), fmt.Sprintf("at most %d", MaxDeny), "", "too many times are denied: join those that touch")
