@@ -180,7 +180,7 @@ func TestElasticAgainstAllPatterns(t *testing.T) {
 			over := float64(pl.Carbon)/float64(least.carbon) - 1
 			excess = append(excess, over)
 			kinds[kind+" worse"]++
-			t.Logf("seed %d %s: %d mg, best %d mg (+%.2f%%): %v instead of %v", seed, kind, pl.Carbon, least.carbon, 100*over, pl.Spans, least.spans)
+			t.Logf("seed %d %s: %d mg, best %d mg (+%.2f%%): %v instead of %v; %+v", seed, kind, pl.Carbon, least.carbon, 100*over, pl.Spans, least.spans, it.Shape)
 		}
 	}
 	t.Log(kinds, fmt.Sprint(excess))

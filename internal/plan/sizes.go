@@ -10,16 +10,28 @@ import (
 )
 
 // Elastic work takes its sizes as a merchant would: the next piece of work goes
-// where it is cheapest, by a larger size in a slot or by another slot. As it may
-// change its size at any time, and a change costs nothing, a slot can be shared
-// between two sizes, so that the work comes out to the instant; with free
-// pauses that is the best there is (of the lower hull of the sizes). Work that
-// may not pause, or not as it likes, takes its pieces within runs, and the ends
-// of those are moved for as long as that betters it.
+// where it is cheapest, by a larger size in one piece of time or by another
+// piece. Time is cut wherever a slot begins, or what running costs or the room
+// changes. As the work may change its size at any time, and a change costs
+// nothing, a piece can be shared between two sizes, so that the work comes out
+// to the instant; with free pauses and no booked time after it that is the best
+// there is, by the lower hull of the sizes. Work that may not pause, or not as
+// it likes, takes its pieces within runs, and the ends of those are moved for as
+// long as that betters it.
 
 const (
-	// closeSlots is for how many slots every end is tried.
-	closeSlots = 96
+	// closePieces is for how many pieces every end is tried.
+	closePieces = 96
+	// closeRuns is for how many every run is.
+	closeRuns = 24
+	// mostStarts is how many starts of a run are tried where there are more.
+	mostStarts = 200
+	// mostCuts is how many changes of a site's load are cut at. Where there are
+	// more, a piece has the room that it has all the time.
+	mostCuts = 256
+	// shortest is how long the last size lasts at least, so that the booked time
+	// can be kept free at it.
+	shortest = time.Minute
 	// mostEnds is how many are tried where there are more.
 	mostEnds = 24
 	// mostShifts is how many moves of ends are tried for runs at one site.
@@ -28,81 +40,144 @@ const (
 	mostLengths = 24
 )
 
-// sizing is a site as it is to one elastic task: what each slot costs it, and
-// the sizes for which there is room.
+// sizing is a site as it is to one elastic task: pieces of time, what each costs
+// it, and the sizes for which there is room.
 type sizing struct {
 	*frame
 	t     *task
 	site  int
 	limit time.Duration
-	cost  []float64 // of a slot at the declared size
-	most  []int     // the largest level that fits throughout the slot, -1 if none
-	free  [][]time.Duration
-	off   *steps // steps up from not running
-	on    *steps // from the smallest level
+	n     int               // pieces
+	at    []time.Duration   // piece i is [at[i], at[i+1])
+	cost  []float64         // of a nanosecond at the declared size
+	most  []int             // the largest level that fits throughout the piece, -1 if none
+	until [][]time.Duration // by level and piece: how long it has room from its start on
+	dark  []bool            // what it costs is not known
+	off   steps             // up from not running
+	on    steps             // up from the smallest level
 
-	level []int // memory of fill, by slot: the level, -1 is off
+	level []int // memory of fill
 }
 
-// step up is a step from a level to a larger one in a slot.
+// stepUp is a step from a level to a larger one in a piece.
 type stepUp struct {
 	slope    float64 // cost of a nanosecond of work
-	slot     int
+	piece    int
 	from, to int
 }
 
-// steps are all steps of all slots, the cheapest first.
+// steps are all steps in all pieces, the cheapest first.
 type steps []stepUp
 
-// mix is levels for slots. What is shared runs at one level for a part of the
-// slot, and the last slot is used for a part.
+// mix is levels for pieces. What is shared runs at one level for a part of the
+// piece, and the last piece is used for a part.
 type mix struct {
 	value   float64
-	level   []int
-	shared  int // the slot that is shared, -1 if none is
-	to      int // its higher level
+	level   []int // -1 is not running
+	shared  int   // the piece that is shared, -1 if none is
+	to      int   // its higher level
 	part    time.Duration
-	last    int // slot
-	lastAt  int // its level
+	last    int // piece
+	lastAt  int // its level; -1: that of the piece
 	lastFor time.Duration
 }
 
 // sizes looks at a site with the eyes of t.
 func (f *frame) sizes(t *task, site int, scale *curve, limit time.Duration) *sizing {
-	z := &sizing{frame: f, t: t, site: site, limit: limit, cost: make([]float64, f.slots), most: make([]int, f.slots)}
+	z := &sizing{frame: f, t: t, site: site, limit: limit}
 	p := f.places[site]
-	for _, l := range t.levels {
-		z.free = append(z.free, t.clear(p.load.free(l.demand, p.room, f.off, f.slots, f.step)))
+	z.cuts(p, scale)
+	z.cost, z.most, z.dark = make([]float64, z.n), make([]int, z.n), make([]bool, z.n)
+	for i := range z.n {
+		z.cost[i], z.most[i] = 1, -1
 	}
-	var known []bool
+	z.until = make([][]time.Duration, len(t.levels))
+	denied := &load{} // what is denied to it is as full
+	for _, d := range t.denied {
+		denied.add(max(d.from, 0), d.to, amounts{1}, 1)
+	}
+	barred := func(a, b time.Duration) bool { return denied.lacks(a, b, amounts{1}, amounts{1}) }
+	for k, l := range t.levels {
+		z.until[k] = make([]time.Duration, z.n)
+		until := z.at[z.n] // what comes after the last piece is looked at when it is needed
+		for i := z.n - 1; i >= 0; i-- {
+			if a, b := z.at[i], z.at[i+1]; over(l.demand, l.demand, p.room) || p.load.lacks(f.off+a, f.off+b, l.demand, p.room) || barred(a, b) {
+				until = a
+			} else if b <= limit {
+				z.most[i] = max(z.most[i], k)
+			}
+			z.until[k][i] = until
+		}
+	}
 	if scale != nil {
-		var sums []int64
-		sums, known = scale.each(f.slots, f.step, f.step)
-		for i, s := range sums {
-			z.cost[i] = float64(s - scale.lift*f.step.Milliseconds())
-		}
-	} else {
-		for i := range z.cost {
-			z.cost[i] = 1
-		}
-	}
-	for i := range z.most {
-		z.most[i] = -1
-		if i < t.first || known != nil && !known[i] {
-			continue
-		}
-		for k := range t.levels {
-			if z.free[k][i] >= f.slot(i+1) && f.slot(i+1) <= limit {
-				z.most[i] = k
+		c := 0
+		for i := range z.n {
+			for c+1 < len(scale.at) && scale.at[c+1] <= z.at[i] {
+				c++
+			}
+			if z.cost[i] = float64(scale.value[c] - scale.lift); scale.value[c] < 0 {
+				z.most[i], z.dark[i] = -1, true
 			}
 		}
 	}
 	return z
 }
 
-// steps lists the steps of all slots, from off (-1) or from the smallest level.
-func (z *sizing) steps(from int) *steps {
-	// The lower hull of the levels is the same in each slot that has room for
+// cuts lists where time is cut, from the first slot of t to the end of its
+// window, or as far ahead as it could run.
+func (z *sizing) cuts(p *place, scale *curve) {
+	f, t := z.frame, z.t
+	far := f.slot(f.slots)
+	if end := far + t.slowestRun(); t.limit > far {
+		far = min(end, z.limit)
+	}
+	end := min(far, z.limit)
+	first := f.slot(t.first)
+	cut := func(at time.Duration) {
+		if at >= first && at < end {
+			z.at = append(z.at, at)
+		}
+	}
+	for i := t.first; i < f.slots; i++ {
+		cut(f.slot(i))
+	}
+	for at := f.slot(f.slots); at < end; at += 4 * f.step { // past the horizon, more coarsely
+		if cut(at); len(z.at) > 2*mostSlots {
+			break
+		}
+	}
+	if scale != nil {
+		for _, at := range scale.at {
+			cut(at)
+		}
+	}
+	for _, d := range t.denied {
+		cut(d.from)
+		cut(d.to)
+	}
+	var changes []time.Duration
+	p.load.pieces(f.off+first, f.off+end, func(from, _ time.Duration, _ amounts) {
+		if len(changes) <= mostCuts {
+			changes = append(changes, from-f.off)
+		}
+	})
+	if len(changes) <= mostCuts {
+		for _, at := range changes {
+			cut(at)
+		}
+	}
+	z.at = append(z.at, max(end, first))
+	slices.Sort(z.at)
+	z.at = slices.Compact(z.at)
+	z.n = len(z.at) - 1
+}
+
+// length returns how long a piece is.
+func (z *sizing) length(i int) time.Duration { return z.at[i+1] - z.at[i] }
+
+// steps lists the steps in all pieces, from off (-1) or from the smallest level.
+func (z *sizing) steps(from int) steps {
+	// The lower hull of the levels is the same in each piece that has room for
 	// the same, but for those in which running is paid for.
 	hulls := map[[2]int][]int{}
 	var out steps
@@ -122,13 +197,13 @@ func (z *sizing) steps(from int) *steps {
 		for n := 1; n < len(h); n++ {
 			s0, v0 := z.point(h[n-1])
 			s1, v1 := z.point(h[n])
-			out = append(out, stepUp{z.cost[i] * float64(s1-s0) / float64(v1-v0) / float64(z.step), i, h[n-1], h[n]})
+			out = append(out, stepUp{z.cost[i] * float64(s1-s0) / float64(v1-v0), i, h[n-1], h[n]})
 		}
 	}
 	slices.SortFunc(out, func(a, b stepUp) int {
-		return cmp.Or(cmp.Compare(a.slope, b.slope), cmp.Compare(a.slot, b.slot), cmp.Compare(a.to, b.to))
+		return cmp.Or(cmp.Compare(a.slope, b.slope), cmp.Compare(a.piece, b.piece), cmp.Compare(a.to, b.to))
 	})
-	return &out
+	return out
 }
 
 // point returns the size and the speed of a level; -1 is off.
@@ -157,94 +232,113 @@ func (z *sizing) hull(from, to, sign int) (h []int) {
 	return h
 }
 
-// reach is how long the last slot can be used at a level, with the booked tail
+// reach is how long the last piece can be used at a level, with the booked tail
 // after it; 0 or less if not at all.
-func (z *sizing) reach(slot, level int) time.Duration {
+func (z *sizing) reach(i, level int) time.Duration {
 	tail := z.t.tailAt(z.t.levels[level])
-	return min(z.step, z.limit-z.slot(slot)-tail, z.free[level][slot]-z.slot(slot)-tail)
+	until := z.until[level][i]
+	if until <= z.at[i] || z.dark[i] {
+		return 0
+	}
+	if until == z.at[z.n] {
+		until = z.limit // past the last piece it is looked at in the end
+	}
+	return min(z.length(i), z.limit-z.at[i]-tail, until-z.at[i]-tail)
 }
 
-// run is a run of slots, the last one perhaps in part.
-type slotRun struct{ from, to int } // [from, to)
+// pieceRun is a run of pieces, [from, to), the last one perhaps used in part.
+type pieceRun struct{ from, to int }
 
 // fill finds the cheapest levels for need of work in runs that end in the last
-// slot of the last one, at a level; nil runs are all slots up to last, with
+// piece of the last one, at a level; nil runs are all pieces up to last, with
 // pauses wherever it likes. A last level of -1 leaves open how it ends.
-func (z *sizing) fill(runs []slotRun, need time.Duration, last, lastAt int) (m mix, ok bool) {
+func (z *sizing) fill(runs []pieceRun, need time.Duration, last, lastAt int) (m mix, ok bool) {
+	if m, ok = z.filled(runs, need, last, lastAt, 0); ok && lastAt >= 0 && m.lastFor == 0 {
+		return z.filled(runs, need, last, lastAt, shortest)
+	}
+	return m, ok
+}
+
+// filled is fill with the least that the last piece is used for.
+func (z *sizing) filled(runs []pieceRun, need time.Duration, last, lastAt int, least time.Duration) (m mix, ok bool) {
 	m = mix{level: z.level[:0], shared: -1, last: last, lastAt: lastAt}
-	for range z.slots {
-		m.level = append(m.level, -1)
+	idle := -1
+	up := z.off
+	if runs != nil {
+		up, idle = z.on, -2 // not to be used
+	}
+	for range z.n {
+		m.level = append(m.level, idle)
 	}
 	z.level = m.level
 	left := float64(need)
-	up := z.off
-	full := float64(z.step)
-	speed := func(k int) float64 { _, v := z.point(k); return float64(v) / workload.Declared }
-	size := func(k int) float64 { s, _ := z.point(k); return float64(s) }
-	if runs != nil {
-		up = z.on
-		for i := range m.level {
-			m.level[i] = -2 // not to be used
-		}
-		for n, r := range runs {
-			for i := r.from; i < r.to && (i < last || n < len(runs)-1); i++ {
-				if z.most[i] < 0 {
-					return m, false
-				}
-				m.level[i] = 0
-				left -= full * speed(0)
-				m.value += z.cost[i] * size(0)
+	// does is the work of a piece from one level to another.
+	does := func(i, from, to int) float64 {
+		_, v0 := z.point(from)
+		_, v1 := z.point(to)
+		return float64(z.length(i)) * float64(v1-v0) / workload.Declared
+	}
+	for n, r := range runs {
+		for i := r.from; i < r.to && (i < last || n < len(runs)-1); i++ {
+			if z.most[i] < 0 {
+				return m, false
 			}
-		}
-		if left <= 0 {
-			return m, false
+			m.level[i] = 0
+			left -= does(i, -1, 0)
+			m.value += z.cost[i] * float64(z.t.levels[0].size) / workload.Declared * float64(z.length(i))
 		}
 	}
-	var lastSlope, lastWork float64
+	if left <= 0 {
+		return m, false
+	}
+	var slope, rest float64 // of the last piece
 	if lastAt >= 0 {
 		reach := z.reach(last, lastAt)
 		if reach <= 0 {
 			return m, false
 		}
-		lastSlope = z.cost[last] * size(lastAt) / speed(lastAt) / workload.Declared / full
-		lastWork = float64(reach) * speed(lastAt)
+		l := z.t.levels[lastAt]
+		speed := float64(l.speed) / workload.Declared
+		slope = z.cost[last] * float64(l.size) / float64(l.speed)
+		took := min(float64(min(reach, least))*speed, left)
+		left -= took
+		rest = float64(reach)*speed - took
+		m.value += took * slope
+		m.lastFor = time.Duration(math.Ceil(took / speed))
 	}
-	tookLast := lastAt < 0
-	take := func() {
-		tookLast = true
-		w := min(lastWork, left)
-		left -= w
-		m.lastFor = time.Duration(math.Ceil(w / speed(lastAt)))
-		m.value += w * lastSlope * workload.Declared
+	finish := func() {
+		if w := min(rest, left); w > 0 {
+			left, rest = left-w, 0
+			m.value += w * slope
+			m.lastFor += time.Duration(math.Ceil(w * workload.Declared / float64(z.t.levels[lastAt].speed)))
+		}
 	}
-	for _, s := range *up {
+	for _, s := range up {
 		if left <= 0 {
 			break
 		}
-		if !tookLast && lastSlope <= s.slope {
-			take()
-			if left <= 0 {
+		if slope <= s.slope {
+			if finish(); left <= 0 {
 				break
 			}
 		}
-		if m.level[s.slot] != s.from || s.slot > last || s.slot == last && lastAt >= 0 {
+		if m.level[s.piece] != s.from || s.piece > last || s.piece == last && lastAt >= 0 {
 			continue
 		}
-		w := full * (speed(s.to) - speed(s.from))
+		w := does(s.piece, s.from, s.to)
 		if w > left {
-			m.shared, m.to, m.part = s.slot, s.to, min(time.Duration(math.Ceil(left/w*full+1)), z.step)
-			m.value += left * s.slope * workload.Declared
+			part := left / w * float64(z.length(s.piece))
+			m.shared, m.to, m.part = s.piece, s.to, min(time.Duration(math.Ceil(part+1)), z.length(s.piece))
+			m.value += left * s.slope
 			left = 0
 			break
 		}
 		left -= w
-		m.level[s.slot] = s.to
-		m.value += w * s.slope * workload.Declared
+		m.level[s.piece] = s.to
+		m.value += w * s.slope
 	}
-	if !tookLast && left > 0 {
-		take()
-	}
-	return m, left <= 1 && tookLast // a nanosecond is lost in adding up
+	finish()
+	return m, left <= 1 // a nanosecond is lost in adding up
 }
 
 // write puts a mix into a candidate; ok is false if it breaks a rule that fill
@@ -271,7 +365,7 @@ func (z *sizing) write(m mix) (candidate, bool) {
 		return m.level[i]
 	}
 	for i := range m.level {
-		from, to := z.slot(i), z.slot(i+1)
+		from, to := z.at[i], z.at[i+1]
 		switch {
 		case i == m.last && m.lastAt >= 0:
 			add(from, from+m.lastFor, m.lastAt)
@@ -377,12 +471,11 @@ func (f *frame) offerSizes(t *task, site int, w waiver, o *offer) {
 	}
 }
 
-// each calls try with the ways to be done soonest, from each slot at which it
-// could start, until try takes one: the largest size that there is room for in
+// each calls try with the ways to be done soonest, from each piece on, until try takes one: the largest size that there is room for in
 // each slot, and in the last one any at which the booked tail has room.
 func (z *sizing) each(try func(candidate) bool) {
 	t := z.t
-	for s := t.first; s < z.slots; s++ {
+	for s := range z.n {
 		if t.Running && s > 0 && !t.stop {
 			return
 		}
@@ -393,18 +486,18 @@ func (z *sizing) each(try func(candidate) bool) {
 	if !t.Shape.Interruptible.Allowed {
 		return
 	}
-	for s := t.first; s < z.slots; s++ { // what pauses where there is no room may be done sooner
+	for s := range z.n { // what pauses where there is no room may be done sooner
 		if c, ok := z.fast(s, true); ok {
 			if try(c) {
 				return
 			}
-		} else if s > t.first+closeSlots {
+		} else if s > closePieces {
 			return
 		}
 	}
 }
 
-// fast runs from slot s on at the largest size that there is room for.
+// fast runs from piece s on at the largest size that there is room for.
 func (z *sizing) fast(s int, pausing bool) (candidate, bool) {
 	t := z.t
 	c := candidate{site: z.site, levels: []int{}}
@@ -413,11 +506,11 @@ func (z *sizing) fast(s int, pausing bool) (candidate, bool) {
 		left += t.overhead()
 	}
 	started, idle := false, false
-	for i := s; i < z.slots; i++ {
+	for i := s; i < z.n; i++ {
 		if idle && z.most[i] >= 0 {
 			left += t.overhead()
 		}
-		// Is it done in this slot?
+		// Is it done in this piece?
 		best := -1
 		for k, l := range t.levels {
 			if d := workload.Takes(left, l.speed); d <= z.reach(i, k) && (best < 0 || d < workload.Takes(left, t.levels[best].speed)) {
@@ -425,12 +518,12 @@ func (z *sizing) fast(s int, pausing bool) (candidate, bool) {
 			}
 		}
 		if best >= 0 {
-			c.runs, c.levels = append(c.runs, stretch{z.slot(i), z.slot(i) + workload.Takes(left, t.levels[best].speed)}), append(c.levels, best)
+			c.runs, c.levels = append(c.runs, stretch{z.at[i], z.at[i] + workload.Takes(left, t.levels[best].speed)}), append(c.levels, best)
 			c.merge()
 			return z.finished(c)
 		}
 		k := z.most[i]
-		for k >= 0 && workload.Useful(z.step, t.levels[k].speed) >= left {
+		for k >= 0 && workload.Useful(z.length(i), t.levels[k].speed) >= left {
 			k-- // it would be done here, and its booked tail has no room
 		}
 		if k < 0 {
@@ -441,8 +534,8 @@ func (z *sizing) fast(s int, pausing bool) (candidate, bool) {
 			continue
 		}
 		idle, started = false, true
-		left -= workload.Useful(z.step, t.levels[k].speed)
-		c.runs, c.levels = append(c.runs, stretch{z.slot(i), z.slot(i + 1)}), append(c.levels, k)
+		left -= workload.Useful(z.length(i), t.levels[k].speed)
+		c.runs, c.levels = append(c.runs, stretch{z.at[i], z.at[i+1]}), append(c.levels, k)
 	}
 	return c, false
 }
@@ -465,9 +558,12 @@ func (c *candidate) merge() {
 // a site offers already.
 func (z *sizing) lightest(o offer) (out []candidate) {
 	t := z.t
+	if z.n == 0 {
+		return nil
+	}
 	z.off = z.steps(-1)
 	// 1. As if pauses were free, and the booked tail too.
-	ideal, ok := z.fill(nil, t.left+t.lead, z.slots-1, -1)
+	ideal, ok := z.fill(nil, t.left+t.lead, z.n-1, -1)
 	ideal.level = slices.Clone(ideal.level)
 	if t.freely() {
 		if c, found := z.freeMix(ideal, ok); found {
@@ -478,8 +574,8 @@ func (z *sizing) lightest(o offer) (out []candidate) {
 	z.on = z.steps(0)
 	// 2. Beginning from what is known, move the ends of the runs.
 	tried := map[[2]int]bool{}
-	var starts [][]slotRun
-	begin := func(runs []slotRun) {
+	var starts [][]pieceRun
+	begin := func(runs []pieceRun) {
 		if len(runs) == 1 {
 			if key := [2]int{runs[0].from, runs[0].to}; tried[key] {
 				return
@@ -491,11 +587,13 @@ func (z *sizing) lightest(o offer) (out []candidate) {
 	}
 	for _, c := range []*candidate{o.best, o.early} {
 		if c != nil {
-			begin(z.slotsOf(*c))
+			if runs := z.piecesOf(*c); len(runs) > 0 {
+				begin(runs)
+			}
 		}
 	}
 	for _, r := range z.cheapestRuns() {
-		begin([]slotRun{r})
+		begin([]pieceRun{r})
 	}
 	if ok && t.Shape.Interruptible.Allowed {
 		for _, runs := range z.closing(ideal) {
@@ -503,7 +601,7 @@ func (z *sizing) lightest(o offer) (out []candidate) {
 		}
 	}
 	type scored struct {
-		runs  []slotRun
+		runs  []pieceRun
 		value float64
 		m     mix
 	}
@@ -543,18 +641,21 @@ func (z *sizing) freeMix(ideal mix, ok bool) (best candidate, found bool) {
 			}
 		}
 	}
+	if c, ok := z.write(ideal); ok {
+		return c, true
+	}
 	end := 0
 	for i, l := range ideal.level {
 		if l >= 0 || i == ideal.shared {
 			end = i
 		}
 	}
-	if end = min(end+1, z.slots-1); z.slots <= closeSlots {
-		end = z.slots - 1
+	if end = min(end+mostEnds/2, z.n-1); z.n <= closePieces {
+		end = z.n - 1
 	}
 	tried := 0
-	for last := end; last >= z.t.first; last-- {
-		if found && (value <= ideal.value+1e-9*math.Abs(ideal.value) || tried >= mostEnds && z.slots > closeSlots) {
+	for last := end; last >= 0; last-- {
+		if tried >= mostEnds && z.n > closePieces {
 			break
 		}
 		if look(last); found {
@@ -564,10 +665,15 @@ func (z *sizing) freeMix(ideal mix, ok bool) (best candidate, found bool) {
 	return best, found
 }
 
-// slotsOf returns the runs of slots that c touches.
-func (z *sizing) slotsOf(c candidate) (out []slotRun) {
+// piecesOf returns the runs of pieces that c touches.
+func (z *sizing) piecesOf(c candidate) (out []pieceRun) {
 	for _, r := range c.joined() {
-		s := slotRun{int(max(r.from, 0) / z.step), min(z.slotsIn(r.to), z.slots)}
+		from, found := slices.BinarySearch(z.at, max(r.from, 0))
+		if !found {
+			from = max(from-1, 0)
+		}
+		to, _ := slices.BinarySearch(z.at, r.to)
+		s := pieceRun{from, min(to, z.n)}
 		if n := len(out); n > 0 && s.from <= out[n-1].to {
 			out[n-1].to = max(out[n-1].to, s.to)
 			continue
@@ -579,34 +685,67 @@ func (z *sizing) slotsOf(c candidate) (out []slotRun) {
 	return out
 }
 
-// cheapestRuns returns, for lengths from the shortest to the longest that it
-// could run, where that length is cheapest at the declared size.
-func (z *sizing) cheapestRuns() (out []slotRun) {
+// cheapestRuns returns runs to begin from: from each start, and for lengths from
+// the shortest to the longest that it could run where that length is cheapest
+// at the declared size; all runs that there are if those are few.
+func (z *sizing) cheapestRuns() (out []pieceRun) {
 	t := z.t
-	sum := make([]float64, z.slots+1)
-	bad := make([]int, z.slots+1)
-	for i := range z.slots {
-		sum[i+1], bad[i+1] = sum[i]+z.cost[i], bad[i]
+	// From each start: until it could be done at its largest sizes, and at its own.
+	by := z.n/mostStarts + 1
+	for s := 0; s < z.n; s += by {
+		if t.Running && s > 0 && !t.stop {
+			break
+		}
+		for _, most := range []int{len(t.levels) - 1, t.declared()} {
+			left := t.left + t.lead
+			for i := s; i < z.n && left > 0; i++ {
+				l := t.levels[max(min(z.most[i], most), 0)]
+				if left -= workload.Useful(z.length(i), l.speed); left <= 0 {
+					out = append(out, pieceRun{s, i + 1})
+				} else if z.most[i] < 0 {
+					break
+				}
+			}
+		}
+	}
+	if z.n <= closeRuns {
+		for from := range z.n {
+			for to := from + 1; to <= z.n && (z.most[to-1] >= 0 || to == from+1 || z.most[to-2] >= 0); to++ {
+				out = append(out, pieceRun{from, to})
+			}
+		}
+		return out
+	}
+	sum := make([]float64, z.n+1)
+	bad := make([]int, z.n+1)
+	for i := range z.n {
+		sum[i+1], bad[i+1] = sum[i]+z.cost[i]*float64(z.length(i)), bad[i]
 		if z.most[i] < 0 {
 			bad[i+1]++
 		}
 	}
 	work := t.left + t.lead
-	least := max(z.slotsIn(workload.Takes(work, t.fastest())), 1)
-	most := min(z.slotsIn(workload.Takes(work, t.levels[0].speed)), z.slots)
-	by := max((most-least)/mostLengths, 1)
-	for n := least; n <= most; n += by {
-		at, cheapest := -1, math.Inf(1)
-		for s := t.first; s+n <= z.slots; s++ {
+	least := max(workload.Takes(work, t.fastest()), z.step)
+	most := max(workload.Takes(work, t.levels[0].speed), least)
+	for length := least; length <= most; length += max((most-least)/mostLengths, z.step) {
+		at, to, cheapest := -1, 0, math.Inf(1)
+		end := 0
+		for s := range z.n {
 			if t.Running && s > 0 && !t.stop {
 				break
 			}
-			if bad[s] == bad[s+n-1] && z.slot(s+n-1) < z.limit && sum[s+n]-sum[s] < cheapest {
-				at, cheapest = s, sum[s+n]-sum[s]
+			for end < z.n && z.at[end] < z.at[s]+length {
+				end++
+			}
+			if z.at[end] < z.at[s]+length {
+				break
+			}
+			if mean := (sum[end] - sum[s]) / float64(z.at[end]-z.at[s]); bad[s] == bad[end-1] && mean < cheapest {
+				at, to, cheapest = s, end, mean
 			}
 		}
 		if at >= 0 {
-			out = append(out, slotRun{at, at + n})
+			out = append(out, pieceRun{at, to})
 		}
 	}
 	return out
@@ -614,8 +753,8 @@ func (z *sizing) cheapestRuns() (out []slotRun) {
 
 // closing returns the runs of the ideal, and what comes of closing its shortest
 // gaps, one by one, until the rules of pausing can be kept and then down to one.
-func (z *sizing) closing(ideal mix) (out [][]slotRun) {
-	var runs []slotRun
+func (z *sizing) closing(ideal mix) (out [][]pieceRun) {
+	var runs []pieceRun
 	for i, l := range ideal.level {
 		if l < 0 && i != ideal.shared {
 			continue
@@ -623,7 +762,7 @@ func (z *sizing) closing(ideal mix) (out [][]slotRun) {
 		if n := len(runs); n > 0 && runs[n-1].to == i {
 			runs[n-1].to++
 		} else {
-			runs = append(runs, slotRun{i, i + 1})
+			runs = append(runs, pieceRun{i, i + 1})
 		}
 	}
 	pauses := min(z.t.pauses, maxPauses)
@@ -647,7 +786,7 @@ func (z *sizing) closing(ideal mix) (out [][]slotRun) {
 }
 
 // evaluate finds the cheapest levels within runs.
-func (z *sizing) evaluate(runs []slotRun) (best mix, ok bool) {
+func (z *sizing) evaluate(runs []pieceRun) (best mix, ok bool) {
 	t := z.t
 	if t.Running && runs[0].from > 0 && !t.stop {
 		return best, false
@@ -660,7 +799,7 @@ func (z *sizing) evaluate(runs []slotRun) (best mix, ok bool) {
 		return best, false
 	}
 	for i, r := range runs[:len(runs)-1] {
-		length := z.slot(r.to - r.from)
+		length := z.at[r.to] - z.at[r.from]
 		if i == 0 && t.Running && r.from == 0 {
 			length += t.ran(z.frame)
 		}
@@ -680,16 +819,16 @@ func (z *sizing) evaluate(runs []slotRun) (best mix, ok bool) {
 }
 
 // shift moves the ends of runs for as long as that makes them cheaper.
-func (z *sizing) shift(runs []slotRun, best mix, left *int) mix {
+func (z *sizing) shift(runs []pieceRun, best mix, left *int) mix {
 	runs = slices.Clone(runs)
-	for by := max(z.slots/8, 1); by > 0; {
+	for by := max(z.n/8, 1); by > 0; {
 		moved := false
 		for e := range 2*len(runs) + 1 {
 			for _, d := range []int{-by, by} {
 				if *left--; *left < 0 {
 					return best
 				}
-				next, ok := shifted(runs, e, d, z.t.first, z.slots)
+				next, ok := shifted(runs, e, d, z.n)
 				if !ok {
 					continue
 				}
@@ -707,9 +846,9 @@ func (z *sizing) shift(runs []slotRun, best mix, left *int) mix {
 	return best
 }
 
-// shifted returns runs with one of their ends moved by d slots; the end past
+// shifted returns runs with one of their ends moved by d pieces; the end past
 // the last moves them all. ok is false if that is none.
-func shifted(runs []slotRun, end, d, first, slots int) ([]slotRun, bool) {
+func shifted(runs []pieceRun, end, d, n int) ([]pieceRun, bool) {
 	out := slices.Clone(runs)
 	switch {
 	case end == 2*len(runs):
@@ -722,7 +861,7 @@ func shifted(runs []slotRun, end, d, first, slots int) ([]slotRun, bool) {
 		out[end/2].to += d
 	}
 	for i, r := range out {
-		if r.from >= r.to || r.from < first || r.to > slots || i > 0 && r.from <= out[i-1].to {
+		if r.from >= r.to || r.from < 0 || r.to > n || i > 0 && r.from <= out[i-1].to {
 			return nil, false
 		}
 	}
