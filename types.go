@@ -14,6 +14,7 @@ type Shape struct {
 	CPUs          float64       `json:"cpus,omitempty" minimum:"0" maximum:"1000000" doc:"Processor cores needed while running."`
 	MemoryMiB     int64         `json:"memoryMiB,omitempty" minimum:"0" maximum:"1099511627776" doc:"Memory needed while running, in MiB."`
 	Interruptible Interruptible `json:"interruptible,omitzero" doc:"Whether the work may be suspended, and what that costs."`
+	Elastic       []Level       `json:"elastic,omitempty" maxItems:"7" doc:"Sizes at which the work can run beside the declared one, the smallest first."`
 	When          When          `json:"when" doc:"The window."`
 	Where         Where         `json:"where,omitzero" doc:"The sites that may run the work."`
 	Objective     Objective     `json:"objective,omitzero" doc:"What to make small, and what not to exceed."`
@@ -34,6 +35,12 @@ type Interruptible struct {
 	Overhead       float64 `json:"overheadSeconds,omitempty" minimum:"0" maximum:"86400" doc:"Running time lost at each resume."`
 	MinRun         float64 `json:"minRunSeconds,omitempty" minimum:"0" maximum:"31536000" doc:"Shortest run between two suspensions."`
 	MaxSuspensions int     `json:"maxSuspensions,omitempty" minimum:"0" maximum:"1000" doc:"0: as often as it pays."`
+}
+
+// Level is a size of elastic work, against the declared one.
+type Level struct {
+	Size  float64 `json:"size" minimum:"0.01" maximum:"100" doc:"What it takes of cores, memory and power then, as a multiple of what is declared."`
+	Speed float64 `json:"speed" minimum:"0.01" maximum:"100" doc:"How fast the work is then, as a multiple; it rises with the size."`
 }
 
 // When is the window of an intent.
@@ -135,6 +142,7 @@ type Attempt struct {
 type Span struct {
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
+	Size  float64   `json:"size,omitempty" minimum:"0" maximum:"100" doc:"Of elastic work: its size in this time, as a multiple of the declared one. Absent: as declared."`
 }
 
 // Placement is one workload's part of a plan.

@@ -94,7 +94,7 @@ func (s timetable) next(now time.Time) (time.Time, bool) {
 func (h *hold) open(now time.Time) bool {
 	until := now
 	if !h.Shape.Interruptible.Allowed && h.State == held {
-		until = now.Add(h.Shape.Duration.Booked())
+		until = now.Add(workload.Takes(h.Shape.Duration.Booked(), h.Shape.Fastest()))
 	}
 	denied := slices.ContainsFunc(h.Shape.When.Deny, func(d workload.Span) bool {
 		return now.Before(d.End) && (!now.Before(d.Start) || d.Start.Before(until))

@@ -121,7 +121,7 @@ func (a *Agent) accept(o workload.Order) error {
 		h.State, h.Cause = refused, "the intent does not open here: "+err.Error()
 	} else if len(o.Schedule.Spans) == 0 || o.Schedule.Latest.IsZero() {
 		h.State, h.Cause = refused, "the offer has no schedule"
-	} else if !o.Shape.Demand.Within(a.capacity()) {
+	} else if !fits(o.Shape, o.Schedule.Spans, a.capacity()) {
 		h.State, h.Cause = refused, "the work does not fit into this site"
 	}
 	if err := a.write(note{MaxEpoch: o.Epoch, Hold: h}); err != nil {

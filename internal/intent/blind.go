@@ -25,6 +25,7 @@ import (
 //     windows the times that they come to, without weekdays and time zone;
 //   - cores (thousandths) and memory (mebibytes) as they are: they are compared
 //     with what a site has, where a rounded-up demand would not fit;
+//   - sizes and speeds of elastic work as they are: ratios, without what is run;
 //   - ceilings, shares, counts and words of the policy as they are: the server
 //     keeps them to the letter.
 //
@@ -32,10 +33,10 @@ import (
 // are held to an alphabet in which nothing else can be said.
 func Blind(in Intent, now time.Time) (workload.Shape, error) {
 	s := shapeOf(in)
-	if earliest := now.Add(in.wait(now) + s.Duration.Booked()); s.When.CompleteBy.Before(earliest) {
+	if earliest := now.Add(in.wait(now) + in.soonest()); s.When.CompleteBy.Before(earliest) {
 		return workload.Shape{}, problem.With(problem.Infeasible, "the work can no longer be done in time", problem.Violation{
 			Pointer: "/when/completeBy",
-			Message: fmt.Sprintf("the work books %s, and would end at %s at the earliest", length(s.Duration.Booked()), earliest.UTC().Format(time.RFC3339)),
+			Message: fmt.Sprintf("the work books %s, and would end at %s at the earliest", length(in.soonest()), earliest.UTC().Format(time.RFC3339)),
 			Value:   s.When.CompleteBy.Format(time.RFC3339),
 			Nearest: ceilMinute(earliest).UTC().Format(time.RFC3339),
 		})
@@ -56,6 +57,7 @@ func shapeOf(in Intent) workload.Shape {
 		PowerSource:   in.Shape.PowerSource,
 		Demand:        workload.Resources{CPU: in.Shape.Resources.CPU, Memory: in.Shape.Resources.Memory, Power: power, Slots: 1},
 		Interruptible: i,
+		Elastic:       append([]workload.Level(nil), in.Shape.Elastic...),
 		When:          inUTC(in.When),
 		Where:         workload.Where{Allow: copied(in.Where.Allow), Prefer: copied(in.Where.Prefer)},
 		Objective:     in.Objective,

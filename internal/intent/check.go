@@ -117,6 +117,7 @@ func (c *checker) shape(s Shape) {
 	c.whole(at("shape", "resources", "cpus"), s.Resources.CPU, 1, MaxCPU, "0.001 to 100000 cores")
 	c.whole(at("shape", "resources", "memory"), s.Resources.Memory, 0, MaxMemory, "at most 64TiB")
 
+	c.elastic(s.Elastic)
 	i, ip := s.Interruptible, at("shape", "interruptible")
 	if !i.Allowed {
 		c.must(i == workload.Interruptible{}, fault{path: ip, message: "is false and says more", limit: "true, false or a mapping"})

@@ -107,6 +107,7 @@ func (r *reader) shape() Shape {
 	}
 	s.Power, s.PowerSource = r.power(n, s)
 	s.Interruptible = r.interruptible(n, s.Duration.Expected)
+	s.Elastic = r.elastic(n)
 	return s
 }
 

@@ -62,6 +62,7 @@ type Shape struct {
 	PowerSource   string                 `json:"powerSource"` // PowerDeclared or PowerFromTable
 	Resources     Resources              `json:"resources"`
 	Interruptible workload.Interruptible `json:"interruptible"`
+	Elastic       []workload.Level       `json:"elastic,omitempty"`
 }
 
 // Resources is what one run occupies.

@@ -18,7 +18,6 @@ var later = map[string]string{
 
 	"shape.gang":                       "one process runs at a time",
 	"shape.array":                      "submit one intent for each element",
-	"shape.elastic":                    "the size is fixed",
 	"shape.resources.accelerators":     "only cpus and memory are counted",
 	"shape.interruptible.mode":         "the work is suspended in place; write interruptible: true",
 	"when.confidence":                  "19 of 20 runs are shorter than duration.p95",

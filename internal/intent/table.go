@@ -59,6 +59,11 @@ var entries = []entry{
 	{name: "shape.interruptible.minRun", form: durationForm, says: "Shortest run between two pauses, at most expected.", dflt: length(DefaultMinRun), examples: list("30m")},
 	{name: "shape.interruptible.maxSuspensions", form: wholeForm(1, MaxSuspensions), says: "How often at the most.", dflt: DefaultMaxSuspensions},
 
+	{name: "shape.elastic", form: form{"type": "array", "minItems": 1, "maxItems": workload.MaxLevels, "items": form{"type": "object", "required": []string{"size", "speed"}, "additionalProperties": false,
+		"properties": form{"size": ratioForm, "speed": ratioForm}}}, says: "Other sizes at which it can run, larger and faster or smaller and slower: {sizes, speeds}, or a list of {size, speed}. Size 1 with speed 1 is the work as declared.", examples: list([]any{map[string]any{"size": 2, "speed": 1.8}})},
+	{name: "shape.elastic.sizes", form: form{"type": "array", "minItems": 1, "maxItems": workload.MaxLevels, "items": ratioForm}, says: "What it takes of cores, memory and power then, against what is declared.", examples: list([]any{0.5, 1, 2, 4}), needed: true},
+	{name: "shape.elastic.speeds", form: form{"type": "array", "minItems": 1, "maxItems": workload.MaxLevels, "items": ratioForm}, says: "How fast it is at each of these sizes. duration is at size 1.", examples: list([]any{0.55, 1, 1.8, 3.1}), needed: true},
+
 	{name: "when", says: "The window: completeBy, or maxDelay.", needed: true},
 	{name: "when.notBefore", form: instantForms, says: "Earliest start. Default: now.", examples: list("+2h", "2026-12-01T18:00:00+01:00")},
 	{name: "when.completeBy", form: instantForms, says: "The work is to be complete by then: a time from now, or an instant with its offset from UTC.", examples: list("+10h", "2026-12-01T07:00:00+01:00")},
@@ -90,6 +95,9 @@ var entries = []entry{
 	{name: "policy.onNoSignal", form: words(noSignals), says: "What to do while no carbon intensity is known.", dflt: workload.RunByDeadline},
 	{name: "policy.baseline", form: words(baselines), says: "What savings are measured against; fixed before the run.", dflt: workload.BaselineRunNow},
 }
+
+// ratioForm is a size or a speed.
+var ratioForm = form{"type": []string{"number", "string"}, "minimum": 0.01, "maximum": 100, "pattern": decimalForm.String()}
 
 // The words that a field can have, the default first.
 var (

@@ -12,7 +12,7 @@ func (r *reader) window(in *Intent) {
 	if r.bad(at("shape", "duration")) || r.bad(at("when", "notBefore")) || r.bad(at("when", "completeBy")) || r.bad(at("when", "maxDelay")) {
 		return
 	}
-	booked := blindDuration(in.Shape.Duration).Booked()
+	booked := in.soonest()
 	if r.delayed {
 		latest := r.now.Add(r.maxDelay)
 		if in.When.NotBefore.After(latest) {
@@ -20,7 +20,7 @@ func (r *reader) window(in *Intent) {
 				limit: "at least the time until notBefore", nearest: length(upTo(in.When.NotBefore.Sub(r.now), time.Minute)), infeasible: true})
 			return
 		}
-		in.When.CompleteBy = ceilSecond(latest.Add(booked))
+		in.When.CompleteBy = ceilSecond(latest.Add(blindDuration(in.Shape.Duration).Booked()))
 	}
 	by := in.When.CompleteBy
 	if by.IsZero() {

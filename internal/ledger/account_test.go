@@ -146,7 +146,7 @@ func TestShiftInvariance(t *testing.T) {
 		later.meter.Hour = w.meter.Hour.Add(d)
 		later.meter.Runs = nil
 		for _, r := range w.meter.Runs {
-			later.meter.Runs = append(later.meter.Runs, Run{r.From.Add(d), r.To.Add(d)})
+			later.meter.Runs = append(later.meter.Runs, Run{From: r.From.Add(d), To: r.To.Add(d)})
 		}
 		later.base.Start, later.booked = w.base.Start.Add(d), w.booked.Add(d)
 		for _, o := range []*[]grid.Series{&later.actual, &later.baseline} {
@@ -179,7 +179,7 @@ func TestNothingSavedByTheBaselineItself(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := anyWorld(t)
 		last := len(w.meter.Runs) - 1
-		w.meter.Runs = []Run{{w.meter.Runs[0].From, w.meter.Runs[last].To}}
+		w.meter.Runs = []Run{From: {w.meter.Runs[0].From, To: w.meter.Runs[last].To}}
 		w.base.Site, w.base.Zone, w.base.PUE = w.meter.Site, w.zone, w.pue
 		w.base.Start, w.baseline = w.meter.Runs[0].From.Add(-w.meter.Before), w.actual
 		e, err := w.account()
@@ -353,7 +353,7 @@ func TestDoubtfulInputs(t *testing.T) {
 		{"run before the hour", "run 0 begins", func(w *world) { w.meter.Runs[0].From = at(9, 59) }},
 		{"run after the hour", "run 1 ends", func(w *world) { w.meter.Runs[1].To = at(11, 1) }},
 		{"run of no length", "ends before it begins", func(w *world) { w.meter.Runs[0].To = w.meter.Runs[0].From }},
-		{"run backwards", "ends before it begins", func(w *world) { w.meter.Runs[0] = Run{at(10, 20), at(10, 10)} }},
+		{"run backwards", "ends before it begins", func(w *world) { w.meter.Runs[0] = Run{From: at(10, 20), To: at(10, 10)} }},
 		{"runs overlap", "run 1 begins", func(w *world) { w.meter.Runs[1].From = at(10, 29) }},
 		{"runs out of order", "run 1 begins", func(w *world) { w.meter.Runs[0], w.meter.Runs[1] = w.meter.Runs[1], w.meter.Runs[0] }},
 		{"energy below 0", "energy is", func(w *world) { w.meter.Energy = -1 }},

@@ -141,7 +141,7 @@ func anyWorld(t *rapid.T) world {
 		}
 	}
 	for i := 0; i < len(ends); i += 2 {
-		w.meter.Runs = append(w.meter.Runs, Run{hour.Add(time.Duration(ends[i])), hour.Add(time.Duration(ends[i+1]))})
+		w.meter.Runs = append(w.meter.Runs, Run{From: hour.Add(time.Duration(ends[i])), To: hour.Add(time.Duration(ends[i+1]))})
 	}
 	w.meter.Energy = grid.Energy(rapid.Int64Range(0, min(int64(grid.Drawn(MaxPower, w.meter.Running())), 40_000_000)).Draw(t, "energy"))
 	w.zone, w.pue = "DE", rapid.Int64Range(MinPUE, 3000).Draw(t, "pue")

@@ -131,4 +131,3 @@ func (s Shape) checkElastic(bad func(pointer, value, limit, nearest, format stri
 		bad("/elastic", "", "elastic, or several processes that start together", "", "a gang has one size: leave elastic out, or the number of processes")
 	}
 }
-
