@@ -19,39 +19,13 @@ func (r *reader) elastic(shape *node) (levels []workload.Level) {
 	if n == nil {
 		return nil
 	}
-	add := func(size, speed *node, sp, vp path) {
-		s, ok1 := quantity(r, size, sp, "a size, against the declared one: 0.5 or 2", thousandths, nearThousandths)
-		v, ok2 := quantity(r, speed, vp, "a speed, against the declared one: 0.55 or 1.8", thousandths, nearThousandths)
-		if ok1 && ok2 && (s != workload.Declared || v != workload.Declared) {
-			levels = append(levels, workload.Level{Size: s, Speed: v})
-		}
-	}
+	var sizes, speeds []int
 	switch n.kind {
 	case kindMapping:
 		r.names(n, p)
-		sizes, speeds := r.get(n, p.with("sizes")), r.get(n, p.with("speeds"))
-		for _, x := range []struct {
-			name string
-			n    *node
-		}{{"sizes", sizes}, {"speeds", speeds}} {
-			if x.n == nil {
-				if !r.bad(p) {
-					r.say(fault{path: p, message: fmt.Sprintf("does not say its %s", x.name), limit: "{sizes: [0.5, 2], speeds: [0.55, 1.8]}"})
-				}
-				return nil
-			}
-			if x.n.kind != kindList {
-				r.say(fault{path: p.with(x.name), place: r.where(x.n, p.with(x.name)), message: fmt.Sprintf("is %s, and must be a list of numbers", x.n.kind), value: x.n.shown(), limit: "[0.5, 2]"})
-				return nil
-			}
-		}
-		if len(sizes.items) != len(speeds.items) {
-			r.say(fault{path: p.with("speeds"), place: r.where(speeds, p.with("speeds")), message: fmt.Sprintf("has %d numbers, and sizes has %d", len(speeds.items), len(sizes.items)), limit: "one speed for each size"})
-			return nil
-		}
-		for i := range min(len(sizes.items), maxSizesRead) {
-			at := strconv.Itoa(i)
-			add(sizes.items[i], speeds.items[i], p.with("sizes").with(at), p.with("speeds").with(at))
+		sizes, speeds = r.ratios(n, p.with("sizes")), r.ratios(n, p.with("speeds"))
+		if !r.bad(p) && len(sizes) != len(speeds) {
+			r.say(fault{path: p, place: r.where(n, p), message: fmt.Sprintf("has %d sizes and %d speeds", len(sizes), len(speeds)), limit: "one speed for each size: {sizes: [0.5, 2], speeds: [0.55, 1.8]}"})
 		}
 	case kindList:
 		for i, item := range n.items[:min(len(n.items), maxSizesRead)] {
@@ -65,17 +39,46 @@ func (r *reader) elastic(shape *node) (levels []workload.Level) {
 				r.say(fault{path: ip, message: "must have a size and a speed, and nothing else", limit: "{size: 2, speed: 1.8}"})
 				return nil
 			}
-			add(size.value, speed.value, ip, ip)
+			sizes, speeds = append(sizes, r.ratio(size.value, ip)), append(speeds, r.ratio(speed.value, ip))
 		}
 	default:
 		r.say(fault{path: p, place: r.where(n, p), message: fmt.Sprintf("is %s, and must be sizes and speeds", n.kind), value: n.shown(), limit: "{sizes: [0.5, 2], speeds: [0.55, 1.8]}"})
+	}
+	if r.bad(p) {
 		return nil
 	}
+	for i := range sizes {
+		if sizes[i] != workload.Declared || speeds[i] != workload.Declared {
+			levels = append(levels, workload.Level{Size: sizes[i], Speed: speeds[i]})
+		}
+	}
 	slices.SortStableFunc(levels, func(a, b workload.Level) int { return a.Size - b.Size })
-	if len(levels) == 0 && !r.bad(p) {
+	if len(levels) == 0 {
 		r.say(fault{path: p, message: "names no size but the declared one", limit: "another size than 1, as {sizes: [2], speeds: [1.8]}"})
 	}
 	return levels
+}
+
+// ratios reads a list of sizes or of speeds; nil if there is none.
+func (r *reader) ratios(parent *node, p path) (out []int) {
+	n := r.get(parent, p)
+	if n == nil {
+		return nil
+	}
+	if n.kind != kindList {
+		r.say(fault{path: p, place: r.where(n, p), message: fmt.Sprintf("is %s, and must be a list of numbers", n.kind), value: n.shown(), limit: "[0.5, 2]"})
+		return nil
+	}
+	for i, item := range n.items[:min(len(n.items), maxSizesRead)] {
+		out = append(out, r.ratio(item, p.with(strconv.Itoa(i))))
+	}
+	return out
+}
+
+// ratio reads a size or a speed, in thousandths.
+func (r *reader) ratio(n *node, p path) int {
+	v, _ := quantity(r, n, p, "a multiple of what is declared: 0.5 or 2", thousandths, func(string) string { return "" })
+	return v
 }
 
 // maxSizesRead is how many sizes are read of a file; more than may be, so that
@@ -93,8 +96,6 @@ func thousandths(s string) (int, error) {
 	}
 	return int(math.Round(f * workload.Declared)), nil
 }
-
-func nearThousandths(string) string { return "" }
 
 // elastic checks the sizes of the work.
 func (c *checker) elastic(levels []workload.Level) {
