@@ -38,6 +38,13 @@ func recorded(it Item, now time.Time) (workload.Workload, *workload.Attempt) {
 	a := &workload.Attempt{Workload: it.ID, N: 1, Site: it.Pinned, State: workload.AttemptHeld, Active: it.Done, Suspensions: it.Suspensions, Seen: now}
 	if it.Running {
 		w.State, a.State, a.RunSince = workload.Running, workload.AttemptRunning, it.RunSince
+		if it.Placement != nil { // it runs at the size that its placement says for now
+			for _, sp := range it.Placement.Spans {
+				if a.Size = sp.Size; now.Before(sp.End) {
+					break
+				}
+			}
+		}
 	}
 	return w, a
 }

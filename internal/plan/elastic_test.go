@@ -207,3 +207,26 @@ func holds(d *doubt, it Item, pl Placement) string {
 	}
 	return ""
 }
+
+// Whatever the world looks like and however it goes on, plans with elastic work
+// keep every promise, and the Book of it says what the record says.
+func TestElasticPromises(t *testing.T) {
+	alsoElastic = true
+	defer func() { alsoElastic = false }()
+	admitted := 0
+	for seed := range uint64(250) {
+		if err := history(seed, 6); err != nil {
+			t.Errorf("seed %d: %v", seed, err)
+		}
+	}
+	for seed := range uint64(150) {
+		n, err := bookkeeping(seed, 6)
+		if err != nil {
+			t.Errorf("seed %d, with a Book: %v", seed, err)
+		}
+		admitted += n
+	}
+	if admitted < 50 {
+		t.Errorf("only %d were admitted", admitted)
+	}
+}

@@ -430,7 +430,7 @@ func (f *frame) offerSizes(t *task, site int, w waiver, o *offer) {
 	}
 	// 1. The soonest, known or not.
 	blind := f.sizes(t, site, nil, limit)
-	blind.each(func(c candidate) bool {
+	blind.each(!w.late, func(c candidate) bool {
 		if !ok(c) {
 			return false
 		}
@@ -473,7 +473,7 @@ func (f *frame) offerSizes(t *task, site int, w waiver, o *offer) {
 
 // each calls try with the ways to be done soonest, from each piece on, until try takes one: the largest size that there is room for in
 // each slot, and in the last one any at which the booked tail has room.
-func (z *sizing) each(try func(candidate) bool) {
+func (z *sizing) each(pausing bool, try func(candidate) bool) {
 	t := z.t
 	for s := range z.n {
 		if t.Running && s > 0 && !t.stop {
@@ -483,7 +483,7 @@ func (z *sizing) each(try func(candidate) bool) {
 			break
 		}
 	}
-	if !t.Shape.Interruptible.Allowed {
+	if !pausing || !t.Shape.Interruptible.Allowed {
 		return
 	}
 	for s := range z.n { // what pauses where there is no room may be done sooner
