@@ -471,8 +471,9 @@ func (f *frame) offerSizes(t *task, site int, w waiver, o *offer) {
 	}
 }
 
-// each calls try with the ways to be done soonest, from each piece on, until try takes one: the largest size that there is room for in
-// each slot, and in the last one any at which the booked tail has room.
+// each calls try with the ways to be done soonest, from each piece on, until try
+// takes one: the largest size that there is room for in each piece, and in the
+// last one any at which the booked tail has room.
 func (z *sizing) each(pausing bool, try func(candidate) bool) {
 	t := z.t
 	for s := range z.n {
