@@ -327,3 +327,9 @@ func (g *surety) leastOfSizes(t *task, site int, gr *ground) float64 {
 	}
 	return math.Inf(1)
 }
+
+// bookedAtBest returns how long all that is booked for t lasts where it is done
+// soonest.
+func (t *task) bookedAtBest() time.Duration {
+	return workload.Takes(t.lead+t.left+t.tail, t.fastest())
+}

@@ -361,3 +361,42 @@ func TestElasticPromises(t *testing.T) {
 		t.Errorf("only %d were admitted", admitted)
 	}
 }
+
+// Work that fits only at a larger size is admitted; what fits at none is refused
+// with the time that its largest size needs, and the nearest completeBy is true.
+func TestElasticRefusals(t *testing.T) {
+	s, _ := doubtful(t)
+	s.Items, s.Margin = nil, 0
+	it := Item{ID: "e", Tenant: "t", Shape: workload.Shape{Power: 100 * grid.Watt, Demand: workload.Resources{CPU: 1000, Slots: 1},
+		Duration: workload.Duration{Expected: 4 * time.Hour, P95: 4 * time.Hour, Max: 8 * time.Hour},
+		Elastic:  []workload.Level{{Size: 4000, Speed: 3000}},
+		When:     workload.When{CompleteBy: hour(3)}, Where: workload.Where{Allow: []string{"a"}}}}
+	p, refusal := Admit(s, it)
+	if refusal != nil {
+		t.Fatalf("4 h and a tenth at three times the speed fit into 2 h: %+v", refusal)
+	}
+	if err := Check(with(s, it), p); err != nil {
+		t.Error(err)
+	}
+	it.Shape.When.CompleteBy = hour(2)
+	_, refusal = Admit(s, it)
+	if refusal == nil || refusal.Failed[0].Field != "when.completeBy" || refusal.Failed[0].Missing != "28 m" {
+		t.Fatalf("refused with %+v", refusal)
+	}
+	it.Shape.When.CompleteBy = refusal.NearestCompleteBy
+	if _, again := Admit(s, it); again != nil || !refusal.NearestCompleteBy.Before(hour(2.6)) {
+		t.Errorf("the nearest completeBy is %s: %+v", refusal.NearestCompleteBy, again)
+	}
+	// At its smallest it fits into a site that is too small for it as declared.
+	it.Shape.When.CompleteBy = hour(13)
+	it.Shape.Elastic = []workload.Level{{Size: 500, Speed: 600}}
+	s.Sites[0].Capacity.CPU = 500
+	p, refusal = Admit(s, it)
+	if refusal != nil || p.Placements[0].Spans[0].Size != 500 {
+		t.Fatalf("%+v %+v", refusal, p)
+	}
+	s.Sites[0].Capacity.CPU = 400
+	if _, refusal = Admit(s, it); refusal == nil || refusal.Failed[0].Field != "shape.resources.cpus" || refusal.Failed[0].Missing != "0.1 CPUs" {
+		t.Errorf("%+v", refusal)
+	}
+}
