@@ -43,6 +43,7 @@ type AttemptReport struct {
 	Active      float64   `json:"activeSeconds" minimum:"0"`
 	RunSince    time.Time `json:"runSince,omitzero"`
 	Suspensions int       `json:"suspensions,omitempty" minimum:"0"`
+	Size        float64   `json:"size,omitempty" minimum:"0" maximum:"100" doc:"Of elastic work: the size at which it runs. Absent: as declared."`
 	Metered     bool      `json:"metered,omitempty" doc:"Every hour of an ended attempt has been reported."`
 	Schedule    string    `json:"schedule,omitempty" maxLength:"64" doc:"The id of the schedule that it goes by."`
 }
@@ -52,10 +53,19 @@ type Meter struct {
 	Workload string    `json:"workload" minLength:"1" maxLength:"64"`
 	Attempt  int       `json:"attempt" minimum:"1"`
 	Hour     time.Time `json:"hour"`
-	Runs     []Span    `json:"runs" maxItems:"3600"`
+	Runs     []Run     `json:"runs" maxItems:"3600"`
 	Before   float64   `json:"beforeSeconds" minimum:"0"`
 	Joules   int64     `json:"joules" minimum:"0"`
 	Source   string    `json:"source" enum:"rapl,declared,table"`
+}
+
+// Run is a time [start, end) in which an attempt ran; of elastic work, with its
+// size and its speed then.
+type Run struct {
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+	Size  float64   `json:"size,omitempty" minimum:"0" maximum:"100" doc:"Absent: as declared."`
+	Speed float64   `json:"speed,omitempty" minimum:"0" maximum:"100" doc:"Absent: as declared."`
 }
 
 // Order is what the server says of one attempt.

@@ -19,6 +19,7 @@ type Shape struct {
 	Interruptible Interruptible `json:"interruptible,omitzero" doc:"Whether the work may be suspended, and what that costs."`
 	Class         string        `json:"class,omitempty" pattern:"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" doc:"What its owner calls work of this kind, disclosed on purpose: how long such work takes is learned from its runs."`
 	Data          *Data         `json:"data,omitempty" doc:"What must be where it runs before it begins."`
+	Elastic       []Level       `json:"elastic,omitempty" maxItems:"7" doc:"Sizes at which the work can run beside the declared one, the smallest first."`
 	When          When          `json:"when" doc:"The window."`
 	Where         Where         `json:"where,omitzero" doc:"The sites that may run the work."`
 	Objective     Objective     `json:"objective,omitzero" doc:"What to make small, and what not to exceed."`
@@ -62,6 +63,12 @@ type Interruptible struct {
 	Overhead       float64 `json:"overheadSeconds,omitempty" minimum:"0" maximum:"86400" doc:"Running time lost at each resume."`
 	MinRun         float64 `json:"minRunSeconds,omitempty" minimum:"0" maximum:"31536000" doc:"Shortest run between two suspensions."`
 	MaxSuspensions int     `json:"maxSuspensions,omitempty" minimum:"0" maximum:"1000" doc:"0: as often as it pays."`
+}
+
+// Level is a size of elastic work, against the declared one.
+type Level struct {
+	Size  float64 `json:"size" minimum:"0.01" maximum:"100" doc:"What it takes of cores, memory and power then, as a multiple of what is declared."`
+	Speed float64 `json:"speed" minimum:"0.01" maximum:"100" doc:"How fast the work is then, as a multiple; it rises with the size."`
 }
 
 // When is the window of an intent.
@@ -163,6 +170,7 @@ type Attempt struct {
 type Span struct {
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
+	Size  float64   `json:"size,omitempty" minimum:"0" maximum:"100" doc:"Of elastic work: its size in this time, as a multiple of the declared one. Absent: as declared."`
 }
 
 // Placement is one workload's part of a plan.

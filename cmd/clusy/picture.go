@@ -212,10 +212,14 @@ func (v view) panel(o clusy.Outlook) figure.Panel {
 func spansAt(p clusy.Placement) []bar {
 	var bars []bar
 	for _, s := range p.Spans {
-		bars = append(bars, bar{site: p.Site, start: s.Start, end: s.End})
+		b := bar{site: p.Site, start: s.Start, end: s.End}
+		if s.Size != 0 {
+			b.label = times(s.Size)
+		}
+		bars = append(bars, b)
 	}
 	if n := len(bars); n > 0 && p.Carbon != nil {
-		bars[n-1].label = grams(*p.Carbon)
+		bars[n-1].label = strings.TrimSpace(bars[n-1].label + " " + grams(*p.Carbon))
 	}
 	return bars
 }

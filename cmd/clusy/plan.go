@@ -136,10 +136,11 @@ func showQuotes(out io.Writer, quotes []clusy.Quote) {
 }
 
 func inPieces(spans []clusy.Span) string {
-	if len(spans) == 1 {
+	n := stints(spans)
+	if n == 1 {
 		return ""
 	}
-	return fmt.Sprintf(", in %d pieces", len(spans))
+	return fmt.Sprintf(", in %d pieces", n)
 }
 
 func showRejected(out io.Writer, p clusy.Placement) {

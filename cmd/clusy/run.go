@@ -348,6 +348,9 @@ func considered(w clusy.Workload, site string) bool {
 
 func showWhy(out io.Writer, p clusy.Placement) {
 	fmt.Fprintf(out, "  %-12s %s\n", "why", p.Why.Text)
+	if s := sizes(p.Spans); s != "" {
+		fmt.Fprintf(out, "  %-12s %s\n", "sizes", s)
+	}
 	if r := p.Why.RunNow; r != nil && r.Carbon != nil && p.Carbon != nil {
 		fmt.Fprintf(out, "  %-12s %s, against %s at once: %s (%s)\n", "expected", grams(*p.Carbon), grams(*r.Carbon),
 			grams(*p.Carbon-*r.Carbon), percent(*p.Carbon-*r.Carbon, *r.Carbon))

@@ -159,10 +159,21 @@ it is planned so, clusy logs what it wrote.`,
 					[]string{"hardware", hardware(w)},
 					[]string{"complete by", local(w.Shape.When.CompleteBy)},
 					[]string{"created", local(w.Created)})
+				if len(w.Shape.Elastic) > 0 {
+					var says []string
+					for _, l := range w.Shape.Elastic {
+						says = append(says, fmt.Sprintf("%s at speed %g", times(l.Size), l.Speed))
+					}
+					rows = append(rows, []string{"sizes", strings.Join(says, ", ")})
+				}
 				if w.Plan != nil {
 					var spans []string
 					for _, s := range w.Plan.Spans {
-						spans = append(spans, local(s.Start)+" – "+s.End.UTC().Format("15:04"))
+						says := local(s.Start) + " – " + s.End.UTC().Format("15:04")
+						if s.Size != 0 {
+							says += " at " + times(s.Size)
+						}
+						spans = append(spans, says)
 					}
 					rows = append(rows, []string{"plan", w.Plan.Site + ": " + strings.Join(spans, ", ")})
 				}

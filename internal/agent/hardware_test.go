@@ -51,7 +51,7 @@ func TestGoesTheWayOfItsSchedule(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	task := b.taskOf(h, in)
+	task := b.taskOf(h, in, b.now)
 	for _, want := range []string{"CLUSY_WAY=1", "CLUSY_GPU_TYPE=h100", "CLUSY_GPUS=1"} {
 		if !slices.Contains(task.Env, want) {
 			t.Errorf("the task is not told %s: %v", want, task.Env)
@@ -68,7 +68,7 @@ func TestGoesTheWayOfItsSchedule(t *testing.T) {
 	other := as(o, "keep")
 	other.Way = 0
 	b.answer(other)
-	if h.Schedule.Way != 0 || !slices.Contains(b.taskOf(h, in).Env, "CLUSY_GPU_TYPE=a100") {
+	if h.Schedule.Way != 0 || !slices.Contains(b.taskOf(h, in, b.now).Env, "CLUSY_GPU_TYPE=a100") {
 		t.Errorf("it still goes way %d", h.Schedule.Way)
 	}
 	h.State = started
@@ -110,7 +110,7 @@ func TestRefusesHardwareThatIsNotHere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := b.taskOf(h, in).Argv; !slices.Equal(got, []string{"gang", "4", "10s", "--", "sleep", "60"}) {
+	if got := b.taskOf(h, in, b.now).Argv; !slices.Equal(got, []string{"gang", "4", "10s", "--", "sleep", "60"}) {
 		t.Errorf("a gang of four is %q", got)
 	}
 }

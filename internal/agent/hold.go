@@ -95,7 +95,7 @@ func (s timetable) next(now time.Time) (time.Time, bool) {
 func (h *hold) open(now time.Time) bool {
 	until := now
 	if !h.Shape.Interruptible.Allowed && h.State == held {
-		until = now.Add(h.shape().Duration.Booked())
+		until = now.Add(workload.Takes(h.shape().Duration.Booked(), h.Shape.Fastest()))
 	}
 	denied := slices.ContainsFunc(h.Shape.When.Deny, func(d workload.Span) bool {
 		return now.Before(d.End) && (!now.Before(d.Start) || d.Start.Before(until))

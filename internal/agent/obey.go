@@ -128,7 +128,7 @@ func (a *Agent) accept(o workload.Order) error {
 		h.State, h.Cause = refused, "this site starts one process at a time, and the work is a gang"
 	} else if way := o.Schedule.Way; way > len(o.Shape.Ways) {
 		h.State, h.Cause = refused, fmt.Sprintf("the offer is for way %d, and the work has no more than %d", way, len(o.Shape.Ways))
-	} else if !o.Shape.On(way).Demand.Within(a.capacity()) {
+	} else if !fits(o.Shape.On(way), o.Schedule.Spans, a.capacity()) {
 		h.State, h.Cause = refused, "the work does not fit into this site"
 	}
 	if err := a.write(note{MaxEpoch: o.Epoch, Hold: h}); err != nil {

@@ -65,9 +65,13 @@ func (a *Agent) standing(h *hold, runs []ledger.Run) workload.Report {
 func (a *Agent) ran(r *workload.Report, h *hold, runs []ledger.Run) {
 	o := h.seen
 	for _, run := range runs {
-		r.Active += run.To.Sub(run.From)
+		r.Active += run.Useful()
 	}
-	r.Suspensions = max(0, len(runs)-1)
+	n, since := stints(runs)
+	r.Suspensions = max(0, n-1)
+	if size := o.Size(); size != workload.Declared {
+		r.Size = size
+	}
 	if !o.Started.IsZero() {
 		r.Started = a.Clock.At(o.Started)
 	}
@@ -81,11 +85,9 @@ func (a *Agent) ran(r *workload.Report, h *hold, runs []ledger.Run) {
 		}
 	case o.Phase == executor.Running:
 		r.State = workload.ReportRunning
-		if len(runs) > 0 {
-			r.RunSince = runs[len(runs)-1].From
-		}
+		r.RunSince = since
 	case o.Phase == executor.Suspended:
-		r.State, r.Suspensions = workload.ReportSuspended, len(runs)
+		r.State, r.Suspensions = workload.ReportSuspended, n
 	default:
 		r.State = workload.ReportStarting
 	}
@@ -107,7 +109,7 @@ func (a *Agent) runs(h *hold, now time.Time) []ledger.Run {
 		}
 		from := a.Clock.At(s.From).UTC().Truncate(time.Microsecond)
 		if to = to.UTC().Truncate(time.Microsecond); from.Before(to) {
-			out = append(out, ledger.Run{From: from, To: to})
+			out = append(out, a.sized(h, ledger.Run{From: from, To: to})...)
 		}
 	}
 	return out
@@ -120,7 +122,7 @@ func (a *Agent) meters(h *hold, runs []ledger.Run, now time.Time) []ledger.Meter
 	for _, m := range hours(runs) {
 		m.Workload, m.Attempt, m.Site, m.Before = h.Workload, h.N, a.Site, before
 		for _, r := range m.Runs {
-			before += r.To.Sub(r.From)
+			before += r.Useful()
 		}
 		if !over(h) && now.Before(m.Hour.Add(time.Hour)) {
 			break // this hour may still grow
@@ -152,24 +154,29 @@ func (a *Agent) energy(h *hold, m ledger.Meter) (grid.Energy, ledger.Source) {
 	if h.Shape.PowerSource != "declared" {
 		source = ledger.Table
 	}
-	return grid.Drawn(h.shape().Power, active), source
+	var sum grid.Energy
+	for _, r := range alike(m.Runs) {
+		sum += grid.Drawn(h.shape().PowerAt(r.size), r.length)
+	}
+	return sum, source
 }
 
 // hours cuts runs at the hours of UTC.
 func hours(runs []ledger.Run) []ledger.Meter {
 	var out []ledger.Meter
 	for _, r := range runs {
-		for from := r.From; from.Before(r.To); {
+		for from, end := r.From, r.To; from.Before(end); {
 			hour := from.Truncate(time.Hour)
 			to := hour.Add(time.Hour)
-			if r.To.Before(to) {
-				to = r.To
+			if end.Before(to) {
+				to = end
 			}
 			if n := len(out); n == 0 || !out[n-1].Hour.Equal(hour) {
 				out = append(out, ledger.Meter{Hour: hour})
 			}
 			m := &out[len(out)-1]
-			m.Runs = append(m.Runs, ledger.Run{From: from, To: to})
+			r.From, r.To = from, to
+			m.Runs = append(m.Runs, r)
 			from = to
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"clusy.io/clusy/internal/executor"
 	"clusy.io/clusy/internal/intent"
+	"clusy.io/clusy/internal/workload"
 )
 
 // step brings one hold to where it should be now. The caller holds a.mu.
@@ -22,7 +23,7 @@ func (a *Agent) step(ctx context.Context, h *hold, now time.Time) error {
 		if !h.open(now) {
 			return nil
 		}
-		return a.start(ctx, h)
+		return a.start(ctx, h, now)
 	case started:
 		return a.watch(ctx, h, now)
 	case ended, lost:
@@ -42,7 +43,7 @@ func (a *Agent) step(ctx context.Context, h *hold, now time.Time) error {
 
 // start runs the work. The journal says so first: if we crash in between, the
 // next step starts it, and the executor sees to it that it starts once.
-func (a *Agent) start(ctx context.Context, h *hold) error {
+func (a *Agent) start(ctx context.Context, h *hold, now time.Time) error {
 	in, err := intent.Open(h.Sealed, a.Key, h.Shape)
 	if err != nil {
 		// It opened when it was accepted: the key is another one now.
@@ -56,10 +57,10 @@ func (a *Agent) start(ctx context.Context, h *hold) error {
 		}
 		a.tell()
 	}
-	return a.Executor.Start(ctx, a.taskOf(h, in))
+	return a.Executor.Start(ctx, a.taskOf(h, in, now))
 }
 
-func (a *Agent) taskOf(h *hold, in intent.Intent) executor.Task {
+func (a *Agent) taskOf(h *hold, in intent.Intent, now time.Time) executor.Task {
 	env := append([]string{}, a.Env...)
 	keys := make([]string, 0, len(in.Run.Env))
 	for k := range in.Run.Env {
@@ -84,7 +85,9 @@ func (a *Agent) taskOf(h *hold, in intent.Intent) executor.Task {
 	return executor.Task{
 		Name: h.task(), Argv: argv, Env: env, Dir: in.Run.Dir, Grace: in.Run.Grace,
 		// The work's own time may be a replay's; its processes run in ours.
-		Max: time.Duration(float64(shape.Duration.Max) / a.Clock.Rate()),
+		// Elastic work may run all the time at its slowest.
+		Max:  time.Duration(float64(workload.Takes(shape.Duration.Max, h.Shape.Slowest())) / a.Clock.Rate()),
+		Size: h.size(now),
 	}
 }
 
@@ -108,7 +111,7 @@ func (a *Agent) watch(ctx context.Context, h *hold, now time.Time) error {
 			}
 			return a.settle(h, lost, "stopped before it had started")
 		}
-		return a.start(ctx, h)
+		return a.start(ctx, h, now)
 	case executor.Ended:
 		return a.settle(h, ended, o.Cause)
 	case executor.Lost:
@@ -116,7 +119,14 @@ func (a *Agent) watch(ctx context.Context, h *hold, now time.Time) error {
 	case executor.Starting:
 		return nil
 	}
-	switch open := h.open(now); {
+	open := h.open(now)
+	if open && !h.Stop {
+		if err := a.scale(ctx, h, now); err != nil {
+			return err
+		}
+		o = h.seen
+	}
+	switch {
 	case h.Stop:
 		grace := 10 * time.Second
 		if in, err := intent.Open(h.Sealed, a.Key, h.Shape); err == nil {

@@ -26,7 +26,7 @@ func (k *Book) Closed(id string, shape workload.Shape, pl plan.Placement) (out [
 				break
 			}
 			if !k.touches(id, w) && k.crowded(b, w) {
-				out = append(out, workload.Span(w))
+				out = append(out, workload.Span{Start: w.Start, End: w.End})
 			}
 			w = b.PeriodOf(w.End)
 		}
@@ -91,7 +91,7 @@ func (k *Book) Seek(id string, shape workload.Shape, place func(closed []workloa
 		over = append(over, more...)
 		before := length(closed)
 		for _, x := range more {
-			closed = union(append(slices.Clone(closed), workload.Span(x.Period)))
+			closed = union(append(slices.Clone(closed), workload.Span{Start: x.Period.Start, End: x.Period.End}))
 		}
 		if length(closed) == before {
 			break // the place was not clear of what is closed

@@ -23,6 +23,8 @@ import (
 //	record  the journal of what happened to the program
 //	pulse   when the shim was last alive; not synced, as it is for this boot only
 //	stop    why and how soon the task shall end
+//	scale   which size the task shall have
+//	size    which one its program is told to have; the program reads it
 //	log.N   pieces of its output, the last two
 //	shim.err  what the shim itself had to complain about
 //

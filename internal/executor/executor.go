@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -28,6 +29,12 @@ type Executor interface {
 	// not started, and ErrEnded if it no longer runs.
 	Suspend(ctx context.Context, name string) error
 	Resume(ctx context.Context, name string) error
+
+	// Scale tells the task to run at a size, in thousandths of the declared one,
+	// and returns when it has been told. It is for tasks that were started with
+	// a size. It returns ErrAbsent and ErrEnded as Suspend does; a task that is
+	// suspended is told too.
+	Scale(ctx context.Context, name string, size int) error
 
 	// Stop asks the task to end, and ends it by force when grace is over. It
 	// returns when the request is safe with the engine and does not wait for
@@ -72,6 +79,12 @@ type Task struct {
 	Argv []string `json:"argv"`          // the program and its arguments; no shell in between
 	Env  []string `json:"env,omitempty"` // KEY=value; nothing else is inherited
 	Dir  string   `json:"dir,omitempty"` // an absolute path, "/" if empty
+
+	// Size is the size at which it starts, in thousandths of the declared one, for
+	// a program that can run at several; 0: it has one size and is told of none.
+	// The program finds it in CLUSY_SIZE, and each later one, as soon as it is
+	// asked for, in the file that CLUSY_SIZE_FILE names.
+	Size int `json:"size,omitempty"`
 
 	// Max bounds the time that the task runs; time in which it is suspended
 	// does not count. 0 is no bound.
@@ -119,6 +132,11 @@ func (t Task) Check() error {
 	if t.Dir != "" && (!filepath.IsAbs(t.Dir) || !plain(t.Dir)) {
 		return fmt.Errorf("task %s has a directory that is not an absolute path", t.Name)
 	}
+	if t.Size != 0 {
+		if err := checkSize(t.Size); err != nil {
+			return fmt.Errorf("task %s: %w", t.Name, err)
+		}
+	}
 	if t.Max < 0 || t.Grace < 0 {
 		return fmt.Errorf("task %s has a negative time", t.Name)
 	}
@@ -127,6 +145,22 @@ func (t Task) Check() error {
 	}
 	return nil
 }
+
+// Declared is the size of a task as it is declared; maxSize is a hundredfold.
+const (
+	Declared = 1000
+	maxSize  = 100_000
+)
+
+func checkSize(size int) error {
+	if size < 1 || size > maxSize {
+		return fmt.Errorf("a size of %d thousandths is not 1 to %d", size, maxSize)
+	}
+	return nil
+}
+
+// SizeText writes a size as a program is told it: 2, 0.5.
+func SizeText(size int) string { return strconv.FormatFloat(float64(size)/Declared, 'f', -1, 64) }
 
 // plain reports whether s reaches the program unchanged: it ends at no zero
 // byte, and is UTF-8, as all that carries it on the way is.
@@ -180,6 +214,10 @@ type Observation struct {
 	// at which it is known to have run.
 	Runs []Span
 
+	// Sizes says from when on it had which size, in order; none if it has one
+	// size only. The first is that of its start.
+	Sizes []Sized
+
 	// CPU is the processor time that the task's processes have used, user and
 	// system. It is a lower bound while the task lives.
 	CPU time.Duration
@@ -196,6 +234,20 @@ func (o Observation) Ran(now time.Time) time.Duration {
 		sum += max(0, to.Sub(s.From))
 	}
 	return sum
+}
+
+// Size returns the size that o has last, 0 if it is told of none.
+func (o Observation) Size() int {
+	if n := len(o.Sizes); n > 0 {
+		return o.Sizes[n-1].Size
+	}
+	return 0
+}
+
+// Sized is an instant of real time, and the size from then on.
+type Sized struct {
+	At   time.Time
+	Size int // thousandths of the declared one
 }
 
 // Span is an interval of real time, From inclusive and To exclusive.

@@ -17,6 +17,9 @@ var errLinux = errors.New("running tasks as processes needs Linux")
 func (p Process) Start(context.Context, Task) error     { return errLinux }
 func (p Process) Suspend(context.Context, string) error { return errLinux }
 func (p Process) Resume(context.Context, string) error  { return errLinux }
+func (p Process) Scale(context.Context, string, int) error {
+	return errLinux
+}
 func (p Process) Stop(context.Context, string, time.Duration, string) error {
 	return errLinux
 }

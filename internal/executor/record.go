@@ -18,6 +18,9 @@ type event struct {
 	Start uint64 `json:"start,omitempty"`
 	Boot  string `json:"boot,omitempty"`
 
+	// Of started and scaled; 0 if it has one size only.
+	Size int `json:"size,omitempty"`
+
 	// Of exited.
 	Code   int           `json:"code,omitempty"`
 	Signal string        `json:"signal,omitempty"`
@@ -31,6 +34,7 @@ const (
 	started   eventKind = "started"   // its program runs: the exec has succeeded
 	stopped   eventKind = "stopped"   // it makes no progress from here on
 	continued eventKind = "continued" // and goes on from here
+	scaled    eventKind = "scaled"    // its program has been told another size
 	exited    eventKind = "exited"    // it has ended, or could not be started
 	lost      eventKind = "lost"      // written by an observer: no shim, no process, no exit
 )
@@ -66,6 +70,9 @@ func (a *account) add(e event) {
 	case started:
 		a.main, a.Started, a.Phase = e, e.At, Running
 		a.Runs = append(a.Runs, Span{From: e.At})
+		a.sized(e)
+	case scaled:
+		a.sized(e)
 	case stopped:
 		a.shut(e.At)
 	case continued:
@@ -79,6 +86,12 @@ func (a *account) add(e event) {
 	case lost:
 		a.shut(e.At)
 		a.Phase, a.Cause, a.final = Lost, e.Cause, true
+	}
+}
+
+func (a *account) sized(e event) {
+	if e.Size > 0 {
+		a.Sizes = append(a.Sizes, Sized{e.At, e.Size})
 	}
 }
 

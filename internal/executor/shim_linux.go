@@ -20,6 +20,13 @@ import (
 // one way or the other, for the caller that waits for it.
 const readyEnv = "CLUSY_READY"
 
+// A program that can run at several sizes finds the one that it starts with in
+// sizeEnv, and whichever it is to have now in the file that sizeFileEnv names.
+const (
+	sizeEnv     = "CLUSY_SIZE"
+	sizeFileEnv = "CLUSY_SIZE_FILE"
+)
+
 // defaultPath is what a task finds programs by if it brings no PATH of its own.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -45,7 +52,7 @@ func shimMain(args []string, crash func(step string)) int {
 	// Before there is a claim nobody knows our number, so no signal is missed.
 	// Those that a session's end brings are taken and dropped rather than
 	// ignored, as the program would inherit that they are.
-	signal.Notify(s.signals, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT)
+	signal.Notify(s.signals, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT)
 	if err := s.run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -73,6 +80,7 @@ type shim struct {
 	main    identity
 	clock   clock
 	suspend bool // main is stopped
+	size    int  // that the program was told last; 0: it has one only
 	want    goal
 	passes  int // over the tree towards the goal
 	cause   string
@@ -177,7 +185,13 @@ func (s *shim) start() error {
 	} else if !st.IsDir() {
 		return failure(fmt.Errorf("%s is not a directory", dir))
 	}
-	env := taskEnviron(s.spec)
+	if s.spec.Size > 0 {
+		if err := s.dir.tellSize(s.spec.Size); err != nil {
+			return failure(fmt.Errorf("size: %w", err))
+		}
+		s.size = s.spec.Size
+	}
+	env := taskEnviron(s.spec, s.dir.file("size"))
 	path, err := lookPath(s.spec.Argv[0], pathOf(env), dir)
 	if err != nil {
 		return failure(fmt.Errorf("%s: %w", s.spec.Argv[0], err))
@@ -224,7 +238,7 @@ func (s *shim) began(pid int, at time.Time) {
 	s.main = p.identity
 	s.clock.begin(at)
 	boot, _ := bootID() // it was read for the claim
-	s.note(event{Kind: started, At: s.clock.now(), PID: s.main.PID, Start: s.main.Start, Boot: boot})
+	s.note(event{Kind: started, At: s.clock.now(), PID: s.main.PID, Start: s.main.Start, Boot: boot, Size: s.size})
 	s.log = newLogWriter(string(s.dir), s.spec.LogLimit)
 	s.logEnd = make(chan struct{})
 	go func() {
@@ -324,16 +338,19 @@ func (s *shim) order() (order, bool) {
 func stopCause(reason string) string { return "stopped: " + reason }
 
 // taskEnviron is all that the program inherits.
-func taskEnviron(t spec) []string {
-	env := make([]string, 0, len(t.Env)+3)
+func taskEnviron(t spec, sizeFile string) []string {
+	env := make([]string, 0, len(t.Env)+5)
 	for _, e := range t.Env {
 		name, _, _ := strings.Cut(e, "=")
-		if name != taskEnv && name != runEnv {
+		if name != taskEnv && name != runEnv && (t.Size == 0 || name != sizeEnv && name != sizeFileEnv) {
 			env = append(env, e)
 		}
 	}
 	if pathOf(env) == "" {
 		env = append(env, "PATH="+defaultPath)
+	}
+	if t.Size > 0 {
+		env = append(env, sizeEnv+"="+SizeText(t.Size), sizeFileEnv+"="+sizeFile)
 	}
 	return append(env, taskEnv+"="+t.Name, runEnv+"="+t.Run)
 }

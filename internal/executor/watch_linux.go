@@ -157,8 +157,9 @@ func (s *shim) heed(sig os.Signal) {
 	}
 }
 
-// obey stops the task if a caller has ordered it.
+// obey stops the task if a caller has ordered it, and sees to its size.
 func (s *shim) obey() {
+	s.resize()
 	if o, ok := s.order(); ok {
 		s.terminate(stopCause(o.Reason), o.Grace)
 	}

@@ -27,6 +27,7 @@ import (
 //     in whole gibibytes up from ten gibibytes on;
 //   - cores (thousandths), memory (mebibytes) and accelerators as they are: they
 //     are compared with what a site has, where a rounded-up demand would not fit;
+//   - sizes and speeds of elastic work as they are: ratios, without what is run;
 //   - ceilings, shares, counts and words of the policy as they are: the server
 //     keeps them to the letter.
 //
@@ -38,11 +39,10 @@ import (
 // one name of its owner's that a server learns, and only if it is given.
 func Blind(in Intent, now time.Time) (workload.Shape, error) {
 	s := shapeOf(in)
-	booked, _ := s.Quickest()
-	if earliest := now.Add(in.wait(now) + booked); s.When.CompleteBy.Before(earliest) {
+	if earliest := now.Add(in.wait(now) + in.soonest()); s.When.CompleteBy.Before(earliest) {
 		return workload.Shape{}, problem.With(problem.Infeasible, "the work can no longer be done in time", problem.Violation{
 			Pointer: "/when/completeBy",
-			Message: fmt.Sprintf("the work books %s, and would end at %s at the earliest", length(booked), earliest.UTC().Format(time.RFC3339)),
+			Message: fmt.Sprintf("the work books %s, and would end at %s at the earliest", length(in.soonest()), earliest.UTC().Format(time.RFC3339)),
 			Value:   s.When.CompleteBy.Format(time.RFC3339),
 			Nearest: ceilMinute(earliest).UTC().Format(time.RFC3339),
 		})
@@ -67,6 +67,7 @@ func shapeOf(in Intent) workload.Shape {
 		Interruptible: i,
 		Class:         in.Shape.Class,
 		Data:          blindData(in.Data),
+		Elastic:       append([]workload.Level(nil), in.Shape.Elastic...),
 		When:          inUTC(in.When),
 		Where:         workload.Where{Allow: copied(in.Where.Allow), Prefer: copied(in.Where.Prefer)},
 		Objective:     in.Objective,

@@ -110,6 +110,7 @@ func (c *checker) shape(s Shape) {
 	c.hardware(at("shape", "resources"), s.Resources)
 	c.alternatives(s)
 	c.together(s)
+	c.elastic(s.Elastic)
 
 	i, ip := s.Interruptible, at("shape", "interruptible")
 	if !i.Allowed {

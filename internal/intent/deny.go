@@ -251,7 +251,7 @@ func (r *reader) deny(in *Intent) {
 		return
 	}
 	longest, sum := in.open(r.now)
-	booked := in.Shape.booked()
+	booked := in.soonest()
 	f := fault{path: p, infeasible: true, limit: fmt.Sprintf("at least %s: duration.p95 and a tenth", length(booked))}
 	switch {
 	case !in.Shape.Interruptible.Allowed && longest < booked:

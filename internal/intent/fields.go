@@ -119,6 +119,7 @@ func (r *reader) shape() Shape {
 	s.Gang = r.gang(n)
 	s.Alternatives = r.alternatives(n)
 	s.Interruptible = r.interruptible(n, s.quickest())
+	s.Elastic = r.elastic(n)
 	return s
 }
 

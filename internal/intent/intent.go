@@ -69,6 +69,7 @@ type Shape struct {
 	Interruptible workload.Interruptible `json:"interruptible"`
 	Gang          int                    `json:"gang,omitempty"` // processes that start together; 0 is one. All else is of one of them
 	Alternatives  []Alternative          `json:"alternatives,omitempty"`
+	Elastic       []workload.Level       `json:"elastic,omitempty"`
 }
 
 // Alternative is another kind of hardware and what the work takes on it.

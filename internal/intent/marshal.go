@@ -36,7 +36,7 @@ type (
 func Marshal(in Intent) ([]byte, error) {
 	in.When = inUTC(in.When)
 	fs := check(in)
-	if booked, _ := shapeOf(in).Quickest(); in.When.CompleteBy.Before(in.When.NotBefore.Add(booked)) {
+	if in.When.CompleteBy.Before(in.When.NotBefore.Add(in.soonest())) {
 		fs = append(fs, fault{path: at("when", "completeBy"), message: "the work does not fit between notBefore and completeBy", infeasible: true})
 	}
 	if len(fs) > 0 {

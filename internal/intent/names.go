@@ -17,7 +17,6 @@ var later = map[string]string{
 	"run.checkpoint":  "local exec only: the work is suspended in place",
 
 	"shape.array":                      "submit one intent for each element",
-	"shape.elastic":                    "the size is fixed",
 	"shape.resources.accelerators":     "write shape.resources.gpus: {type: a100, count: 2}",
 	"shape.interruptible.mode":         "the work is suspended in place; write interruptible: true",
 	"when.confidence":                  "19 of 20 runs are shorter than duration.p95",

@@ -83,6 +83,11 @@ var entries = []entry{
 	{name: "data.size", form: units("KiB", "MiB", "GiB", "TiB", "kB", "MB", "GB", "TB"), says: "How much it is.", examples: list("200GiB"), needed: true},
 	{name: "data.rate", form: units("Mbit/s", "Gbit/s"), says: "How fast it is brought.", dflt: "1Gbit/s", examples: list("10Gbit/s")},
 
+	{name: "shape.elastic", form: form{"type": "array", "minItems": 1, "maxItems": workload.MaxLevels, "items": form{"type": "object", "required": []string{"size", "speed"}, "additionalProperties": false,
+		"properties": form{"size": ratioForm, "speed": ratioForm}}}, says: "Other sizes at which it can run, larger and faster or smaller and slower: {sizes, speeds}, or a list of {size, speed}. Size 1 with speed 1 is the work as declared.", examples: list([]any{map[string]any{"size": 2, "speed": 1.8}})},
+	{name: "shape.elastic.sizes", form: form{"type": "array", "minItems": 1, "maxItems": workload.MaxLevels, "items": ratioForm}, says: "What it takes of cores, memory and power then, against what is declared.", examples: list([]any{0.5, 1, 2, 4}), needed: true},
+	{name: "shape.elastic.speeds", form: form{"type": "array", "minItems": 1, "maxItems": workload.MaxLevels, "items": ratioForm}, says: "How fast it is at each of these sizes. duration is at size 1.", examples: list([]any{0.55, 1, 1.8, 3.1}), needed: true},
+
 	{name: "when", says: "The window: completeBy, or maxDelay.", needed: true},
 	{name: "when.notBefore", form: instantForms, says: "Earliest start. Default: now.", examples: list("+2h", "2026-12-01T18:00:00+01:00")},
 	{name: "when.completeBy", form: instantForms, says: "The work is to be complete by then: a time from now, or an instant with its offset from UTC.", examples: list("+10h", "2026-12-01T07:00:00+01:00")},
@@ -116,6 +121,9 @@ var entries = []entry{
 
 	{name: "queue", form: form{"type": "string", "pattern": `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`}, says: "Whose share of the sites it takes: a queue that an admin has set up. Default: the queue called default. Disclosed to the server.", examples: list("nightly")},
 }
+
+// ratioForm is a size or a speed.
+var ratioForm = form{"type": []string{"number", "string"}, "minimum": 0.01, "maximum": 100, "pattern": decimalForm.String()}
 
 // The words that a field can have, the default first.
 var (

@@ -13,7 +13,7 @@ func (r *reader) window(in *Intent) {
 		return
 	}
 	declared := blindDuration(in.Shape.Duration).Booked()
-	booked := in.Shape.booked()
+	booked := in.soonest()
 	if r.delayed {
 		latest := r.now.Add(r.maxDelay)
 		if in.When.NotBefore.After(latest) {

@@ -32,7 +32,8 @@ func (e *UnknownError) Unwrap() error { return ErrUnknown }
 // 21031:2024), with E of the whole facility:
 //
 //	emitted = Σ over pieces of: energy of the piece × intensity of the zone then
-//	energy of all pieces = metered energy × PUE, spread evenly over running time
+//	energy of all pieces = metered energy × PUE, spread evenly over running time,
+//	and where elastic work changes its size, in proportion to that
 //
 // Market-based instruments and offsets have no place in it, and embodied
 // carbon (SCI's M) is not in it: shifting work in time does not change M.
@@ -41,7 +42,9 @@ func (e *UnknownError) Unwrap() error { return ErrUnknown }
 // baseline: the identical method, without the action. So it is the same
 // running time and the same energy, unbroken, at the baseline's site from the
 // baseline's start: what ran after a hours of running did so at base.Start + a.
-// Time lost by an interruption is running time on both sides.
+// Time lost by an interruption is running time on both sides. Elastic work is
+// compared with itself at its declared size: with the running time that its work
+// takes then, and the energy in proportion.
 //
 //	avoided = Σ over pieces of: energy of the piece × intensity of the baseline's zone at start + a
 //	saved   = avoided − emitted
@@ -66,19 +69,19 @@ func account(m Meter, zone grid.Zone, pue int64, actual values, base workload.Co
 	}
 
 	// 2. The time that the work did run, and the time that it would have run.
-	uses, err := cut(m.Runs, zone, actual)
+	uses, weights, err := cut(m.Runs, zone, actual)
 	if err != nil {
 		return Entry{}, fmt.Errorf("account %s/%d, as it ran: %w", m.Workload, m.Attempt, err)
 	}
 	start := base.Start.Add(m.Before)
-	instead, err := cut([]Run{{start, start.Add(m.Running())}}, base.Zone, baseline)
+	instead, sizes, err := cut([]Run{{From: start, To: start.Add(m.Useful())}}, base.Zone, baseline)
 	if err != nil {
 		return Entry{}, fmt.Errorf("account %s/%d, under its baseline: %w", m.Workload, m.Attempt, err)
 	}
 
 	// 3. The same energy at both, each with its facility's PUE.
-	divide(uses, facility(m.Energy, pue, true), dearest)
-	divide(instead, facility(m.Energy, base.PUE, false), cheapest)
+	divide(uses, weights, facility(m.Energy, pue, true), dearest)
+	divide(instead, sizes, facility(m.asDeclared(), base.PUE, false), cheapest)
 
 	// 4. The carbon of each.
 	e := Entry{

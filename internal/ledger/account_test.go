@@ -146,7 +146,7 @@ func TestShiftInvariance(t *testing.T) {
 		later.meter.Hour = w.meter.Hour.Add(d)
 		later.meter.Runs = nil
 		for _, r := range w.meter.Runs {
-			later.meter.Runs = append(later.meter.Runs, Run{r.From.Add(d), r.To.Add(d)})
+			later.meter.Runs = append(later.meter.Runs, Run{From: r.From.Add(d), To: r.To.Add(d)})
 		}
 		later.base.Start, later.booked = w.base.Start.Add(d), w.booked.Add(d)
 		for _, o := range []*[]grid.Series{&later.actual, &later.baseline} {
@@ -179,7 +179,7 @@ func TestNothingSavedByTheBaselineItself(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := anyWorld(t)
 		last := len(w.meter.Runs) - 1
-		w.meter.Runs = []Run{{w.meter.Runs[0].From, w.meter.Runs[last].To}}
+		w.meter.Runs = []Run{{From: w.meter.Runs[0].From, To: w.meter.Runs[last].To}}
 		w.base.Site, w.base.Zone, w.base.PUE = w.meter.Site, w.zone, w.pue
 		w.base.Start, w.baseline = w.meter.Runs[0].From.Add(-w.meter.Before), w.actual
 		e, err := w.account()
@@ -192,7 +192,7 @@ func TestNothingSavedByTheBaselineItself(t *testing.T) {
 	})
 	// Where nothing needs rounding, it is nothing.
 	w := example()
-	w.meter.Runs = []Run{{at(10, 0), at(10, 30)}, {at(10, 30), at(11, 0)}}
+	w.meter.Runs = []Run{{From: at(10, 0), To: at(10, 30)}, {From: at(10, 30), To: at(11, 0)}}
 	w.base = workload.Counterfactual{Rule: "run-now", Site: "berlin", Zone: "DE", PUE: 1200, Start: at(9, 30)}
 	w.meter.Energy, w.baseline = 3_600_000, w.actual
 	if e := w.entry(t); e.Saved != 0 || e.Emitted == 0 {
@@ -205,16 +205,16 @@ func TestSplitConserves(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := anyWorld(t)
 		from, to := w.meter.Hour, w.meter.Hour.Add(time.Hour)
-		w.meter.Runs = []Run{{from, to}}
+		w.meter.Runs = []Run{{From: from, To: to}}
 		start := w.base.Start.Add(w.meter.Before)
 		w.baseline = anyOutlook(t, "PL", start, start.Add(time.Hour))
 		w.meter.Energy = grid.Energy(3600 * rapid.Int64Range(0, 100_000).Draw(t, "watts"))
 		cut := time.Duration(rapid.Int64Range(1, 3599).Draw(t, "cut")) * time.Second
 
 		one, two := w, w
-		one.meter.Runs = []Run{{from, from.Add(cut)}}
+		one.meter.Runs = []Run{{From: from, To: from.Add(cut)}}
 		one.meter.Energy = w.meter.Energy / 3600 * grid.Energy(cut/time.Second)
-		two.meter.Runs = []Run{{from.Add(cut), to}}
+		two.meter.Runs = []Run{{From: from.Add(cut), To: to}}
 		two.meter.Energy = w.meter.Energy - one.meter.Energy
 		two.meter.Before += cut
 		two.meter.Attempt++
@@ -251,7 +251,7 @@ func TestSplitConserves(t *testing.T) {
 func TestOneForm(t *testing.T) {
 	w := example()
 	want := w.entry(t)
-	w.meter.Runs = []Run{{at(10, 0), at(10, 7)}, {at(10, 7), at(10, 30)}, {at(10, 45), at(11, 0)}}
+	w.meter.Runs = []Run{{From: at(10, 0), To: at(10, 7)}, {From: at(10, 7), To: at(10, 30)}, {From: at(10, 45), To: at(11, 0)}}
 	w.actual = append(w.actual, series("DE", at(9, 58), 5*time.Minute, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14))
 	got := w.entry(t)
 	if !reflect.DeepEqual(got.Uses, want.Uses) {
@@ -353,7 +353,7 @@ func TestDoubtfulInputs(t *testing.T) {
 		{"run before the hour", "run 0 begins", func(w *world) { w.meter.Runs[0].From = at(9, 59) }},
 		{"run after the hour", "run 1 ends", func(w *world) { w.meter.Runs[1].To = at(11, 1) }},
 		{"run of no length", "ends before it begins", func(w *world) { w.meter.Runs[0].To = w.meter.Runs[0].From }},
-		{"run backwards", "ends before it begins", func(w *world) { w.meter.Runs[0] = Run{at(10, 20), at(10, 10)} }},
+		{"run backwards", "ends before it begins", func(w *world) { w.meter.Runs[0] = Run{From: at(10, 20), To: at(10, 10)} }},
 		{"runs overlap", "run 1 begins", func(w *world) { w.meter.Runs[1].From = at(10, 29) }},
 		{"runs out of order", "run 1 begins", func(w *world) { w.meter.Runs[0], w.meter.Runs[1] = w.meter.Runs[1], w.meter.Runs[0] }},
 		{"energy below 0", "energy is", func(w *world) { w.meter.Energy = -1 }},
@@ -405,7 +405,7 @@ func TestTooManyPieces(t *testing.T) {
 		s.Values = append(s.Values, grid.Intensity(i))
 	}
 	w.actual = []grid.Series{s}
-	w.meter.Runs = []Run{{at(10, 0), at(11, 0)}}
+	w.meter.Runs = []Run{{From: at(10, 0), To: at(11, 0)}}
 	if _, err := w.account(); err == nil || !strings.Contains(err.Error(), "changes more than") {
 		t.Errorf("%v", err)
 	}

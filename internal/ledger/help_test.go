@@ -75,7 +75,7 @@ func example() world {
 	return world{
 		meter: Meter{
 			Workload: "wl_1", Attempt: 1, Tenant: "acme", Site: "berlin", Hour: at(10, 0),
-			Runs:   []Run{{at(10, 0), at(10, 30)}, {at(10, 45), at(11, 0)}},
+			Runs:   []Run{{From: at(10, 0), To: at(10, 30)}, {From: at(10, 45), To: at(11, 0)}},
 			Before: 30 * time.Minute, Energy: 2_700_000, Source: RAPL,
 		},
 		zone: "DE", pue: 1200,
@@ -141,7 +141,7 @@ func anyWorld(t *rapid.T) world {
 		}
 	}
 	for i := 0; i < len(ends); i += 2 {
-		w.meter.Runs = append(w.meter.Runs, Run{hour.Add(time.Duration(ends[i])), hour.Add(time.Duration(ends[i+1]))})
+		w.meter.Runs = append(w.meter.Runs, Run{From: hour.Add(time.Duration(ends[i])), To: hour.Add(time.Duration(ends[i+1]))})
 	}
 	w.meter.Energy = grid.Energy(rapid.Int64Range(0, min(int64(grid.Drawn(MaxPower, w.meter.Running())), 40_000_000)).Draw(t, "energy"))
 	w.zone, w.pue = "DE", rapid.Int64Range(MinPUE, 3000).Draw(t, "pue")
@@ -198,7 +198,7 @@ func (w world) exactEmitted() *big.Rat {
 
 func (w world) exactAvoided() *big.Rat {
 	start := w.base.Start.Add(w.meter.Before)
-	return exact([]Run{{start, start.Add(w.meter.Running())}}, w.meter.Energy, w.base.PUE, w.baseline)
+	return exact([]Run{{From: start, To: start.Add(w.meter.Running())}}, w.meter.Energy, w.base.PUE, w.baseline)
 }
 
 func rat(c grid.Carbon) *big.Rat { return new(big.Rat).SetInt64(int64(c)) }

@@ -33,8 +33,8 @@ type Meter struct {
 	Site     string        `json:"site"`
 	Hour     time.Time     `json:"hour"`   // start of the hour
 	Runs     []Run         `json:"runs"`   // in order, apart, within the hour
-	Before   time.Duration `json:"before"` // running time of this workload before this hour, earlier attempts included
-	Energy   grid.Energy   `json:"energy"` // of the machine, without PUE, spread evenly over Runs
+	Before   time.Duration `json:"before"` // running time of this workload before this hour, earlier attempts included; of elastic work, at its declared size
+	Energy   grid.Energy   `json:"energy"` // of the machine, without PUE, spread evenly over Runs, by their size
 	Source   Source        `json:"source"`
 }
 
@@ -42,6 +42,10 @@ type Meter struct {
 type Run struct {
 	From time.Time `json:"from"`
 	To   time.Time `json:"to"`
+	// Of elastic work: at which size it ran and how fast, in thousandths of the
+	// declared ones; both 0: as declared.
+	Size  int `json:"size,omitempty"`
+	Speed int `json:"speed,omitempty"`
 }
 
 // Use is energy drawn while one intensity held, and the carbon of it.

@@ -72,6 +72,9 @@ func (m Meter) Validate() error {
 		case r.To.After(m.Hour.Add(time.Hour)):
 			return fmt.Errorf("run %d ends at %s, after the hour of %s", i, r.To, m.Hour)
 		}
+		if (r.Size != 0 || r.Speed != 0) && (r.Size < 1 || r.Size > workload.MaxSize || r.Speed < 1 || r.Speed > workload.MaxSize) {
+			return fmt.Errorf("run %d has a size of %d and a speed of %d thousandths, want 1 to %d each, or none", i, r.Size, r.Speed, workload.MaxSize)
+		}
 		end = r.To
 	}
 	if most := grid.Drawn(MaxPower, m.Running()); m.Energy < 0 || m.Energy > most {
@@ -94,7 +97,7 @@ func (m Meter) utc() Meter {
 	m.Hour = utc(m.Hour)
 	runs := make([]Run, len(m.Runs))
 	for i, r := range m.Runs {
-		runs[i] = Run{utc(r.From), utc(r.To)}
+		runs[i] = Run{utc(r.From), utc(r.To), r.Size, r.Speed}
 	}
 	m.Runs = runs
 	return m

@@ -36,32 +36,34 @@ func issued(t time.Time) time.Time { return utc(t).Truncate(time.Microsecond) }
 
 // cut divides the runs where the intensity or its source changes, and only
 // there: a series that is never believed makes no difference to an entry.
-func cut(runs []Run, zone grid.Zone, known values) ([]Use, error) {
-	var uses []Use
+//
+// It returns with each piece the size that it was run at: pieces of two sizes
+// are two.
+func cut(runs []Run, zone grid.Zone, known values) (uses []Use, sizes []uint64, err error) {
 	for _, r := range runs {
 		for t := r.From; t.Before(r.To); {
 			v, p, until, ok := known(t, r.To)
 			if !ok {
-				return nil, &UnknownError{zone, t}
+				return nil, nil, &UnknownError{zone, t}
 			}
 			if err := checkSignal(p, v, zone); err != nil {
-				return nil, fmt.Errorf("at %s: %w", t.Format(time.RFC3339), err)
+				return nil, nil, fmt.Errorf("at %s: %w", t.Format(time.RFC3339), err)
 			}
-			if n := len(uses); n > 0 && uses[n-1].To.Equal(t) && uses[n-1].Intensity == v && uses[n-1].Signal == p {
+			if n := len(uses); n > 0 && uses[n-1].To.Equal(t) && sizes[n-1] == r.weight() && uses[n-1].Intensity == v && uses[n-1].Signal == p {
 				uses[n-1].To = until
 			} else {
-				uses = append(uses, Use{From: t, To: until, Intensity: v, Signal: p})
+				uses, sizes = append(uses, Use{From: t, To: until, Intensity: v, Signal: p}), append(sizes, r.weight())
 			}
 			if len(uses) > maxPieces {
-				return nil, fmt.Errorf("the intensity of %s changes more than %d times within an hour", zone, maxPieces)
+				return nil, nil, fmt.Errorf("the intensity of %s changes more than %d times within an hour", zone, maxPieces)
 			}
 			t = until
 		}
 	}
-	return uses, nil
+	return uses, sizes, nil
 }
 
-// divide spreads total over uses by their length, in whole joules that add up
+// divide spreads total over uses by their length and size, in whole joules that add up
 // to total exactly: each gets its share rounded down, and the joules that are
 // left go one each to the first uses in order among those whose share was not
 // whole.
@@ -71,17 +73,17 @@ func cut(runs []Run, zone grid.Zone, known values) ([]Use, error) {
 // fractions add up to, each fraction is below one, and no way to hand out so
 // much in parts of at most one weighs more than giving whole ones to the
 // dearest.
-func divide(uses []Use, total grid.Energy, order func(a, b Use) int) {
+func divide(uses []Use, sizes []uint64, total grid.Energy, order func(a, b Use) int) {
 	var whole uint64
-	for _, u := range uses {
-		whole += uint64(u.To.Sub(u.From))
+	for i, u := range uses {
+		whole += uint64(u.To.Sub(u.From)) * sizes[i] // at most an hour at a hundredfold
 	}
 	left := total
 	var cutOff []int
 	for i, u := range uses {
 		// At most total × 1 hour in ns, which needs more than 64 bits; the
 		// quotient does not, as the length is at most the whole.
-		hi, lo := bits.Mul64(uint64(total), uint64(u.To.Sub(u.From)))
+		hi, lo := bits.Mul64(uint64(total), uint64(u.To.Sub(u.From))*sizes[i])
 		share, rest := bits.Div64(hi, lo, whole)
 		uses[i].Energy = grid.Energy(share)
 		left -= grid.Energy(share)

@@ -18,7 +18,7 @@ func TestTallyIsTotal(t *testing.T) {
 	x.zone, x.pue = "PL", 1500
 	x.actual = []grid.Series{series("PL", at(10, 0), time.Hour, 1000)}
 	y := example()
-	y.meter.Hour, y.meter.Runs, y.booked = at(11, 0), []Run{{at(11, 0), at(11, 10)}}, at(12, 5)
+	y.meter.Hour, y.meter.Runs, y.booked = at(11, 0), []Run{{From: at(11, 0), To: at(11, 10)}}, at(12, 5)
 	y.actual = []grid.Series{series("DE", at(11, 0), time.Hour, 300)}
 	y.baseline = []grid.Series{series("PL", at(7, 0), time.Hour, 999, 500, 400, 999, 100, 100)}
 	all := []Entry{example().entry(t), w.entry(t), x.entry(t), y.entry(t)}

@@ -213,7 +213,7 @@ func arrange(s Snapshot, i int, taken []Placement) bool {
 	b := newBrute(whole, s.Items[i], taken)
 	for _, st := range s.Sites {
 		for k := range b.slots {
-			b.offer(st.ID, []Span{{b.at(k), b.at(b.slots + 1)}})
+			b.offer(st.ID, []Span{{Start: b.at(k), End: b.at(b.slots + 1)}})
 		}
 	}
 	for _, c := range b.found {

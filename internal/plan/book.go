@@ -284,7 +284,7 @@ func (b *Book) snapshot(parent string) Snapshot {
 
 // reach draws the curves far enough for t.
 func (b *Book) reach(t *task) {
-	if most := b.frame.longest(t); most > b.frame.most {
+	if most := max(b.frame.longest(t), t.slowestRun()); most > b.frame.most {
 		b.frame.draw(max(most, 2*b.frame.most))
 	}
 }
@@ -359,29 +359,34 @@ func (b *Book) count(id string) {
 	t = b.frame.on(t, t.was)
 	b.reach(t)
 	if t.fixed() {
-		h.claims = b.book(t, t.hold, []stretch{{0, t.left}})
+		h.claims = b.book(t, candidate{site: t.hold, runs: []stretch{{0, t.left}}})
 		b.moving[id] = true
 		return
 	}
-	runs, lawful := b.frame.carriedRuns(t)
-	site := t.own
-	if !lawful || !slices.Contains(t.sites, site) || b.restless(t, runs) {
+	c := candidate{site: t.own}
+	var lawful bool
+	if t.elastic() {
+		c, lawful, _ = b.frame.carriedElastic(t)
+	} else {
+		c.runs, lawful = b.frame.carriedRuns(t)
+	}
+	if !lawful || !slices.Contains(t.sites, t.own) || b.restless(t, c) {
 		b.homeless[id], b.settled = true, false
 	}
-	if runs == nil {
+	if c.runs == nil {
 		// Nothing says when. If a site has its start right, it may be now.
-		if site, runs = t.hold, []stretch{{0, t.left + t.lead}}; site < 0 {
-			site = t.own
+		if c.site, c.runs = t.hold, []stretch{{0, t.left + t.lead}}; c.site < 0 {
+			c.site = t.own
 		}
 	}
-	if site < 0 {
+	if c.site < 0 {
 		return
 	}
-	h.claims = b.book(t, site, runs)
-	if runs[0].from == 0 {
+	h.claims = b.book(t, c)
+	if c.runs[0].from == 0 {
 		b.moving[id] = true
 	} else {
-		b.due.put(b.now.Add(runs[0].from), id)
+		b.due.put(b.now.Add(c.runs[0].from), id)
 	}
 }
 
@@ -399,17 +404,17 @@ func (b *Book) know(it Item) {
 	}
 }
 
-// restless reports whether t, which is booked for runs, breaks a promise there
-// that is its alone: a whole plan would look for another place.
-func (b *Book) restless(t *task, runs []stretch) bool {
-	if runs[len(runs)-1].to+t.tail > t.limit {
+// restless reports whether t, which is booked at c, breaks a promise there that
+// is its alone: a whole plan would look for another place.
+func (b *Book) restless(t *task, c candidate) bool {
+	if c.finish()+t.tailAt(t.level(c, len(c.runs)-1)) > t.limit {
 		return true
 	}
 	o := t.Shape.Objective
 	if o.CarbonCeiling <= 0 && o.CostCeiling <= 0 {
 		return false
 	}
-	c := b.frame.measure(t, t.own, runs)
+	c = b.frame.sized(t, t.own, c.runs, c.levels)
 	return !t.affordable(b.frame.places[t.own], c.known, c.carbon, c.priced, c.cost)
 }
 
@@ -447,7 +452,7 @@ func (b *Book) settle() {
 		c, _ := b.frame.choose(t, t.sites, waiver{})
 		b.frame.loose = false
 		if c != nil {
-			b.shelters = append(b.shelters, b.book(b.frame.on(t, c.way), c.site, c.runs)...)
+			b.shelters = append(b.shelters, b.book(b.frame.on(t, c.way), *c)...)
 		}
 	}
 }
@@ -464,17 +469,18 @@ func (b *Book) fixed(h *holding) bool {
 	return b.frame.newTask(itemOf(h.wl, h.attempt, h.placement, b.now)).fixed()
 }
 
-// book takes the runs of t at a site, with what its booked time adds.
-func (b *Book) book(t *task, site int, runs []stretch) (out []booked) {
+// book takes the runs of t at c, with what its booked time adds.
+func (b *Book) book(t *task, c candidate) (out []booked) {
 	f := b.frame
-	p := f.places[site]
-	for i, r := range runs {
-		if i == len(runs)-1 {
-			r.to += t.tail
+	p := f.places[c.site]
+	for i, r := range c.runs {
+		l := t.level(c, i)
+		if i == len(c.runs)-1 {
+			r.to += t.tailAt(l)
 		}
-		c := booked{p.ID, f.off + max(r.from, 0), f.off + r.to, t.taking(), t.Tenant, t.Shape.QueueOf()}
-		b.take(c, 1)
-		out = append(out, c)
+		took := booked{p.ID, f.off + max(r.from, 0), f.off + r.to, taking{l.demand, t.gpu}, t.Tenant, t.Shape.QueueOf()}
+		b.take(took, 1)
+		out = append(out, took)
 	}
 	return out
 }

@@ -38,6 +38,13 @@ func recorded(it Item, now time.Time) (workload.Workload, *workload.Attempt) {
 	a := &workload.Attempt{Workload: it.ID, N: 1, Site: it.Pinned, State: workload.AttemptHeld, Active: it.Done, Suspensions: it.Suspensions, Seen: now}
 	if it.Running {
 		w.State, a.State, a.RunSince = workload.Running, workload.AttemptRunning, it.RunSince
+		if it.Placement != nil { // it runs at the size that its placement says for now
+			for _, sp := range it.Placement.Spans {
+				if a.Size = sp.Size; now.Before(sp.End) {
+					break
+				}
+			}
+		}
 	}
 	return w, a
 }
@@ -311,7 +318,7 @@ func TestBookCheckDoubts(t *testing.T) {
 	again := func(p Plan) Plan { p.ID = NewID(p); return p }
 	at := func(start time.Time) Placement {
 		moved := pl
-		moved.Spans = []Span{{start, start.Add(time.Hour)}}
+		moved.Spans = []Span{{Start: start, End: start.Add(time.Hour)}}
 		moved.Reserved = start.Add(pl.Reserved.Sub(pl.Finish()) + time.Hour)
 		d := &doubt{s: b.snapshot(s.Parent), now: s.Now, sites: b.roll.sites}
 		moved.Energy, moved.Carbon, moved.Grade, moved.Cost, moved.Currency = d.reckon(it, moved.Site, moved.Spans)

@@ -62,7 +62,7 @@ func (b *brute) run() *brute {
 		}
 		// Runs without a pause may go on past the horizon.
 		for i := range b.slots {
-			b.offer(st.ID, []Span{{b.at(i), b.at(b.slots + 1)}})
+			b.offer(st.ID, []Span{{Start: b.at(i), End: b.at(b.slots + 1)}})
 		}
 	}
 	return b
@@ -79,7 +79,7 @@ func (b *brute) pattern(site string, p int) {
 		if n := len(spans); n > 0 && spans[n-1].End.Equal(b.at(i)) {
 			spans[n-1].End = b.at(i + 1)
 		} else {
-			spans = append(spans, Span{b.at(i), b.at(i + 1)})
+			spans = append(spans, Span{Start: b.at(i), End: b.at(i + 1)})
 		}
 	}
 	b.offer(site, spans)

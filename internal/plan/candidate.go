@@ -3,6 +3,7 @@ package plan
 import (
 	"cmp"
 	"math/bits"
+	"slices"
 	"time"
 
 	"clusy.io/clusy/internal/grid"
@@ -18,6 +19,7 @@ type candidate struct {
 	site     int
 	way      int // the kind of hardware
 	runs     []stretch
+	levels   []int // of elastic work, by run; nil: as declared
 	reserved time.Duration
 	known    bool // every intensity that it needs
 	energy   grid.Energy
@@ -32,11 +34,19 @@ func (c candidate) finish() time.Duration { return c.runs[len(c.runs)-1].to }
 
 // measure works out the figures of running t at a site in runs.
 func (f *frame) measure(t *task, site int, runs []stretch) candidate {
+	return f.sized(t, site, runs, nil)
+}
+
+// sized is measure with the level of each run.
+func (f *frame) sized(t *task, site int, runs []stretch, levels []int) candidate {
 	p := f.places[site]
-	c := candidate{site: site, way: t.way, runs: runs, known: true, priced: p.currency != ""}
-	c.reserved = c.finish() + t.tail
-	for _, r := range runs {
-		e := facility(t.power, r.to-r.from, p.pue)
+	if !slices.ContainsFunc(levels, func(k int) bool { return t.levels[k].size != workload.Declared }) {
+		levels = nil
+	}
+	c := candidate{site: site, way: t.way, runs: runs, levels: levels, known: true, priced: p.currency != ""}
+	c.reserved = c.finish() + t.tailAt(t.level(c, len(runs)-1))
+	for i, r := range runs {
+		e := facility(t.level(c, i).power, r.to-r.from, p.pue)
 		c.energy += e
 		if p.rates != nil {
 			rate, ok := p.tariff.Mean(f.at(r.from), f.at(r.to))

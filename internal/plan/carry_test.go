@@ -229,7 +229,7 @@ func BenchmarkCarry(b *testing.B) {
 			}
 			owed, beyond := d.owed(*it)
 			from := midnight.Add(time.Duration(r.IntN(200)) * 15 * time.Minute)
-			pl := Placement{Workload: it.ID, Site: s.Sites[r.IntN(4)].ID, Spans: []Span{{from, from.Add(owed)}}, Reserved: from.Add(owed + beyond),
+			pl := Placement{Workload: it.ID, Site: s.Sites[r.IntN(4)].ID, Spans: []Span{{Start: from, End: from.Add(owed)}}, Reserved: from.Add(owed + beyond),
 				Latest: d.due(*it).Add(-owed - beyond), Why: Reasons{Binding: BindingNone, Text: "because", Considered: 1}}
 			pl.Energy, pl.Carbon, pl.Grade, pl.Cost, pl.Currency = d.reckon(*it, pl.Site, pl.Spans)
 			pl.Why.Signals = []SignalUsed{{Zone: d.where(pl.Site).Zone, Grade: pl.Grade}}

@@ -182,7 +182,8 @@ func (g *surety) give(t *task, pl *Placement) {
 		if i == len(pl.Spans)-1 {
 			to = max(to, g.from(pl.Reserved))
 		}
-		g.places[site].book(g.on(t, pl.Way).taking(), max(from, 0), to, 1)
+		v := g.on(t, pl.Way)
+		g.places[site].book(taking{wanted(v.Shape.Demand.At(s.Size)), v.gpu}, max(from, 0), to, 1)
 	}
 }
 
@@ -229,11 +230,14 @@ func (g *surety) least(t *task) float64 {
 // leastAt is least at one site. Work without a pause is tried wherever its
 // start, its end or the end of its booked time falls on a cut: between those
 // its cost is a straight line. Work that may pause is let take any time that it
-// likes, in any pieces, and pays nothing for its booked time.
+// likes, in any pieces, and pays nothing for its booked time. So is elastic work.
 func (g *surety) leastAt(t *task, site int) float64 {
 	gr, p := g.ground[site], g.places[site]
 	// Milligrams in a nanosecond at one milligram a kilowatt-hour.
 	perValue := float64(t.power) * float64(p.pue) / 1000 / 3.6e18
+	if t.elastic() {
+		return g.leastOfSizes(t, site, gr)
+	}
 	gr.restart()
 	need := p.needs(t)
 	for i, v := range gr.value {

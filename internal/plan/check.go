@@ -59,8 +59,8 @@ type doubt struct {
 	taken map[string][]claim // by site
 	ways  map[string]int     // by workload, as the plan has them go
 	crowd map[string]bool    // workloads whose site has too little room for them
-	// levels is what levelsAt has worked out, by site.
-	levels map[string]siteLevels
+	// tides is what tidesAt has worked out, by site.
+	tides map[string]siteTides
 	// What cheapest works with: by lane, and summed up over time.
 	all, pays []float64
 	sums      [3]tally
@@ -183,14 +183,14 @@ func (d *doubt) placements() error {
 			return &Broken{pl.Workload, KeptWay, fmt.Sprintf("it has no way %d that is open to it", pl.Way)}
 		}
 		for _, doubtful := range []func(Item, Placement) (Kept, string){
-			d.site, d.spans, d.pauses, d.work, d.reserve, d.figures, d.reasons,
+			d.site, d.sizes, d.spans, d.pauses, d.work, d.reserve, d.figures, d.reasons,
 		} {
 			if kept, detail := doubtful(it, pl); detail != "" {
 				return &Broken{pl.Workload, kept, detail}
 			}
 		}
 		for i, s := range pl.Spans {
-			c := claim{pl.Workload, later(s.Start, d.now), s.End, needs(it, d.where(pl.Site))}
+			c := claim{pl.Workload, later(s.Start, d.now), s.End, needsOf(it, d.where(pl.Site), s.Size)}
 			if i == len(pl.Spans)-1 {
 				c.to = later(s.End, pl.Reserved)
 			}
@@ -263,7 +263,7 @@ func (d *doubt) spans(it Item, pl Placement) (Kept, string) {
 		if !s.Start.Before(s.End) {
 			return KeptSpans, fmt.Sprintf("span %d ends before it begins", i)
 		}
-		if i > 0 && !pl.Spans[i-1].End.Before(s.Start) {
+		if i > 0 && !pl.Spans[i-1].End.Before(s.Start) && !(pl.Spans[i-1].End.Equal(s.Start) && pl.Spans[i-1].Size != s.Size) {
 			return KeptSpans, fmt.Sprintf("span %d is not after the one before", i)
 		}
 	}
@@ -296,9 +296,9 @@ func (d *doubt) spans(it Item, pl Placement) (Kept, string) {
 // suspensions counts how often pl suspends it from now on.
 func (d *doubt) suspensions(it Item, pl Placement) int {
 	if underWay(it) && !d.goesOn(it, pl) {
-		return len(pl.Spans)
+		return len(gathered(pl))
 	}
-	return len(pl.Spans) - 1
+	return len(gathered(pl)) - 1
 }
 
 func (d *doubt) pauses(it Item, pl Placement) (Kept, string) {
@@ -315,13 +315,14 @@ func (d *doubt) pauses(it Item, pl Placement) (Kept, string) {
 	if underWay(it) && !d.goesOn(it, pl) && within(d.now.Sub(it.RunSince)) < within(in.MinRun) {
 		return KeptPauses, "its run is too short to be suspended now"
 	}
-	for i, s := range pl.Spans[:len(pl.Spans)-1] {
+	spans := gathered(pl)
+	for i, s := range spans[:len(spans)-1] {
 		resumed := i > 0 || waits(it) || underWay(it) && !d.goesOn(it, pl)
-		if s.Len() < within(in.MinRun) || resumed && s.Len() < within(in.Overhead) {
-			return KeptPauses, fmt.Sprintf("span %d lasts %s", i, s.Len())
+		if s.Len() < within(in.MinRun) || resumed && d.doneIn(it, pl, s) < within(in.Overhead) {
+			return KeptPauses, fmt.Sprintf("run %d lasts %s", i, s.Len())
 		}
 	}
-	if last := pl.Spans[len(pl.Spans)-1]; last.Len() <= within(in.Overhead) {
+	if last := spans[len(spans)-1]; len(spans) > 1 && d.doneIn(it, pl, last) <= within(in.Overhead) {
 		return KeptPauses, "it is resumed when its work is done"
 	}
 	return "", ""
@@ -363,6 +364,9 @@ func (d *doubt) work(it Item, pl Placement) (Kept, string) {
 		resumes++
 	}
 	owed += time.Duration(resumes) * within(it.Shape.Interruptible.Overhead)
+	if len(it.Shape.Elastic) > 0 {
+		return d.elasticWork(it, pl, owed)
+	}
 	var has time.Duration
 	for _, s := range pl.Spans {
 		has += s.End.Sub(later(s.Start, d.now))
@@ -387,19 +391,20 @@ func (d *doubt) due(it Item) time.Time {
 
 func (d *doubt) reserve(it Item, pl Placement) (Kept, string) {
 	owed, beyond := d.owed(it)
-	if end := pl.Finish().Add(beyond); !pl.Reserved.Equal(end) {
+	speed, _ := pace(it, pl.Spans[len(pl.Spans)-1].Size)
+	if end := pl.Finish().Add(needsFor(beyond, speed)); !pl.Reserved.Equal(end) {
 		return KeptReserve, fmt.Sprintf("capacity is kept to %s instead of %s", pl.Reserved, end)
 	}
 	if waits(it) {
 		owed += within(it.Shape.Interruptible.Overhead)
 	}
-	if l := d.mustRun(it, owed, beyond); !pl.Latest.Equal(l) {
+	if l := d.mustRun(it, needsFor(owed, quickest(it)), needsFor(beyond, quickest(it))); !pl.Latest.Equal(l) {
 		return KeptReserve, fmt.Sprintf("its latest safe start is %s instead of %s", pl.Latest, l)
 	}
 	if pl.Reserved.After(d.due(it)) && !promisedBefore(it) {
 		return KeptTime, fmt.Sprintf("its booked time ends at %s, it must by %s", pl.Reserved, d.due(it))
 	}
-	if pl.Reserved.After(d.due(it)) && len(pl.Spans) > 1 {
+	if pl.Reserved.After(d.due(it)) && len(gathered(pl)) > 1 {
 		return KeptTime, "it is late and yet paused"
 	}
 	return "", ""

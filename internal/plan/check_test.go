@@ -54,11 +54,11 @@ func doubtful(t *testing.T) (Snapshot, Plan) {
 	running.Pinned, running.Running, running.RunSince, running.Done = "b", true, hour(0.5), 30*time.Minute
 	held := item("held", 1, 9, "b")
 	held.Pinned = "b"
-	held.Placement = &Placement{Workload: "held", Site: "b", Spans: []Span{{hour(3), hour(4)}}}
+	held.Placement = &Placement{Workload: "held", Site: "b", Spans: []Span{{Start: hour(3), End: hour(4)}}}
 	suspended := item("suspended", 3, 11, "b")
 	suspended.Shape.Interruptible = workload.Interruptible{Allowed: true, Overhead: 6 * time.Minute, MinRun: time.Hour, MaxSuspensions: 3}
 	suspended.Pinned, suspended.Done, suspended.Suspensions = "b", time.Hour, 1
-	suspended.Placement = &Placement{Workload: "suspended", Site: "b", Spans: []Span{{hour(2), hour(4)}}}
+	suspended.Placement = &Placement{Workload: "suspended", Site: "b", Spans: []Span{{Start: hour(2), End: hour(4)}}}
 	ticking := item("ticking", 2, 11, "b")
 	ticking.Shape.Interruptible = workload.Interruptible{Allowed: true, MinRun: 2 * time.Hour}
 	ticking.Shape.Demand.CPU = 500
@@ -106,7 +106,7 @@ func retime(s Snapshot, pl *Placement, site string, spans ...Span) {
 	}
 }
 
-func hours(from, to float64) Span { return Span{hour(from), hour(to)} }
+func hours(from, to float64) Span { return Span{Start: hour(from), End: hour(to)} }
 
 // Check objects to each promise that is broken, alone, in a plan that is good
 // in everything else.
@@ -386,7 +386,7 @@ func TestNameCoversContent(t *testing.T) {
 func TestCheckSharesNoCode(t *testing.T) {
 	fset := token.NewFileSet()
 	pkg := map[string]*ast.File{}
-	for _, pattern := range []string{"plan", "frame", "task", "load", "curve", "candidate", "pauses", "dynamic", "choose", "compute", "room", "outcome", "reasons", "text", "refuse", "admit", "diff", "where", "deny", "share", "check", "checkdenied", "checkroll", "checkcapacity", "checkroom", "checkshare", "checkfigures"} {
+	for _, pattern := range []string{"plan", "frame", "task", "load", "curve", "candidate", "pauses", "dynamic", "choose", "compute", "room", "outcome", "reasons", "text", "refuse", "admit", "diff", "where", "deny", "share", "elastic", "sizes", "check", "checkelastic", "checkdenied", "checkroll", "checkcapacity", "checkroom", "checkshare", "checkfigures"} {
 		f, err := parser.ParseFile(fset, pattern+".go", nil, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -151,6 +151,9 @@ func (d *doubt) cheapest(it Item, st Site, ls []lane, of tariffs, step time.Dura
 		owed += within(it.Shape.Interruptible.Overhead)
 	}
 	kw := float64(max(0, min(it.Shape.Power, 1<<40))) / 1e6 * float64(max(1000, min(st.PUE, 100_000))) / 1000
+	if len(it.Shape.Elastic) > 0 {
+		return d.cheapestSizes(it, st, ls, of, step, owed, beyond)
+	}
 	need := needs(it, st)
 	// What it would emit and pay in an hour of each lane, in milligrams.
 	d.all, d.pays = d.all[:0], d.pays[:0]
@@ -281,9 +284,9 @@ func earlier(a, b time.Time) time.Time {
 // rent is what the room of a site would be paid that is not given away.
 func (d *doubt) rent(id string, c *Certificate, of tariffs, given map[string]bool) (sum float64, ok bool) {
 	room := has(d.where(id))
-	all := levels(slices.DeleteFunc(slices.Clone(d.taken[id]), func(cl claim) bool { return !given[cl.workload] }))
+	all := tides(slices.DeleteFunc(slices.Clone(d.taken[id]), func(cl claim) bool { return !given[cl.workload] }))
 	for r := range of {
-		now := 0 // levels that have begun
+		now := 0 // tides that have begun
 		for k, v := range of[r] {
 			if v == 0 {
 				continue

@@ -108,7 +108,7 @@ func keys[V any](m map[string]V) func(func(string) bool) {
 func crowd(claims []claim, r int, room int64) []string {
 	// 1. When it is too full. 2. Who is there then.
 	var full []period
-	all := levels(claims)
+	all := tides(claims)
 	for i, l := range all {
 		if l.use[r] > room { // never at the last one, which is of nothing
 			full = append(full, period{l.from, all[i+1].from})

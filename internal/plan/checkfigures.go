@@ -21,7 +21,7 @@ func (d *doubt) reckon(it Item, site string, spans []Span) (e grid.Energy, c gri
 	currency = tariff.Currency()
 	for _, s := range spans {
 		from := later(s.Start, d.now)
-		it := grid.Drawn(power, s.End.Sub(from))
+		it := grid.Drawn(max(0, min(grid.Power(atSize(int64(power), s.Size)), 1<<40)), s.End.Sub(from))
 		// it·pue/1000, rounded up, in two parts that cannot run over.
 		with := it/1000*grid.Energy(pue) + (it%1000*grid.Energy(pue)+999)/1000
 		e += with

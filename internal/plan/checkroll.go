@@ -75,34 +75,39 @@ func (r *roll) enter(it Item) {
 	if waits(it) {
 		owed += within(it.Shape.Interruptible.Overhead)
 	}
-	var claims []claim
-	if p := it.Placement; p != nil && p.Site == site && it.Shape.Interruptible.Allowed {
-		for _, s := range p.Spans {
-			if from := later(s.Start, d.now); from.Before(s.End) {
-				claims = append(claims, claim{from: from, to: s.End})
+	claims := d.elasticClaims(it, site, owed, beyond)
+	if claims == nil {
+		if p := it.Placement; p != nil && p.Site == site && it.Shape.Interruptible.Allowed {
+			for _, s := range p.Spans {
+				if from := later(s.Start, d.now); from.Before(s.End) {
+					claims = append(claims, claim{from: from, to: s.End})
+				}
 			}
+		} else if p != nil && p.Site == site && len(p.Spans) > 0 && !underWay(it) {
+			from := later(p.Spans[0].Start, d.now)
+			claims = append(claims, claim{from: from, to: from})
 		}
-	} else if p != nil && p.Site == site && len(p.Spans) > 0 && !underWay(it) {
-		from := later(p.Spans[0].Start, d.now)
-		claims = append(claims, claim{from: from, to: from})
+		if len(claims) == 0 {
+			claims = append(claims, claim{from: d.now, to: d.now})
+		}
+		if n := len(claims) - 1; n > 0 {
+			owed += time.Duration(n) * within(it.Shape.Interruptible.Overhead)
+		}
+		for _, c := range claims[:len(claims)-1] {
+			owed -= c.to.Sub(c.from)
+		}
+		// The last run goes on until the work is done.
+		last := &claims[len(claims)-1]
+		last.to = last.from.Add(max(owed, 0) + beyond)
 	}
-	if len(claims) == 0 {
-		claims = append(claims, claim{from: d.now, to: d.now})
-	}
-	if n := len(claims) - 1; n > 0 {
-		owed += time.Duration(n) * within(it.Shape.Interruptible.Overhead)
-	}
-	for _, c := range claims[:len(claims)-1] {
-		owed -= c.to.Sub(c.from)
-	}
-	// The last run goes on until the work is done.
-	last := &claims[len(claims)-1]
-	last.to = last.from.Add(max(owed, 0) + beyond)
 	for i := range claims {
-		claims[i].workload, claims[i].need = it.ID, needs(it, d.where(site))
+		claims[i].workload = it.ID
+		if len(it.Shape.Elastic) == 0 {
+			claims[i].need = needs(it, d.where(site))
+		}
 	}
 	r.seat[it.ID] = seat{site, len(r.rows[site])}
-	r.rows[site] = append(r.rows[site], row{it.ID, claims[0].from, last.to, claims, it.Tenant, queueName(it)})
+	r.rows[site] = append(r.rows[site], row{it.ID, claims[0].from, claims[len(claims)-1].to, claims, it.Tenant, queueName(it)})
 }
 
 // doubt returns a *Broken if p, the addition of items to the plan in force,
@@ -152,8 +157,9 @@ func (r *roll) doubt(s Snapshot, items []Item, p Plan) error {
 // left beside all other claims.
 func (r *roll) crowds(it Item, pl Placement, st Site, now time.Time) error {
 	it, _ = going(it, pl.Way)
-	need, room := needs(it, st), has(st)
+	room := has(st)
 	for i, span := range pl.Spans {
+		need := needsOf(it, st, span.Size)
 		c := claim{from: later(span.Start, now), to: span.End}
 		if i == len(pl.Spans)-1 {
 			c.to = later(span.End, pl.Reserved)

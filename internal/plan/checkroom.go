@@ -167,7 +167,7 @@ func (d *doubt) mayStop(it Item) bool {
 }
 
 func (d *doubt) wouldBeDear(it Item, site string, from, to time.Time) bool {
-	pl := Placement{Spans: []Span{{from, to}}}
+	pl := Placement{Spans: []Span{{Start: from, End: to}}}
 	pl.Energy, pl.Carbon, pl.Grade, pl.Cost, pl.Currency = d.reckon(it, site, pl.Spans)
 	return d.overCeiling(it, pl) != ""
 }

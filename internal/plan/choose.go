@@ -139,6 +139,9 @@ func (f *frame) offered(t *task, site int, w waiver) offer {
 	if t.Shape.Interruptible.Allowed && !w.late {
 		f.offerPauses(t, site, free, w, &o)
 	}
+	if t.elastic() {
+		f.offerSizes(t, site, w, &o)
+	}
 	if o.best == nil {
 		o.best = o.early
 	}

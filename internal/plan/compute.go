@@ -153,8 +153,9 @@ func (f *frame) book(t *task, c candidate, sign int64) {
 		if i == len(c.runs)-1 {
 			r.to = max(r.to, c.reserved)
 		}
-		p.book(t.taking(), f.off+max(r.from, 0), f.off+r.to, sign)
-		f.shares.add(t.Tenant, t.Shape.QueueOf(), f.off+max(r.from, 0), f.off+r.to, t.demand, sign)
+		demand := t.level(c, i).demand
+		p.book(taking{demand, t.gpu}, f.off+max(r.from, 0), f.off+r.to, sign)
+		f.shares.add(t.Tenant, t.Shape.QueueOf(), f.off+max(r.from, 0), f.off+r.to, demand, sign)
 	}
 }
 
@@ -166,14 +167,14 @@ func (f *frame) flawOf(t *task, c candidate) flaw {
 		if i == len(c.runs)-1 {
 			r.to = max(r.to, c.reserved)
 		}
-		if p.crowded(t.taking(), f.off+r.from, f.off+r.to) {
+		if p.crowded(taking{t.level(c, i).demand, t.gpu}, f.off+r.from, f.off+r.to) {
 			return crowded
 		}
 	}
 	switch {
 	case f.beyond(t, c):
 		return crowded
-	case t.barred(c.runs):
+	case t.elastic() && t.barredAt(c), !t.elastic() && t.barred(c.runs):
 		return barred
 	case !slices.Contains(t.sites, c.site):
 		return stuck
@@ -280,7 +281,7 @@ func (f *frame) better(ts []*task) {
 }
 
 func same(a, b candidate) bool {
-	return a.site == b.site && a.way == b.way && slices.Equal(a.runs, b.runs)
+	return a.site == b.site && a.way == b.way && slices.Equal(a.runs, b.runs) && slices.Equal(a.levels, b.levels)
 }
 
 // gainful reports whether b is better than a in what t is to minimize.
@@ -363,6 +364,10 @@ func (f *frame) mend() {
 // the work that remains. It returns false if that breaks a rule of pausing.
 func (f *frame) carried(t *task) (candidate, bool) {
 	t = f.on(t, t.was)
+	if t.elastic() {
+		c, lawful, ok := f.carriedElastic(t)
+		return c, ok && lawful
+	}
 	runs, lawful := f.carriedRuns(t)
 	if runs == nil {
 		return candidate{}, false

@@ -154,7 +154,7 @@ func (f *frame) refuseDenied(t *task, add adder) {
 	if t.open == nil {
 		return
 	}
-	need := t.lead + t.left + t.tail
+	need := t.bookedAtBest()
 	var most, sum, from time.Duration
 	from = f.slot(t.first)
 	see := func(to time.Duration) {
@@ -176,6 +176,9 @@ func (f *frame) refuseDenied(t *task, add adder) {
 	if !t.Shape.Interruptible.Allowed {
 		add("when.windows.deny", span(max(need-most, f.step)), "", "The longest time in its window that is not denied is %s, and %s are booked for the work.", room(most), span(need))
 		return
+	}
+	if t.elastic() && sum >= need {
+		return // at some sizes there may be a way: whatever else fails is said
 	}
 	if _, found := f.paused(t, f.noWeights(), empty, t.pauses, t.limit).best(); !found {
 		left := fmt.Sprintf("at most %s", count(min(t.pauses, maxPauses), "pause"))

@@ -186,13 +186,13 @@ func TestNearestIsNotGuessed(t *testing.T) {
 	s, _ := doubtful(t)
 	it := *itemOfID(&s, "fresh")
 	s.Items, s.Horizon = nil, 20*24*time.Hour
-	deny(&it, Span{hour(0), it.Shape.When.CompleteBy.Add(workload.DenyAhead)})
+	deny(&it, Span{Start: hour(0), End: it.Shape.When.CompleteBy.Add(workload.DenyAhead)})
 	_, refused := Admit(s, it)
 	if refused == nil || refused.Failed[0].Field != "when.windows.deny" || !refused.NearestCompleteBy.IsZero() {
 		t.Errorf("refused with %+v", refused)
 	}
 	it.Shape.When.Deny = it.Shape.When.Deny[:0:0]
-	deny(&it, Span{hour(0), it.Shape.When.CompleteBy.Add(workload.DenyAhead - 2*time.Hour)})
+	deny(&it, Span{Start: hour(0), End: it.Shape.When.CompleteBy.Add(workload.DenyAhead - 2*time.Hour)})
 	if _, refused = Admit(s, it); refused == nil || refused.NearestCompleteBy.IsZero() {
 		t.Errorf("refused with %+v", refused)
 	}

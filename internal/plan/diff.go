@@ -59,7 +59,7 @@ func change(a, b *Placement, now time.Time) (Change, bool) {
 		c.Kind = MovedSite
 	case a.Way != b.Way:
 		c.Kind = MovedWay
-	case !slices.EqualFunc(ahead(a.Spans, now), ahead(b.Spans, now), func(x, y Span) bool { return x.Start.Equal(y.Start) && x.End.Equal(y.End) }):
+	case !slices.EqualFunc(ahead(a.Spans, now), ahead(b.Spans, now), func(x, y Span) bool { return x.Start.Equal(y.Start) && x.End.Equal(y.End) && x.Size == y.Size }):
 		c.Kind = MovedTime
 	default:
 		return c, false

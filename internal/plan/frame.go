@@ -86,7 +86,7 @@ func newFrameWith(s Snapshot, o Options) *frame {
 
 	var most time.Duration
 	for _, t := range f.tasks {
-		most = max(most, f.longest(t))
+		most = max(most, f.longest(t), t.slowestRun())
 	}
 	f.draw(most)
 	return f

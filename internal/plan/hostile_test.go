@@ -115,7 +115,7 @@ func spoilItem(r *rand.Rand, it *Item) {
 	case 13:
 		it.Placement = &Placement{Workload: it.ID, Site: pick(r, "s0", "s1", "nowhere", "")}
 	case 14:
-		it.Placement = &Placement{Workload: it.ID, Site: "s0", Spans: []Span{{far, midnight}, {midnight, far}, {midnight.Add(time.Hour), midnight.Add(2 * time.Hour)}}}
+		it.Placement = &Placement{Workload: it.ID, Site: "s0", Spans: []Span{{Start: far, End: midnight}, {Start: midnight, End: far}, {Start: midnight.Add(time.Hour), End: midnight.Add(2 * time.Hour)}}}
 	case 15:
 		it.Shape.Where.Allow = []string{"*", "**", "", "s*s*s", "*0"}
 		it.Shape.Objective.Minimize, it.Shape.Policy.OnNoSignal = "nonsense", "nonsense"

@@ -18,7 +18,7 @@ func NewID(p Plan) string {
 		pl.Reserved, pl.Latest = instant(pl.Reserved), instant(pl.Latest)
 		pl.Spans = append([]Span{}, pl.Spans...)
 		for j, s := range pl.Spans {
-			pl.Spans[j] = Span{instant(s.Start), instant(s.End)}
+			pl.Spans[j] = Span{instant(s.Start), instant(s.End), s.Size}
 		}
 		pl.Why = pl.Why.instants()
 		p.Placements[i] = pl

@@ -114,7 +114,11 @@ func itemOf(w workload.Workload, a *workload.Attempt, p *Placement, now time.Tim
 		it.RunSince = a.RunSince
 		// Active was true when the site said it; it has run on since.
 		if d := now.Sub(a.Seen); d > 0 {
-			it.Done += d
+			speed, ok := w.Shape.SpeedAt(a.Size)
+			if !ok {
+				speed = workload.Declared
+			}
+			it.Done += workload.Useful(min(d, longest), speed)
 		}
 	}
 	return it

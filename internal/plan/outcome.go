@@ -63,7 +63,7 @@ func (f *frame) placement(t *task) Placement {
 		pl.Currency = site.currency
 	}
 	for i, r := range c.runs {
-		s := Span{f.at(r.from), f.at(r.to)}
+		s := Span{Start: f.at(r.from), End: f.at(r.to), Size: t.sizeOf(c, i)}
 		if i == 0 && t.Running && r.from == 0 {
 			s.Start = f.at(-t.ran(f))
 		}
@@ -98,6 +98,9 @@ func (f *frame) signals(c candidate) []SignalUsed {
 func (f *frame) mean(c candidate) grid.Intensity {
 	if !c.known {
 		return grid.Unknown
+	}
+	if c.levels != nil { // each run counts by what it draws
+		return grid.Intensity(float64(c.carbon) * float64(grid.KilowattHour) / float64(max(c.energy, 1)))
 	}
 	var sum, ms int64
 	for _, r := range c.runs {

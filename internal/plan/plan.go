@@ -81,6 +81,7 @@ type Plan struct {
 type Span struct {
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
+	Size  int       `json:"size,omitempty"` // of elastic work, in thousandths; 0: as declared
 }
 
 // Len returns the length of s.
@@ -93,8 +94,9 @@ type Placement struct {
 	// Way is the kind of hardware that it runs on: 0 is the shape's own, 1 the
 	// first of its Ways.
 	Way int `json:"way,omitempty"`
-	// Spans are the runs, in order and apart. They hold the expected running
-	// time that remains, and one overhead for each resume. The last one is
+	// Spans are the runs, in order and apart; those of elastic work may adjoin,
+	// if they differ in size. They hold the expected running time that remains,
+	// and one overhead for each resume. The last one is
 	// open at its end: work that takes longer than expected runs on.
 	Spans []Span `json:"spans"`
 	// Reserved is the end of the capacity kept for it: the last span, and

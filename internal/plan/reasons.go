@@ -85,7 +85,7 @@ func (f *frame) why(t *task) Reasons {
 		// Like the baseline of the ledger: at once, at home, which is the
 		// first of its sites that has room at all.
 		for v, site := range f.options(t, t.sites) {
-			if now = f.offered(v, site, waiver{}).early; now != nil {
+			if now = f.atOnce(v, site); now != nil {
 				r.RunNow = f.alternative(t, *now, c)
 				break
 			}
@@ -117,7 +117,7 @@ func (f *frame) survey(t *task, c candidate) (all []seen, found bool) {
 	for v, site := range f.options(t, sites) {
 		f.tries(v, site, f.freeAt(v, site), true, nil, func(x *try) {
 			s := seen{x.from, x.to, x.carbon, x.cost, int32(site), uint8(v.way), 0, x.known, x.full, x.affordable, x.denied, x.priced}
-			if site == c.site && v.way == c.way && len(c.runs) == 1 && c.runs[0] == (stretch{x.from, x.to}) {
+			if site == c.site && v.way == c.way && len(c.runs) == 1 && c.levels == nil && c.runs[0] == (stretch{x.from, x.to}) {
 				found = true
 			} else {
 				s.cause = number(f.cause(t, c, x, site))

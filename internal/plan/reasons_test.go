@@ -61,7 +61,7 @@ func (a again) all() (out []one) {
 
 func (a again) judge(site string, from, to time.Time) one {
 	_, beyond := a.d.owed(a.it)
-	pl := Placement{Site: site, Spans: []Span{{from, to}}}
+	pl := Placement{Site: site, Spans: []Span{{Start: from, End: to}}}
 	pl.Energy, pl.Carbon, pl.Grade, pl.Cost, pl.Currency = a.d.reckon(a.it, site, pl.Spans)
 	o := one{Alternative: Alternative{Site: site, Start: from, Finish: to, Carbon: pl.Carbon, Known: pl.Grade != ""}, cost: pl.Cost, cur: pl.Currency}
 	others := slices.DeleteFunc(slices.Clone(a.d.taken[site]), func(c claim) bool { return c.workload == a.it.ID })
@@ -212,7 +212,7 @@ func (a again) wrong() string {
 		if at := a.d.roomFor(a.it, wish{inTime: true, ceiling: true, before: n.Finish, site: n.Site}); at != "" && !a.it.Shape.Interruptible.Allowed {
 			return "RunNow, which could be done sooner " + at
 		}
-		if _, c, g, _, _ := a.d.reckon(a.it, n.Site, []Span{{n.Start, n.Finish}}); !a.it.Shape.Interruptible.Allowed && (c != n.Carbon || (g != "") != n.Known) {
+		if _, c, g, _, _ := a.d.reckon(a.it, n.Site, []Span{{Start: n.Start, End: n.Finish}}); !a.it.Shape.Interruptible.Allowed && (c != n.Carbon || (g != "") != n.Known) {
 			return "the carbon of RunNow"
 		}
 	} else if !underWay(a.it) && a.d.roomFor(a.it, wish{inTime: true, ceiling: true}) != "" {

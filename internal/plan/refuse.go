@@ -30,9 +30,10 @@ func (f *frame) refuse(t *task) Refusal {
 		add("when.notBefore", span(earliest-f.slot(f.slots-1)), stamp(f.at(f.slot(f.slots-1))), "It may not start within the %s that a plan looks ahead.", span(f.slot(f.slots)))
 		return r
 	}
-	if short := earliest + t.lead + t.left + t.tail - t.limit; short > 0 {
+	booked := t.bookedAtBest()
+	if short := earliest + booked - t.limit; short > 0 {
 		add("when.completeBy", span(short), "", "The window is too short: %s are booked for the work, and %s kept free at the end.",
-			span(t.lead+t.left+t.tail), span(max(f.snap.Margin, 0)))
+			span(booked), span(max(f.snap.Margin, 0)))
 	}
 	if len(r.Failed) == 0 {
 		f.refuseDenied(t, add)
@@ -43,8 +44,8 @@ func (f *frame) refuse(t *task) Refusal {
 	}
 	if len(r.Failed) == 0 {
 		gap := f.longestRoom(all)
-		add("when.completeBy", span(max(t.lead+t.left+t.tail-gap, f.step)), "",
-			"Its sites are taken until then: the longest room before it ends is %s, and %s are booked for the work.", room(gap), span(t.lead+t.left+t.tail))
+		add("when.completeBy", span(max(booked-gap, f.step)), "",
+			"Its sites are taken until then: the longest room before it ends is %s, and %s are booked for the work.", room(gap), span(booked))
 	}
 	if fits {
 		r.NearestCompleteBy = f.nearest(all)
@@ -90,7 +91,16 @@ func (f *frame) refuseSites(t *task, add adder) bool {
 // refuseSize says what t needs more of than any one of its sites has. It
 // reports whether one of them is large enough.
 func (f *frame) refuseSize(t *task, add adder) bool {
+	demand := t.demand
+	if t.elastic() {
+		demand = t.levels[0].demand
+	}
 	for v := range f.kinds(t) {
+		if t.elastic() {
+			smallest := *v
+			smallest.demand = demand
+			v = &smallest
+		}
 		for _, i := range t.sites {
 			if f.places[i].holds(v) {
 				return true
@@ -99,14 +109,14 @@ func (f *frame) refuseSize(t *task, add adder) bool {
 	}
 	fields := [...]string{"shape.resources.cpus", "shape.resources.memory", "shape.power", "shape.resources"}
 	told := false
-	for r := range t.demand {
+	for r := range demand {
 		var most int64
 		for _, i := range t.sites {
 			most = max(most, f.places[i].room[r])
 		}
-		if t.demand[r] > most {
+		if demand[r] > most {
 			told = true
-			add(fields[r], quantity(r, t.demand[r]-most), quantity(r, most), "It needs %s, and the largest of its sites has %s.", quantity(r, t.demand[r]), quantity(r, most))
+			add(fields[r], quantity(r, demand[r]-most), quantity(r, most), "It needs %s, and the largest of its sites has %s.", quantity(r, demand[r]), quantity(r, most))
 		}
 	}
 	told = f.refuseCards(t, add) || told
@@ -178,6 +188,17 @@ func (f *frame) least(t *task, limit time.Duration) (l floor) {
 				see(x.known, x.carbon, x.priced, x.cost)
 			}
 		})
+		if t.elastic() {
+			was := p.load
+			p.load = &load{}
+			for _, by := range []*curve{p.curve, p.rates, nil} {
+				for _, c := range f.sizes(t, site, by, limit).lightest(offer{}) {
+					see(c.known, c.carbon, c.priced, c.cost)
+				}
+			}
+			p.load = was
+			continue
+		}
 		if t.Shape.Interruptible.Allowed {
 			for _, by := range []*curve{p.curve, p.rates} {
 				if by == nil {

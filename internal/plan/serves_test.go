@@ -12,12 +12,14 @@ func TestServes(t *testing.T) {
 	place := func(latest, reserved int, spans ...int) Placement {
 		p := Placement{Site: "a", Latest: at(latest), Reserved: at(reserved)}
 		for i := 0; i < len(spans); i += 2 {
-			p.Spans = append(p.Spans, Span{at(spans[i]), at(spans[i+1])})
+			p.Spans = append(p.Spans, Span{Start: at(spans[i]), End: at(spans[i+1])})
 		}
 		return p
 	}
 	elsewhere := place(60, 50, 10, 40)
 	elsewhere.Site = "b"
+	otherwise, larger := place(60, 50, 10, 40), place(60, 50, 10, 40)
+	otherwise.Way, larger.Spans[0].Size = 1, 2000
 	for name, c := range map[string]struct {
 		a, b Placement
 		now  int
@@ -32,6 +34,8 @@ func TestServes(t *testing.T) {
 		"nothing is heard for a while": {place(60, 50, 10, 40), place(60, 55, 15, 45), 15, false},
 		"it is to begin later":         {place(60, 50, 10, 40), place(60, 50, 12, 42), 5, false},
 		"it is moved on":               {place(60, 50, 10, 40), place(60, 54, 20, 44), 14, false},
+		"on other hardware":            {place(60, 50, 10, 40), otherwise, 25, false},
+		"larger":                       {place(60, 50, 10, 40), larger, 25, false},
 		"elsewhere":                    {place(60, 50, 10, 40), elsewhere, 0, false},
 		"in two parts":                 {place(60, 50, 10, 40), place(60, 50, 10, 20, 30, 50), 0, false},
 	} {

@@ -251,6 +251,12 @@ func (f *frame) inShare(t *task, free []time.Duration) []time.Duration {
 	return free
 }
 
+// kept reports whether the shares keep so much from t, which is not booked, at
+// any time in [from, to).
+func (f *frame) kept(t *task, from, to time.Duration, need amounts) bool {
+	return f.bound(t) && from < to && len(f.shares.closed(t, f.off, f.off+max(from, 0), f.off+to, need)) > 0
+}
+
 // beyond reports whether t, which is new and booked for c, breaks a rule of the
 // shares there.
 func (f *frame) beyond(t *task, c candidate) bool {

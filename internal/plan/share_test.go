@@ -307,7 +307,7 @@ func TestNothingMovesIntoWhatIsClosed(t *testing.T) {
 			Closed: []workload.Span{{Start: midnight.Add(6 * time.Hour), End: midnight.Add(30 * time.Hour)}}}
 	}
 	old, fresh := item("old"), item("new")
-	old.Placement = &Placement{Workload: "old", Site: "a", Spans: []Span{{midnight.Add(2 * time.Hour), midnight.Add(3 * time.Hour)}}, Reserved: midnight.Add(3*time.Hour + 6*time.Minute)}
+	old.Placement = &Placement{Workload: "old", Site: "a", Spans: []Span{{Start: midnight.Add(2 * time.Hour), End: midnight.Add(3 * time.Hour)}}, Reserved: midnight.Add(3*time.Hour + 6*time.Minute)}
 	s.Items = []Item{old, fresh}
 	p := Compute(s)
 	if err := Check(s, p); err != nil {

@@ -50,6 +50,8 @@ type task struct {
 	denied []stretch
 	open   []time.Duration
 
+	levels []level // sizes at which it can run, the smallest first; nil: as declared
+
 	// free is what freeAt has worked out, by site; nil: nothing is kept.
 	free [][]time.Duration
 }
@@ -62,6 +64,7 @@ func (f *frame) newTask(it Item) *task {
 	t := &task{Item: it, hold: -1, own: -1}
 	t.turn(0, f.step)
 	t.setWays(f)
+	t.levels = levelsOf(it)
 	t.fetches = fetching(it)
 	t.limit = f.from(sh.When.CompleteBy) - min(max(f.snap.Margin, 0), longest)
 
@@ -126,6 +129,11 @@ func Latest(it Item, margin, step time.Duration) time.Time {
 		left += min(max(in.Overhead, 0), longest)
 	}
 	by := sane(it.Shape.When.CompleteBy).Add(-min(max(margin, 0), longest))
+	if len(it.Shape.Elastic) > 0 {
+		// What it can make up for it makes up for at its largest size.
+		speed := min(max(it.Shape.Fastest(), workload.Declared), workload.MaxSize)
+		left, tail = workload.Takes(left, speed), workload.Takes(tail, speed)
+	}
 	if len(it.Shape.When.Deny) > 0 {
 		return latestBeside(it, by, left, tail)
 	}
@@ -153,17 +161,19 @@ func (t *task) ran(f *frame) time.Duration { return max(-f.from(t.RunSince), 0) 
 
 // slack returns when it must start at the latest, counted from now.
 func (t *task) slack() time.Duration {
-	last := t.limit - t.tail
+	tail := workload.Takes(t.tail, t.fastest())
+	last := t.limit - tail
 	for i := len(t.denied) - 1; i >= 0; i-- { // it cannot end in what is denied
-		if d := t.denied[i]; d.from < last+t.tail && last < d.to {
-			last = d.from - t.tail
+		if d := t.denied[i]; d.from < last+tail && last < d.to {
+			last = d.from - tail
 		}
 	}
-	return last - t.left - t.lead
+	return last - workload.Takes(t.left+t.lead, t.fastest())
 }
 
-// fixed reports whether its time is not for us to choose.
-func (t *task) fixed() bool { return t.Running && !t.Shape.Interruptible.Allowed }
+// fixed reports whether its time is not for us to choose. Of elastic work that
+// runs, the sizes are.
+func (t *task) fixed() bool { return t.Running && !t.Shape.Interruptible.Allowed && !t.elastic() }
 
 func bySlack(a, b *task) int {
 	return cmp.Or(cmp.Compare(a.slack(), b.slack()), cmp.Compare(a.ID, b.ID))

@@ -41,9 +41,10 @@ func (f *frame) text(t *task, c candidate, now *candidate, by Binding) string {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "Runs now at %s%s", amount(mean), in(mean, here))
-	if len(c.runs) > 1 {
-		fmt.Fprintf(&b, " with %s", count(len(c.runs)-1, "pause"))
+	if n := len(c.joined()); n > 1 {
+		fmt.Fprintf(&b, " with %s", count(n-1, "pause"))
 	}
+	b.WriteString(t.atSizes(c))
 	switch by {
 	case BindingMinSaving:
 		fmt.Fprintf(&b, ": waiting would save less than %s", share(t.Shape.Objective.MinSaving))
@@ -58,9 +59,10 @@ func (f *frame) text(t *task, c candidate, now *candidate, by Binding) string {
 func (f *frame) waits(t *task, c candidate, now *candidate, by Binding, mean grid.Intensity, here string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Waits %s for %s%s", span(c.start()), amount(mean), in(mean, here))
-	if len(c.runs) > 1 {
-		fmt.Fprintf(&b, ", with %s", count(len(c.runs)-1, "pause"))
+	if n := len(c.joined()); n > 1 {
+		fmt.Fprintf(&b, ", with %s", count(n-1, "pause"))
 	}
+	b.WriteString(t.atSizes(c))
 	reason := because(t, by)
 	if by == BindingObjective {
 		reason = "; it is to " + goal(t)

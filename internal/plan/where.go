@@ -28,7 +28,7 @@ func Rank(where workload.Where, s Site) int {
 // Same reports whether two placements ask the same of their site.
 func Same(a, b Placement) bool {
 	return a.Site == b.Site && a.Way == b.Way && a.Reserved.Equal(b.Reserved) && a.Latest.Equal(b.Latest) &&
-		slices.EqualFunc(a.Spans, b.Spans, func(x, y Span) bool { return x.Start.Equal(y.Start) && x.End.Equal(y.End) })
+		slices.EqualFunc(a.Spans, b.Spans, func(x, y Span) bool { return x.Start.Equal(y.Start) && x.End.Equal(y.End) && x.Size == y.Size })
 }
 
 // Serves reports whether a site that goes by a does what b asks of it at now, or
@@ -41,7 +41,7 @@ func Serves(a, b Placement, now time.Time, step time.Duration) bool {
 	if Same(a, b) {
 		return true
 	}
-	if a.Site != b.Site || len(a.Spans) != len(b.Spans) || len(a.Spans) == 0 {
+	if a.Site != b.Site || a.Way != b.Way || len(a.Spans) != len(b.Spans) || len(a.Spans) == 0 {
 		return false
 	}
 	moved := func(x, y time.Time) bool { d := y.Sub(x); return d >= 0 && d < step }
@@ -49,7 +49,7 @@ func Serves(a, b Placement, now time.Time, step time.Duration) bool {
 	for i, x := range a.Spans {
 		y := b.Spans[i]
 		late := begun && i == 0 && y.Start.Sub(now) <= time.Second
-		if !x.Start.Equal(y.Start) && !late || !x.End.Equal(y.End) && !(begun && moved(x.End, y.End)) {
+		if x.Size != y.Size || !x.Start.Equal(y.Start) && !late || !x.End.Equal(y.End) && !(begun && moved(x.End, y.End)) {
 			return false
 		}
 	}

@@ -156,8 +156,14 @@ func randomItem(r *rand.Rand, s Snapshot, id string) Item {
 	if often(r, 12) && sh.Objective.Minimize != workload.MinimizeTime {
 		sh.Objective.CarbonPrice, sh.Objective.Currency = grid.Money(1+r.IntN(2000))*1_000_000, "EUR"
 	}
+	if alsoElastic && often(r, 50) {
+		sh.Elastic = someSizes(r)
+	}
 	return Item{ID: id, Tenant: "t", Shape: sh}
 }
+
+// alsoElastic makes half of all random items elastic; for tests that say so.
+var alsoElastic bool
 
 // randomDeny is some times that are denied, in order and apart.
 func randomDeny(r *rand.Rand, s Snapshot) (deny []workload.Span) {
@@ -227,6 +233,7 @@ func goOn(r *rand.Rand, it Item, pl Placement, from, to time.Time) (Item, bool) 
 		it.Suspensions++
 		resume = true
 	}
+	var since time.Time
 	for i, sp := range pl.Spans {
 		if !sp.Start.Before(to) {
 			break
@@ -242,19 +249,27 @@ func goOn(r *rand.Rand, it Item, pl Placement, from, to time.Time) (Item, bool) 
 		if over || end.After(to) {
 			end = to
 		}
-		useful := end.Sub(begin)
-		if resume || i > 0 {
+		speed, _ := pace(it, sp.Size)
+		useful := does(end.Sub(begin), speed)
+		joins := i > 0 && pl.Spans[i-1].End.Equal(sp.Start)
+		if (resume || i > 0) && !joins {
 			useful = max(useful-in.Overhead, 0)
 		}
 		it.Done += useful
-		if sp.End.After(to) || over {
-			it.Running, it.RunSince = true, sp.Start
+		if !joins {
+			since = sp.Start
+		}
+		goesOn := !last && pl.Spans[i+1].Start.Equal(sp.End)
+		if sp.End.After(to) || over || goesOn && sp.End.Equal(to) {
+			it.Running, it.RunSince = true, since
 			return it, true
 		}
 		if last {
 			return it, false
 		}
-		it.Suspensions++
+		if !goesOn {
+			it.Suspensions++
+		}
 	}
 	return it, true
 }

@@ -129,7 +129,7 @@ func differs(w workload.Workload, a workload.Attempt, r workload.Report) bool {
 	}
 	// Heartbeats of a run that goes on are not worth a write each: what it
 	// has run since is known from RunSince.
-	return a.Suspensions != r.Suspensions || a.RunSince.IsZero() != r.RunSince.IsZero() || r.RunSince.IsZero() && a.Active != r.Active
+	return a.Suspensions != r.Suspensions || a.Size != r.Size || a.RunSince.IsZero() != r.RunSince.IsZero() || r.RunSince.IsZero() && a.Active != r.Active
 }
 
 // aims returns the states that a report wants an attempt and its workload to
@@ -181,7 +181,7 @@ func absorb(tx Tx, site string, r workload.Report, now time.Time) error {
 		// itself beyond accept or refuse can be true.
 		return nil
 	}
-	a.Active, a.RunSince, a.Suspensions, a.Seen = r.Active, r.RunSince, r.Suspensions, now
+	a.Active, a.RunSince, a.Suspensions, a.Size, a.Seen = r.Active, r.RunSince, r.Suspensions, r.Size, now
 	if a.State.Live() && !moves {
 		return t.UpdateAttempt(&a)
 	}

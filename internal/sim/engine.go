@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -132,6 +133,14 @@ func (e *Engine) running(ctx context.Context, name string) (*task, error) {
 		return nil, executor.ErrEnded
 	}
 	return k, nil
+}
+
+// Scale refuses: what is simulated has one size.
+func (e *Engine) Scale(ctx context.Context, name string, size int) error {
+	if _, err := e.running(ctx, name); err != nil {
+		return err
+	}
+	return fmt.Errorf("task %s is to have the size %d, and simulated work has one size only", name, size)
 }
 
 // Suspend stops a task from making progress.

@@ -97,7 +97,7 @@ func (t *tenantTx) InsertAttempt(a workload.Attempt, e audit.Event) error {
 		Workload: a.Workload, N: int64(a.N), Tenant: string(t.tenant), Site: a.Site, GrantID: a.Grant, Epoch: a.Epoch,
 		State: string(a.State), Rev: 1, Expires: maybe(a.Expires), Started: maybe(a.Started), Ended: maybe(a.Ended),
 		ExitCode: int64(a.ExitCode), Cause: a.Cause, Changed: usec(changed), Active: int64(a.Active), RunSince: maybe(a.RunSince),
-		Suspensions: int64(a.Suspensions), Seen: maybe(a.Seen),
+		Suspensions: int64(a.Suspensions), Seen: maybe(a.Seen), Size: int64(a.Size),
 	}))
 }
 
@@ -135,7 +135,7 @@ func (t *tenantTx) MoveAttempt(a *workload.Attempt, to workload.AttemptState, e 
 		Tenant: string(t.tenant), Workload: a.Workload, N: int64(a.N), State: string(a.State), Rev: a.Rev,
 		NewState: string(to), NewRev: next.Rev, NewChanged: usec(next.Changed),
 		Expires: maybe(a.Expires), Started: maybe(a.Started), Ended: maybe(a.Ended), ExitCode: int64(a.ExitCode), Cause: a.Cause,
-		Active: int64(a.Active), RunSince: maybe(a.RunSince), Suspensions: int64(a.Suspensions), Seen: maybe(a.Seen),
+		Active: int64(a.Active), RunSince: maybe(a.RunSince), Suspensions: int64(a.Suspensions), Seen: maybe(a.Seen), Size: int64(a.Size),
 	})
 	if err := t.one("moving attempt "+name, n, err); err != nil {
 		return err
@@ -153,7 +153,7 @@ func (t *tenantTx) UpdateAttempt(a *workload.Attempt) error {
 	}
 	n, err := t.q.ProgressAttempt(t.ctx, db.ProgressAttemptParams{
 		Tenant: string(t.tenant), Workload: a.Workload, N: int64(a.N), Rev: a.Rev,
-		Active: int64(a.Active), RunSince: maybe(a.RunSince), Suspensions: int64(a.Suspensions), Seen: maybe(a.Seen),
+		Active: int64(a.Active), RunSince: maybe(a.RunSince), Suspensions: int64(a.Suspensions), Seen: maybe(a.Seen), Size: int64(a.Size),
 	})
 	return t.one("noting progress of attempt "+attemptID(a.Workload, a.N), n, err)
 }

@@ -340,7 +340,7 @@ func (r *rows) MoveAttempt(_ context.Context, p db.MoveAttemptParams) (int64, er
 	}
 	a.State, a.Rev, a.Changed = p.NewState, p.NewRev, p.NewChanged
 	a.Expires, a.Started, a.Ended, a.ExitCode, a.Cause = p.Expires, p.Started, p.Ended, p.ExitCode, p.Cause
-	a.Active, a.RunSince, a.Suspensions, a.Seen = p.Active, p.RunSince, p.Suspensions, p.Seen
+	a.Active, a.RunSince, a.Suspensions, a.Seen, a.Size = p.Active, p.RunSince, p.Suspensions, p.Seen, p.Size
 	if err := r.putAttempt(a); err != nil {
 		return 0, err
 	}
@@ -352,7 +352,7 @@ func (r *rows) ProgressAttempt(_ context.Context, p db.ProgressAttemptParams) (i
 	if !ok || a.Tenant != p.Tenant || a.Rev != p.Rev {
 		return 0, nil
 	}
-	a.Active, a.RunSince, a.Suspensions, a.Seen = p.Active, p.RunSince, p.Suspensions, p.Seen
+	a.Active, a.RunSince, a.Suspensions, a.Seen, a.Size = p.Active, p.RunSince, p.Suspensions, p.Seen, p.Size
 	r.attempts.put(key{a: p.Workload, n: p.N}, a)
 	return 1, nil
 }

@@ -116,7 +116,7 @@ func attempt(r db.Attempt) (workload.Attempt, error) {
 		Workload: r.Workload, N: int(r.N), Tenant: access.Tenant(r.Tenant), Site: r.Site, Grant: r.GrantID, Epoch: r.Epoch,
 		State: workload.AttemptState(r.State), Rev: r.Rev, Expires: perhaps(r.Expires), Started: perhaps(r.Started),
 		Ended: perhaps(r.Ended), ExitCode: int(r.ExitCode), Cause: r.Cause, Changed: instant(r.Changed),
-		Active: time.Duration(r.Active), RunSince: perhaps(r.RunSince), Suspensions: int(r.Suspensions), Seen: perhaps(r.Seen),
+		Active: time.Duration(r.Active), RunSince: perhaps(r.RunSince), Suspensions: int(r.Suspensions), Seen: perhaps(r.Seen), Size: int(r.Size),
 	}, nil
 }
 

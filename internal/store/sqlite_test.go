@@ -91,7 +91,7 @@ func TestDatabaseRefuses(t *testing.T) {
 		"attempt off the record":  `UPDATE attempt SET state = 'succeeded', rev = 4`,
 		"attempt to a tenant":     `UPDATE attempt SET tenant = 'umbrella'`,
 		"loss of an attempt":      `DELETE FROM attempt`,
-		"second live attempt":     `INSERT INTO attempt SELECT workload, 2, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen FROM attempt`,
+		"second live attempt":     `INSERT INTO attempt SELECT workload, 2, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen, size FROM attempt`,
 		"change of a leaf":        `UPDATE leaf SET sealed = x'00' WHERE idx = 1`,
 		"loss of a leaf":          `DELETE FROM leaf WHERE idx = 1`,
 		"exchange of a leaf":      `INSERT OR REPLACE INTO leaf SELECT * FROM leaf WHERE idx = 1`,

@@ -27,7 +27,7 @@ func PlacementOut(p plan.Placement) clusy.Placement {
 func spansOut(spans []plan.Span) []clusy.Span {
 	out := make([]clusy.Span, len(spans))
 	for i, s := range spans {
-		out[i] = clusy.Span(s)
+		out[i] = clusy.Span{Start: s.Start, End: s.End, Size: sizeOut(s.Size)}
 	}
 	return out
 }

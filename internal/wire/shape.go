@@ -23,9 +23,10 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 			Allowed: s.Interruptible.Allowed, Overhead: Seconds(s.Interruptible.Overhead),
 			MinRun: Seconds(s.Interruptible.MinRun), MaxSuspensions: s.Interruptible.MaxSuspensions,
 		},
-		Class: s.Class,
-		When:  workload.When{NotBefore: instant(s.When.NotBefore), CompleteBy: instant(s.When.CompleteBy), Deny: denyIn(s.When.Deny)},
-		Where: workload.Where{Allow: s.Where.Allow, Prefer: s.Where.Prefer},
+		Class:   s.Class,
+		Elastic: elasticIn(s.Elastic),
+		When:    workload.When{NotBefore: instant(s.When.NotBefore), CompleteBy: instant(s.When.CompleteBy), Deny: denyIn(s.When.Deny)},
+		Where:   workload.Where{Allow: s.Where.Allow, Prefer: s.Where.Prefer},
 		Objective: workload.Objective{
 			Minimize:      workload.Minimize(or(s.Objective.Minimize, string(workload.MinimizeCarbon))),
 			MinSaving:     int(math.Round(s.Objective.MinSaving * 1000)),
@@ -78,9 +79,10 @@ func ShapeOut(s workload.Shape) clusy.Shape {
 			Allowed: s.Interruptible.Allowed, Overhead: s.Interruptible.Overhead.Seconds(),
 			MinRun: s.Interruptible.MinRun.Seconds(), MaxSuspensions: s.Interruptible.MaxSuspensions,
 		},
-		Class: s.Class,
-		When:  clusy.When{NotBefore: s.When.NotBefore, CompleteBy: s.When.CompleteBy, Deny: denyOut(s.When.Deny)},
-		Where: clusy.Where{Allow: s.Where.Allow, Prefer: s.Where.Prefer},
+		Class:   s.Class,
+		Elastic: elasticOut(s.Elastic),
+		When:    clusy.When{NotBefore: s.When.NotBefore, CompleteBy: s.When.CompleteBy, Deny: denyOut(s.When.Deny)},
+		Where:   clusy.Where{Allow: s.Where.Allow, Prefer: s.Where.Prefer},
 		Objective: clusy.Objective{
 			Minimize: string(s.Objective.Minimize), MinSaving: float64(s.Objective.MinSaving) / 1000,
 			CarbonCeiling: Grams(s.Objective.CarbonCeiling),
@@ -112,10 +114,35 @@ func denyIn(spans []clusy.Span) (out []workload.Span) {
 
 func denyOut(spans []workload.Span) (out []clusy.Span) {
 	for _, s := range spans {
-		out = append(out, clusy.Span(s))
+		out = append(out, clusy.Span{Start: s.Start, End: s.End})
 	}
 	return out
 }
+
+func elasticIn(levels []clusy.Level) (out []workload.Level) {
+	for _, l := range levels {
+		out = append(out, workload.Level{Size: sizeIn(l.Size), Speed: sizeIn(l.Speed)})
+	}
+	return out
+}
+
+func elasticOut(levels []workload.Level) (out []clusy.Level) {
+	for _, l := range levels {
+		out = append(out, clusy.Level{Size: sizeOut(l.Size), Speed: sizeOut(l.Speed)})
+	}
+	return out
+}
+
+// sizeIn reads a multiple in thousandths. What is absurd becomes a size that
+// nothing has.
+func sizeIn(f float64) int {
+	if !(f > 0 && f <= 1000) {
+		return 0
+	}
+	return int(math.Round(f * workload.Declared))
+}
+
+func sizeOut(n int) float64 { return float64(n) / workload.Declared }
 
 // Seconds reads a number of seconds, to the microsecond.
 func Seconds(s float64) time.Duration {

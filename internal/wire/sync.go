@@ -12,7 +12,7 @@ func energyIn(joules int64) grid.Energy { return grid.Energy(joules) }
 func ReportIn(r clusy.AttemptReport) workload.Report {
 	return workload.Report{
 		Workload: r.Workload, N: r.N, Grant: r.Grant, State: workload.ReportState(r.State), Started: instant(r.Started), Ended: instant(r.Ended),
-		ExitCode: r.ExitCode, Cause: r.Cause, Active: Seconds(r.Active), RunSince: instant(r.RunSince), Suspensions: r.Suspensions, Metered: r.Metered, Schedule: r.Schedule,
+		ExitCode: r.ExitCode, Cause: r.Cause, Active: Seconds(r.Active), RunSince: instant(r.RunSince), Suspensions: r.Suspensions, Size: sizeIn(r.Size), Metered: r.Metered, Schedule: r.Schedule,
 	}
 }
 
@@ -20,7 +20,7 @@ func ReportIn(r clusy.AttemptReport) workload.Report {
 func ReportOut(r workload.Report) clusy.AttemptReport {
 	return clusy.AttemptReport{
 		Workload: r.Workload, N: r.N, Grant: r.Grant, State: string(r.State), Started: r.Started, Ended: r.Ended,
-		ExitCode: r.ExitCode, Cause: r.Cause, Active: r.Active.Seconds(), RunSince: r.RunSince, Suspensions: r.Suspensions, Metered: r.Metered, Schedule: r.Schedule,
+		ExitCode: r.ExitCode, Cause: r.Cause, Active: r.Active.Seconds(), RunSince: r.RunSince, Suspensions: r.Suspensions, Size: sizeOut(r.Size), Metered: r.Metered, Schedule: r.Schedule,
 	}
 }
 
@@ -31,7 +31,7 @@ func OrderOut(o workload.Order) clusy.Order {
 		Latest: o.Schedule.Latest, Way: o.Schedule.Way, Sealed: o.Sealed, Enclave: o.Enclave,
 	}
 	for _, s := range o.Schedule.Spans {
-		out.Spans = append(out.Spans, clusy.Span(s))
+		out.Spans = append(out.Spans, clusy.Span{Start: s.Start, End: s.End, Size: sizeOut(s.Size)})
 	}
 	if o.Verb == workload.Offer {
 		s := ShapeOut(o.Shape)
@@ -47,7 +47,7 @@ func OrderIn(o clusy.Order) workload.Order {
 		Schedule: workload.Schedule{Latest: o.Latest, Way: max(o.Way, 0)}, Sealed: o.Sealed, Enclave: o.Enclave,
 	}
 	for _, s := range o.Spans {
-		out.Schedule.Spans = append(out.Schedule.Spans, workload.Span(s))
+		out.Schedule.Spans = append(out.Schedule.Spans, workload.Span{Start: s.Start, End: s.End, Size: sizeIn(s.Size)})
 	}
 	if o.Shape != nil {
 		out.Shape = ShapeIn(*o.Shape)

@@ -75,7 +75,7 @@ func MeterIn(site string, m clusy.Meter) ledger.Meter {
 		Energy: energyIn(m.Joules), Source: ledger.Source(m.Source),
 	}
 	for _, r := range m.Runs {
-		out.Runs = append(out.Runs, ledger.Run{From: instant(r.Start), To: instant(r.End)})
+		out.Runs = append(out.Runs, ledger.Run{From: instant(r.Start), To: instant(r.End), Size: sizeIn(r.Size), Speed: sizeIn(r.Speed)})
 	}
 	return out
 }
@@ -84,10 +84,10 @@ func MeterIn(site string, m clusy.Meter) ledger.Meter {
 func MeterOut(m ledger.Meter) clusy.Meter {
 	out := clusy.Meter{
 		Workload: m.Workload, Attempt: m.Attempt, Hour: m.Hour, Before: m.Before.Seconds(), Joules: int64(m.Energy), Source: string(m.Source),
-		Runs: []clusy.Span{},
+		Runs: []clusy.Run{},
 	}
 	for _, r := range m.Runs {
-		out.Runs = append(out.Runs, clusy.Span{Start: r.From, End: r.To})
+		out.Runs = append(out.Runs, clusy.Run{Start: r.From, End: r.To, Size: sizeOut(r.Size), Speed: sizeOut(r.Speed)})
 	}
 	return out
 }

@@ -109,16 +109,16 @@ func TestValidate(t *testing.T) {
 		{"a pattern with a space", "/where/prefer/0", func(s *Shape) { s.Where.Prefer = []string{"a b"} }},
 		{"a pattern with a line feed", "/where/allow/0", func(s *Shape) { s.Where.Allow = []string{"a\nb"} }},
 		{"a pattern that is too long", "/where/allow/0", func(s *Shape) { s.Where.Allow = []string{strings.Repeat("a", MaxPattern+1)} }},
-		{"a denied time without length", "/when/deny/0", func(s *Shape) { s.When.Deny = []Span{{noon, noon}} }},
+		{"a denied time without length", "/when/deny/0", func(s *Shape) { s.When.Deny = []Span{{Start: noon, End: noon}} }},
 		{"denied times out of order", "/when/deny/1", func(s *Shape) {
-			s.When.Deny = []Span{{noon.Add(2 * time.Hour), noon.Add(3 * time.Hour)}, {noon, noon.Add(time.Hour)}}
+			s.When.Deny = []Span{{Start: noon.Add(2 * time.Hour), End: noon.Add(3 * time.Hour)}, {Start: noon, End: noon.Add(time.Hour)}}
 		}},
 		{"denied times that touch", "/when/deny/2", func(s *Shape) {
-			s.When.Deny = []Span{{longAgo, longAgo.Add(time.Hour)}, {noon, noon.Add(time.Hour)}, {noon.Add(time.Hour), noon.Add(2 * time.Hour)}}
+			s.When.Deny = []Span{{Start: longAgo, End: longAgo.Add(time.Hour)}, {Start: noon, End: noon.Add(time.Hour)}, {Start: noon.Add(time.Hour), End: noon.Add(2 * time.Hour)}}
 		}},
 		{"too many denied times", "/when/deny", func(s *Shape) {
 			for i := range MaxDeny + 1 {
-				s.When.Deny = append(s.When.Deny, Span{noon.Add(time.Duration(2*i) * time.Hour), noon.Add(time.Duration(2*i+1) * time.Hour)})
+				s.When.Deny = append(s.When.Deny, Span{Start: noon.Add(time.Duration(2*i) * time.Hour), End: noon.Add(time.Duration(2*i+1) * time.Hour)})
 			}
 		}},
 		{"a price of carbon below zero", "/objective/carbonPrice/amount", func(s *Shape) { s.Objective.CarbonPrice, s.Objective.Currency = -1, "EUR" }},
@@ -147,7 +147,7 @@ func TestValidate(t *testing.T) {
 	s.Duration = Duration{MaxDuration, MaxDuration, MaxDuration}
 	s.When.CompleteBy = noon.Add(MaxWindow)
 	for i := range MaxDeny {
-		s.When.Deny = append(s.When.Deny, Span{noon.Add(time.Duration(2*i) * time.Hour), noon.Add(time.Duration(2*i+1) * time.Hour)})
+		s.When.Deny = append(s.When.Deny, Span{Start: noon.Add(time.Duration(2*i) * time.Hour), End: noon.Add(time.Duration(2*i+1) * time.Hour)})
 	}
 	if vs := s.Validate(noon); len(vs) > 0 {
 		t.Errorf("at its limits: %+v", vs)
@@ -174,7 +174,7 @@ func TestValidateNearestIsValid(t *testing.T) {
 }
 
 func TestScheduleID(t *testing.T) {
-	a := Schedule{Spans: []Span{{noon, noon.Add(time.Hour)}, {noon.Add(2 * time.Hour), noon.Add(3 * time.Hour)}}, Latest: noon}
+	a := Schedule{Spans: []Span{{Start: noon, End: noon.Add(time.Hour)}, {Start: noon.Add(2 * time.Hour), End: noon.Add(3 * time.Hour)}}, Latest: noon}
 	b := a
 	b.Spans = slices.Clone(a.Spans)
 	b.Latest = a.Latest.In(time.FixedZone("x", 3600))

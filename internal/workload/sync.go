@@ -21,9 +21,10 @@ type Report struct {
 	Ended       time.Time
 	ExitCode    int
 	Cause       string
-	Active      time.Duration
-	RunSince    time.Time // zero while it does not run
+	Active      time.Duration // of elastic work, in the time that it takes at its declared size
+	RunSince    time.Time     // zero while it does not run
 	Suspensions int
+	Size        int // at which it runs, of elastic work; 0: as declared
 	// Metered says that every hour of an ended attempt has been reported.
 	Metered bool
 	// Schedule is the ID of the schedule that the site goes by.
@@ -50,6 +51,7 @@ const (
 type Span struct {
 	Start time.Time `json:"start"`
 	End   time.Time `json:"end"`
+	Size  int       `json:"size,omitempty"` // of elastic work, in thousandths; 0: as declared
 }
 
 // Schedule is when an attempt is to run. The last span is open at its end.
@@ -71,6 +73,9 @@ func (s Schedule) ID() string {
 	for _, sp := range s.Spans {
 		put(sp.Start)
 		put(sp.End)
+		if sp.Size != 0 {
+			_ = binary.Write(h, binary.BigEndian, int64(sp.Size))
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

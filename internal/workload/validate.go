@@ -44,8 +44,11 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 	if s.Class != "" && !ValidClass(s.Class) {
 		bad("/class", "", fmt.Sprintf("1 to %d of a-z, 0-9 and -, beginning and ending with a letter or digit", MaxClass), "", "not the name of a class")
 	}
+	s.checkElastic(bad)
 	w := s.When
 	booked, quickest := s.Quickest()
+	// At its largest size elastic work is done soonest.
+	booked, quickest = Takes(booked, s.Fastest()), Takes(quickest, s.Fastest())
 	switch start := later(w.NotBefore, now); {
 	case w.CompleteBy.IsZero():
 		bad("/when/completeBy", "", "", "", "completeBy is missing: without it nothing can be promised")

@@ -90,9 +90,10 @@ type Attempt struct {
 	Changed  time.Time
 
 	// As last reported by its site, at Seen:
-	Active      time.Duration // how long it has run, without suspensions
+	Active      time.Duration // how long it has run, without suspensions; of elastic work, at its declared size
 	RunSince    time.Time     // start of the current run; zero while it does not run
 	Suspensions int           // how often it has been suspended
+	Size        int           // at which it runs, of elastic work, in thousandths; 0: as declared
 	Seen        time.Time
 }
 

@@ -35,6 +35,7 @@ func Test(t *testing.T, open Open) {
 		"start once":       startOnce,
 		"adoption":         adoption,
 		"suspend":          suspend,
+		"scale":            scale,
 		"max duration":     maxDuration,
 		"max stubborn":     maxStubborn,
 		"stop gently":      stopGently,
@@ -487,6 +488,65 @@ func suspend(b *bench) {
 		if gap := o.Runs[i].From.Sub(o.Runs[i-1].To); gap < 250*time.Millisecond || gap > within {
 			b.Errorf("gap %d is %s, want 300 ms", i, gap)
 		}
+	}
+}
+
+// scale: the program is told each size once it is asked for, in a file that is
+// never half written; asking again changes nothing.
+func scale(b *bench) {
+	if err := b.Scale(ctx, "nobody", 2000); !errors.Is(err, executor.ErrAbsent) {
+		b.Errorf("scale of an unknown task: %v", err)
+	}
+	b.sh("rigid", `while :; do sleep 0.05; done`)
+	if err := b.Scale(ctx, "rigid", 2000); err == nil {
+		b.Error("a task that was started without a size has got one")
+	}
+	seen := filepath.Join(b.TempDir(), "seen")
+	b.start(executor.Task{Name: "wide", Size: 500, Env: []string{"CLUSY_SIZE=9"}, Argv: []string{"sh", "-c",
+		`echo "$CLUSY_SIZE" > $1; was=$CLUSY_SIZE; while :; do now=$(cat $CLUSY_SIZE_FILE); if [ "$now" != "$was" ]; then echo "$now" >> $1; was=$now; fi; sleep 0.02; done`, "sh", seen}})
+	sees := func(want string) {
+		b.Helper()
+		b.until("its sizes", func() bool { got, _ := os.ReadFile(seen); return string(got) == want }, func() string { got, _ := os.ReadFile(seen); return string(got) })
+	}
+	sees("0.5\n")
+	for range 2 { // once more is no more
+		if err := b.Scale(ctx, "wide", 4000); err != nil {
+			b.Fatal(err)
+		}
+	}
+	sees("0.5\n4\n")
+	if err := b.Scale(ctx, "wide", 0); err == nil {
+		b.Error("a size of nothing was accepted")
+	}
+	// What is suspended is told too, and sees it when it goes on.
+	if err := b.Suspend(ctx, "wide"); err != nil {
+		b.Fatal(err)
+	}
+	if err := b.Scale(ctx, "wide", 1000); err != nil {
+		b.Fatal(err)
+	}
+	if err := b.Resume(ctx, "wide"); err != nil {
+		b.Fatal(err)
+	}
+	sees("0.5\n4\n1\n")
+	o := b.observe("wide")
+	if len(o.Sizes) != 3 || o.Sizes[0].Size != 500 || o.Sizes[1].Size != 4000 || o.Sizes[2].Size != 1000 || o.Size() != 1000 {
+		b.Errorf("sizes on record: %+v", o.Sizes)
+	}
+	for i := 1; i < len(o.Sizes); i++ {
+		if o.Sizes[i].At.Before(o.Sizes[i-1].At) {
+			b.Errorf("sizes on record go backwards: %+v", o.Sizes)
+		}
+	}
+	if len(b.await("wide", func(o executor.Observation) bool { return len(o.Runs) == 2 }).Runs) != 2 {
+		b.Errorf("a change of size is no run of its own: %+v", o.Runs)
+	}
+	if err := b.Stop(ctx, "wide", 0, "enough"); err != nil {
+		b.Fatal(err)
+	}
+	b.ended("wide")
+	if err := b.Scale(ctx, "wide", 2000); !errors.Is(err, executor.ErrEnded) {
+		b.Errorf("scale of an ended task: %v", err)
 	}
 }
 

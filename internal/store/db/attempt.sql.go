@@ -11,7 +11,7 @@ import (
 )
 
 const attempt = `-- name: Attempt :one
-SELECT workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen FROM attempt WHERE tenant = $1 AND workload = $2 AND n = $3
+SELECT workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen, size FROM attempt WHERE tenant = $1 AND workload = $2 AND n = $3
 `
 
 type AttemptParams struct {
@@ -42,12 +42,13 @@ func (q *Queries) Attempt(ctx context.Context, arg AttemptParams) (Attempt, erro
 		&i.RunSince,
 		&i.Suspensions,
 		&i.Seen,
+		&i.Size,
 	)
 	return i, err
 }
 
 const attempts = `-- name: Attempts :many
-SELECT workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen FROM attempt WHERE tenant = $1 AND workload = $2 ORDER BY n
+SELECT workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen, size FROM attempt WHERE tenant = $1 AND workload = $2 ORDER BY n
 `
 
 type AttemptsParams struct {
@@ -83,6 +84,7 @@ func (q *Queries) Attempts(ctx context.Context, arg AttemptsParams) ([]Attempt, 
 			&i.RunSince,
 			&i.Suspensions,
 			&i.Seen,
+			&i.Size,
 		); err != nil {
 			return nil, err
 		}
@@ -98,7 +100,7 @@ func (q *Queries) Attempts(ctx context.Context, arg AttemptsParams) ([]Attempt, 
 }
 
 const attemptsBetween = `-- name: AttemptsBetween :many
-SELECT workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen FROM attempt
+SELECT workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen, size FROM attempt
 WHERE tenant = $1 AND workload >= $2 AND workload <= $3
 ORDER BY workload, n LIMIT $4
 `
@@ -143,6 +145,7 @@ func (q *Queries) AttemptsBetween(ctx context.Context, arg AttemptsBetweenParams
 			&i.RunSince,
 			&i.Suspensions,
 			&i.Seen,
+			&i.Size,
 		); err != nil {
 			return nil, err
 		}
@@ -158,8 +161,8 @@ func (q *Queries) AttemptsBetween(ctx context.Context, arg AttemptsBetweenParams
 }
 
 const insertAttempt = `-- name: InsertAttempt :exec
-INSERT INTO attempt (workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+INSERT INTO attempt (workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen, size)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 `
 
 type InsertAttemptParams struct {
@@ -181,6 +184,7 @@ type InsertAttemptParams struct {
 	RunSince    sql.NullInt64
 	Suspensions int64
 	Seen        sql.NullInt64
+	Size        int64
 }
 
 func (q *Queries) InsertAttempt(ctx context.Context, arg InsertAttemptParams) error {
@@ -203,6 +207,7 @@ func (q *Queries) InsertAttempt(ctx context.Context, arg InsertAttemptParams) er
 		arg.RunSince,
 		arg.Suspensions,
 		arg.Seen,
+		arg.Size,
 	)
 	return err
 }
@@ -211,7 +216,7 @@ const moveAttempt = `-- name: MoveAttempt :execrows
 UPDATE attempt
 SET state = $6, rev = $7, changed = $8,
 	expires = $9, started = $10, ended = $11, exit_code = $12, cause = $13,
-	active = $14, run_since = $15, suspensions = $16, seen = $17
+	active = $14, run_since = $15, suspensions = $16, seen = $17, size = $18
 WHERE tenant = $1 AND workload = $2 AND n = $3 AND state = $4 AND rev = $5
 `
 
@@ -233,6 +238,7 @@ type MoveAttemptParams struct {
 	RunSince    sql.NullInt64
 	Suspensions int64
 	Seen        sql.NullInt64
+	Size        int64
 }
 
 func (q *Queries) MoveAttempt(ctx context.Context, arg MoveAttemptParams) (int64, error) {
@@ -254,6 +260,7 @@ func (q *Queries) MoveAttempt(ctx context.Context, arg MoveAttemptParams) (int64
 		arg.RunSince,
 		arg.Suspensions,
 		arg.Seen,
+		arg.Size,
 	)
 	if err != nil {
 		return 0, err
@@ -263,7 +270,7 @@ func (q *Queries) MoveAttempt(ctx context.Context, arg MoveAttemptParams) (int64
 
 const progressAttempt = `-- name: ProgressAttempt :execrows
 UPDATE attempt
-SET active = $5, run_since = $6, suspensions = $7, seen = $8
+SET active = $5, run_since = $6, suspensions = $7, seen = $8, size = $9
 WHERE tenant = $1 AND workload = $2 AND n = $3 AND rev = $4
 `
 
@@ -276,6 +283,7 @@ type ProgressAttemptParams struct {
 	RunSince    sql.NullInt64
 	Suspensions int64
 	Seen        sql.NullInt64
+	Size        int64
 }
 
 func (q *Queries) ProgressAttempt(ctx context.Context, arg ProgressAttemptParams) (int64, error) {
@@ -288,6 +296,7 @@ func (q *Queries) ProgressAttempt(ctx context.Context, arg ProgressAttemptParams
 		arg.RunSince,
 		arg.Suspensions,
 		arg.Seen,
+		arg.Size,
 	)
 	if err != nil {
 		return 0, err
@@ -296,7 +305,7 @@ func (q *Queries) ProgressAttempt(ctx context.Context, arg ProgressAttemptParams
 }
 
 const systemLiveAttempts = `-- name: SystemLiveAttempts :many
-SELECT workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen FROM attempt
+SELECT workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen, size FROM attempt
 WHERE state IN ('offered', 'held', 'starting', 'running', 'suspended')
 ORDER BY workload
 `
@@ -329,6 +338,7 @@ func (q *Queries) SystemLiveAttempts(ctx context.Context) ([]Attempt, error) {
 			&i.RunSince,
 			&i.Suspensions,
 			&i.Seen,
+			&i.Size,
 		); err != nil {
 			return nil, err
 		}
@@ -344,7 +354,7 @@ func (q *Queries) SystemLiveAttempts(ctx context.Context) ([]Attempt, error) {
 }
 
 const systemLiveAttemptsAtSite = `-- name: SystemLiveAttemptsAtSite :many
-SELECT workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen FROM attempt
+SELECT workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen, size FROM attempt
 WHERE site = $1 AND state IN ('offered', 'held', 'starting', 'running', 'suspended')
 ORDER BY workload
 `
@@ -377,6 +387,7 @@ func (q *Queries) SystemLiveAttemptsAtSite(ctx context.Context, site string) ([]
 			&i.RunSince,
 			&i.Suspensions,
 			&i.Seen,
+			&i.Size,
 		); err != nil {
 			return nil, err
 		}
@@ -392,7 +403,7 @@ func (q *Queries) SystemLiveAttemptsAtSite(ctx context.Context, site string) ([]
 }
 
 const systemLostAttempts = `-- name: SystemLostAttempts :many
-SELECT attempt.workload, attempt.n, attempt.tenant, attempt.site, attempt.grant_id, attempt.epoch, attempt.state, attempt.rev, attempt.expires, attempt.started, attempt.ended, attempt.exit_code, attempt.cause, attempt.changed, attempt.active, attempt.run_since, attempt.suspensions, attempt.seen FROM attempt JOIN workload ON workload.id = attempt.workload
+SELECT attempt.workload, attempt.n, attempt.tenant, attempt.site, attempt.grant_id, attempt.epoch, attempt.state, attempt.rev, attempt.expires, attempt.started, attempt.ended, attempt.exit_code, attempt.cause, attempt.changed, attempt.active, attempt.run_since, attempt.suspensions, attempt.seen, attempt.size FROM attempt JOIN workload ON workload.id = attempt.workload
 WHERE attempt.state = 'lost' AND workload.state NOT IN ('succeeded', 'failed', 'cancelled', 'expired')
 ORDER BY attempt.workload, attempt.n
 `
@@ -425,6 +436,7 @@ func (q *Queries) SystemLostAttempts(ctx context.Context) ([]Attempt, error) {
 			&i.RunSince,
 			&i.Suspensions,
 			&i.Seen,
+			&i.Size,
 		); err != nil {
 			return nil, err
 		}
@@ -440,7 +452,7 @@ func (q *Queries) SystemLostAttempts(ctx context.Context) ([]Attempt, error) {
 }
 
 const systemLostAttemptsAtSite = `-- name: SystemLostAttemptsAtSite :many
-SELECT attempt.workload, attempt.n, attempt.tenant, attempt.site, attempt.grant_id, attempt.epoch, attempt.state, attempt.rev, attempt.expires, attempt.started, attempt.ended, attempt.exit_code, attempt.cause, attempt.changed, attempt.active, attempt.run_since, attempt.suspensions, attempt.seen FROM attempt JOIN workload ON workload.id = attempt.workload
+SELECT attempt.workload, attempt.n, attempt.tenant, attempt.site, attempt.grant_id, attempt.epoch, attempt.state, attempt.rev, attempt.expires, attempt.started, attempt.ended, attempt.exit_code, attempt.cause, attempt.changed, attempt.active, attempt.run_since, attempt.suspensions, attempt.seen, attempt.size FROM attempt JOIN workload ON workload.id = attempt.workload
 WHERE attempt.site = $1 AND attempt.state = 'lost' AND workload.state NOT IN ('succeeded', 'failed', 'cancelled', 'expired')
 ORDER BY attempt.workload, attempt.n
 `
@@ -473,6 +485,7 @@ func (q *Queries) SystemLostAttemptsAtSite(ctx context.Context, site string) ([]
 			&i.RunSince,
 			&i.Suspensions,
 			&i.Seen,
+			&i.Size,
 		); err != nil {
 			return nil, err
 		}

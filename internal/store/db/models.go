@@ -27,6 +27,7 @@ type Attempt struct {
 	RunSince    sql.NullInt64
 	Suspensions int64
 	Seen        sql.NullInt64
+	Size        int64
 }
 
 type Budget struct {

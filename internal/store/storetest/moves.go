@@ -54,6 +54,7 @@ func roundTrip(t *testing.T, d store.DB) {
 	w.Wanted, w.MissedAt, w.MissedCause, w.Cause = workload.WantMove, Noon.Add(3*time.Microsecond), "late", "site is full"
 	progress := a
 	progress.Active, progress.RunSince, progress.Suspensions, progress.Seen = 77*time.Second, Noon.Add(time.Hour), 9, Noon.Add(2*time.Hour)
+	progress.Size = 2500
 	moved := progress
 	moved.Expires, moved.Started, moved.Ended, moved.ExitCode, moved.Cause = Noon, Noon.Add(1), time.Time{}, 0, ""
 	moved.Started = Noon.Add(time.Minute)

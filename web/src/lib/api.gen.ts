@@ -717,6 +717,11 @@ export interface components {
             runSince?: string;
             /** @description The id of the schedule that it goes by. */
             schedule?: string;
+            /**
+             * Format: double
+             * @description Of elastic work: the size at which it runs. Absent: as declared.
+             */
+            size?: number;
             /** Format: date-time */
             started?: string;
             /** @enum {string} */
@@ -1200,6 +1205,18 @@ export interface components {
             workload: string;
             zone: string;
         };
+        Level: {
+            /**
+             * Format: double
+             * @description What it takes of cores, memory and power then, as a multiple of what is declared.
+             */
+            size: number;
+            /**
+             * Format: double
+             * @description How fast the work is then, as a multiple; it rises with the size.
+             */
+            speed: number;
+        };
         Meter: {
             /** Format: int64 */
             attempt: number;
@@ -1209,7 +1226,7 @@ export interface components {
             hour: string;
             /** Format: int64 */
             joules: number;
-            runs: components["schemas"]["Span"][] | null;
+            runs: components["schemas"]["Run"][] | null;
             /** @enum {string} */
             source: "rapl" | "declared" | "table";
             workload: string;
@@ -1666,6 +1683,22 @@ export interface components {
             after: components["schemas"]["LedgerEntry"];
             before: components["schemas"]["LedgerEntry"];
         };
+        Run: {
+            /** Format: date-time */
+            end: string;
+            /**
+             * Format: double
+             * @description Absent: as declared.
+             */
+            size?: number;
+            /**
+             * Format: double
+             * @description Absent: as declared.
+             */
+            speed?: number;
+            /** Format: date-time */
+            start: string;
+        };
         Savings: {
             /**
              * Format: int64
@@ -1778,6 +1811,8 @@ export interface components {
             cpus?: number;
             /** @description How long the work runs, without suspensions. */
             duration: components["schemas"]["Duration"];
+            /** @description Sizes at which the work can run beside the declared one, the smallest first. */
+            elastic?: components["schemas"]["Level"][] | null;
             /** @description Whether the work may be suspended, and what that costs. */
             interruptible?: components["schemas"]["Interruptible"];
             /**
@@ -1925,6 +1960,11 @@ export interface components {
         Span: {
             /** Format: date-time */
             end: string;
+            /**
+             * Format: double
+             * @description Of elastic work: its size in this time, as a multiple of the declared one. Absent: as declared.
+             */
+            size?: number;
             /** Format: date-time */
             start: string;
         };

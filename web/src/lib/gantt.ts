@@ -9,9 +9,30 @@ export type Lines = {
   notBefore: number
   completeBy: number
   baseline?: [number, number]
+  plan?: Placement // whose spans have the sizes
   spans: [number, number][]
   runs: [number, number][]
   others: { n: number; what: Alternative; from: number; to: number }[]
+}
+
+/** The size that is planned at a time, as a share of the largest one. */
+export function sizeAt(p: Placement | undefined, t: number): number {
+  const spans = p?.spans ?? []
+  const largest = Math.max(...spans.map((s) => s.size ?? 1), 0)
+  const here = spans.find((s) => t < at(s.end)) ?? spans.at(-1)
+  return here && largest > 0 ? (here.size ?? 1) / largest : 1
+}
+
+/** The sizes that are planned, the smallest first; none if it runs as declared. */
+export function sizesOf(p: Placement | undefined): number[] {
+  const all = [...new Set((p?.spans ?? []).map((s) => s.size ?? 1))].sort((a, b) => a - b)
+  return all.length === 1 && all[0] === 1 ? [] : all
+}
+
+/** How many pauses are planned: where only the size changes, there is none. */
+export function pausesOf(p: Placement | undefined): number {
+  const spans = p?.spans ?? []
+  return spans.filter((s, i) => i > 0 && at(s.start) > at(spans[i - 1]!.end)).length
 }
 
 /** The lines of a decision, and the time that holds them all. */
@@ -31,5 +52,5 @@ export function linesOf(w: Workload, p: Placement | undefined, ran: [number, num
   let to = Math.max(...all)
   if (now > from && now < to + (to - from) * 0.15) to = Math.max(to, now)
   const room = (to - from) * 0.05
-  return { from: from - room, to: to + room, notBefore, completeBy, baseline, spans: toCome(spans, ran, w.state), runs: ran, others }
+  return { from: from - room, to: to + room, notBefore, completeBy, baseline, plan: p, spans: toCome(spans, ran, w.state), runs: ran, others }
 }

@@ -1,6 +1,6 @@
 -- name: InsertAttempt :exec
-INSERT INTO attempt (workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
+INSERT INTO attempt (workload, n, tenant, site, grant_id, epoch, state, rev, expires, started, ended, exit_code, cause, changed, active, run_since, suspensions, seen, size)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19);
 
 -- name: Attempt :one
 SELECT * FROM attempt WHERE tenant = $1 AND workload = $2 AND n = $3;
@@ -32,12 +32,12 @@ ORDER BY attempt.workload, attempt.n;
 UPDATE attempt
 SET state = sqlc.arg(new_state), rev = sqlc.arg(new_rev), changed = sqlc.arg(new_changed),
 	expires = sqlc.arg(expires), started = sqlc.arg(started), ended = sqlc.arg(ended), exit_code = sqlc.arg(exit_code), cause = sqlc.arg(cause),
-	active = sqlc.arg(active), run_since = sqlc.arg(run_since), suspensions = sqlc.arg(suspensions), seen = sqlc.arg(seen)
+	active = sqlc.arg(active), run_since = sqlc.arg(run_since), suspensions = sqlc.arg(suspensions), seen = sqlc.arg(seen), size = sqlc.arg(size)
 WHERE tenant = $1 AND workload = $2 AND n = $3 AND state = $4 AND rev = $5;
 
 -- name: ProgressAttempt :execrows
 UPDATE attempt
-SET active = sqlc.arg(active), run_since = sqlc.arg(run_since), suspensions = sqlc.arg(suspensions), seen = sqlc.arg(seen)
+SET active = sqlc.arg(active), run_since = sqlc.arg(run_since), suspensions = sqlc.arg(suspensions), seen = sqlc.arg(seen), size = sqlc.arg(size)
 WHERE tenant = $1 AND workload = $2 AND n = $3 AND rev = $4;
 
 -- name: AttemptsBetween :many

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// level is what is taken of a site from a time until the next level.
-type level struct {
+// tide is what is taken of a site from a time until the next tide.
+type tide struct {
 	from time.Time
 	use  bill
 }
 
-// levels goes once over claims as they begin and end, and returns what all of
-// them take, in order of time; the first level begins with the first claim, and
+// tides goes once over claims as they begin and end, and returns what all of
+// them take, in order of time; the first tide begins with the first claim, and
 // the last one is of nothing.
-func levels(claims []claim) []level {
+func tides(claims []claim) []tide {
 	type edge struct {
 		at   time.Time
 		sign int64
@@ -27,40 +27,40 @@ func levels(claims []claim) []level {
 		}
 	}
 	slices.SortFunc(edges, func(a, b edge) int { return a.at.Compare(b.at) })
-	out := make([]level, 0, len(edges))
+	out := make([]tide, 0, len(edges))
 	var use bill
 	for i, e := range edges {
 		for r := range use {
 			use[r] += e.sign * e.need[r]
 		}
 		if i+1 == len(edges) || edges[i+1].at.After(e.at) {
-			out = append(out, level{e.at, use})
+			out = append(out, tide{e.at, use})
 		}
 	}
 	return out
 }
 
-// siteLevels is a site over time, and who takes what of it.
-type siteLevels struct {
+// siteTides is a site over time, and who takes what of it.
+type siteTides struct {
 	claims int // that it is of
-	of     []level
+	of     []tide
 	own    map[string][]claim // by workload
 }
 
-// levelsAt are the levels of a site, made when they are first asked for.
-func (d *doubt) levelsAt(id string) siteLevels {
+// tidesAt are the tides of a site, made when they are first asked for.
+func (d *doubt) tidesAt(id string) siteTides {
 	claims := d.taken[id]
-	if got, ok := d.levels[id]; ok && got.claims == len(claims) {
+	if got, ok := d.tides[id]; ok && got.claims == len(claims) {
 		return got
 	}
-	if d.levels == nil {
-		d.levels = map[string]siteLevels{}
+	if d.tides == nil {
+		d.tides = map[string]siteTides{}
 	}
-	got := siteLevels{len(claims), levels(claims), map[string][]claim{}}
+	got := siteTides{len(claims), tides(claims), map[string][]claim{}}
 	for _, c := range claims {
 		got.own[c.workload] = append(got.own[c.workload], c)
 	}
-	d.levels[id] = got
+	d.tides[id] = got
 	return got
 }
 
@@ -71,7 +71,7 @@ type period struct{ from, to time.Time }
 // others: what the item itself takes there now is not counted.
 func (d *doubt) fullFor(it Item, id string) (full []period) {
 	need, room := needs(it, d.where(id)), has(d.where(id))
-	site := d.levelsAt(id)
+	site := d.tidesAt(id)
 	all, own := site.of, site.own[it.ID]
 	for i, l := range all {
 		ends := l.from
@@ -80,7 +80,7 @@ func (d *doubt) fullFor(it Item, id string) (full []period) {
 		}
 		use := l.use
 		for _, c := range own {
-			// Where it begins and ends, a level does.
+			// Where it begins and ends, a tide does.
 			if !c.from.After(l.from) && c.to.After(l.from) {
 				for r := range use {
 					use[r] -= c.need[r]
