@@ -132,7 +132,10 @@ func (d *doubt) roomFor(it Item, w wish) string {
 			if deniedBetween(it, from, booked) {
 				continue
 			}
-			if !underWay(it) && from.Before(it.Shape.When.NotBefore) || !fitsBeside(others, needs(it), has(d.where(id)), from, booked) {
+			if next := d.goneBy(it); !next.IsZero() && booked.After(next) {
+				break // somebody who waits for it starts then
+			}
+			if !underWay(it) && (from.Before(it.Shape.When.NotBefore) || from.Before(d.freeFrom(it))) || !fitsBeside(others, needs(it), has(d.where(id)), from, booked) {
 				continue
 			}
 			if w.ceiling && d.wouldBeDear(it, id, from, to) {

@@ -32,7 +32,8 @@ type frame struct {
 	most   time.Duration // the longest run that the curves are drawn for
 	places []*place
 	tasks  []*task
-	seen   []seen // memory for why
+	chain  []*task // those of tasks that wait or are waited for, in order
+	seen   []seen  // memory for why
 }
 
 // place is a site, its load, and the intensity of its zone.
@@ -65,6 +66,7 @@ func newFrame(s Snapshot) *frame {
 	}
 	slices.SortFunc(f.tasks, func(a, b *task) int { return cmp.Compare(a.ID, b.ID) })
 
+	f.link()
 	var most time.Duration
 	for _, t := range f.tasks {
 		most = max(most, t.left+t.lead)

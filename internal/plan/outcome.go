@@ -30,7 +30,7 @@ func (f *frame) plan(reuse bool) Plan {
 // placement is what t is promised, without the reasons.
 func (f *frame) placement(t *task) Placement {
 	c, site := t.at, f.places[t.at.site]
-	pl := Placement{Workload: t.ID, Site: site.ID, Reserved: f.at(c.reserved), Latest: Latest(t.Item, f.snap.Margin, f.step),
+	pl := Placement{Workload: t.ID, Site: site.ID, Reserved: f.at(c.reserved), Latest: t.latest(f.step),
 		Energy: c.energy, Carbon: c.carbon, Grade: c.grade, Cost: c.cost}
 	if c.priced {
 		pl.Currency = site.currency

@@ -40,6 +40,17 @@ type task struct {
 	denied []stretch
 	open   []time.Duration
 
+	// before must have succeeded before it starts, behind wait for it: those that
+	// are open. Neither: nothing below is of any meaning. Early is when it can start
+	// at the earliest, dueBy (last, counted from now) when its booked time must end
+	// for all behind it to be in time, whatever else is placed.
+	before, behind []*task
+	early          time.Duration
+	dueBy          time.Time
+	begin, due     time.Duration // its own window; first and limit are what is left of it
+	last           time.Duration
+	after          time.Duration // it may start from then on, as those before it stand
+
 	// free is what freeAt has worked out, by site; nil: nothing is kept.
 	free [][]time.Duration
 }
@@ -55,6 +66,7 @@ func (f *frame) newTask(it Item) *task {
 	}
 	t.left, t.tail = remaining(it, f.step)
 	t.limit = f.from(sh.When.CompleteBy) - min(max(f.snap.Margin, 0), longest)
+	t.due, t.last, t.dueBy = t.limit, t.limit, ownDue(it, f.snap.Margin)
 
 	if it.Pinned != "" {
 		t.hold = f.find(it.Pinned)
@@ -81,7 +93,9 @@ func (f *frame) newTask(it Item) *task {
 		}
 	}
 	if !t.Running && !sh.When.NotBefore.IsZero() {
-		t.first = max(f.slotsIn(max(f.from(sh.When.NotBefore), 0)), 0)
+		t.begin = max(f.from(sh.When.NotBefore), 0)
+		t.first = max(f.slotsIn(t.begin), 0)
+		t.early = t.begin
 	}
 	t.sites = f.sitesFor(t)
 	if len(sh.When.Deny) > 0 {
@@ -111,12 +125,21 @@ func remaining(it Item, step time.Duration) (left, tail time.Duration) {
 // suspended now. A step of planning is what overrun work is given. What is
 // denied to it may need a pause, and always an earlier start: latestBeside.
 func Latest(it Item, margin, step time.Duration) time.Time {
+	return latestBy(it, ownDue(it, margin), step)
+}
+
+// ownDue is when the booked time of an item must end by its own completeBy.
+func ownDue(it Item, margin time.Duration) time.Time {
+	return sane(it.Shape.When.CompleteBy).Add(-min(max(margin, 0), longest))
+}
+
+// latestBy is Latest of work whose booked time must end by a time.
+func latestBy(it Item, by time.Time, step time.Duration) time.Time {
 	left, tail := remaining(it, step)
 	in := it.Shape.Interruptible
 	if in.Allowed && !it.Running && (it.Done > 0 || it.Suspensions > 0) {
 		left += min(max(in.Overhead, 0), longest)
 	}
-	by := sane(it.Shape.When.CompleteBy).Add(-min(max(margin, 0), longest))
 	if len(it.Shape.When.Deny) > 0 {
 		return latestBeside(it, by, left, tail)
 	}
@@ -144,7 +167,7 @@ func (t *task) ran(f *frame) time.Duration { return max(-f.from(t.RunSince), 0) 
 
 // slack returns when it must start at the latest, counted from now.
 func (t *task) slack() time.Duration {
-	last := t.limit - t.tail
+	last := t.last - t.tail
 	for i := len(t.denied) - 1; i >= 0; i-- { // it cannot end in what is denied
 		if d := t.denied[i]; d.from < last+t.tail && last < d.to {
 			last = d.from - t.tail
