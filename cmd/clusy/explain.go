@@ -15,6 +15,9 @@ type explanation struct {
 	Events    []clusy.Event    `json:"events"`
 	Quotes    []clusy.Quote    `json:"quotes,omitempty"`
 	Picture   string           `json:"picture,omitempty"`
+	// Before is what it waits for, Behind what waits for it in its group.
+	Before []clusy.GroupMember `json:"before,omitempty"`
+	Behind []clusy.GroupMember `json:"behind,omitempty"`
 }
 
 func explainCommand() *cobra.Command {
@@ -67,6 +70,9 @@ rejected alternatives by number. The file needs nothing but itself.`,
 			if err != nil {
 				return err
 			}
+			if x.Before, x.Behind, err = lineOf(ctx, c, x.Workload); err != nil {
+				return err
+			}
 			if picture.wanted() {
 				v, err := look(ctx, c, viewOfWorkload(x, st))
 				if err != nil {
@@ -88,6 +94,7 @@ rejected alternatives by number. The file needs nothing but itself.`,
 					showRejected(out, *w.Plan)
 				}
 				showQuotes(out, x.Quotes)
+				showLine(out, x)
 				fmt.Fprintf(out, "  %-12s %s at %s, fixed before the run\n", "baseline", w.Baseline.Rule, w.Baseline.Site)
 				if len(x.Decisions) > 1 {
 					fmt.Fprintf(out, "  %-12s %d decisions; before this one:\n", "history", len(x.Decisions))

@@ -34,6 +34,7 @@ func (s *Server) submit(ctx context.Context, in *submission) (*submitted, error)
 	caller, _ := wire.CallerOf(ctx)
 	now := s.Now().UTC().Truncate(time.Microsecond) // as the store keeps it
 	shape := wire.ShapeIn(in.Body.Shape)
+	shape.Group = ""
 	e := &entrant{key: in.Key, hash: bodyHash(in.Body), who: caller.Principal, faults: shape.Validate(now), w: workload.Workload{
 		ID: "wl_" + s.NewID(), Tenant: caller.Tenant, State: workload.Accepted, Shape: shape,
 		Sealed: in.Body.Sealed, Enclave: in.Body.Enclave, Created: now, Changed: now,
@@ -136,6 +137,7 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 	caller, _ := wire.CallerOf(ctx)
 	now := s.Now()
 	shape := wire.ShapeIn(in.Body)
+	shape.Group = ""
 	if vs := shape.Validate(now); len(vs) > 0 {
 		return nil, problem.With(problem.Invalid, "The shape breaks "+plural(len(vs), "rule")+".", vs...)
 	}
@@ -149,6 +151,9 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 			return err
 		}
 		snap = plan.Observe(world, s.Rules)
+		if err := prerequisites(sys.For(caller.Tenant), shape, "", nil); err != nil {
+			return err
+		}
 		for _, zone := range zonesOf(world.Sites, shape.Where) {
 			o, err := outlook(sys, s.Rules.PlansOn(), world.Forecasts, zone, now.Truncate(time.Hour), shape.When.CompleteBy, now)
 			if err != nil {

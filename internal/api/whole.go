@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/audit"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/problem"
@@ -58,7 +59,7 @@ func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
 		}
 		e.w.Baseline = baseline(e.w.Shape, world.Sites, e.w.Created)
 		snap = plan.Observe(world, s.Rules)
-		return nil
+		return prerequisites(tx.For(e.w.Tenant), e.w.Shape, "/shape", nil)
 	})
 	if err != nil {
 		return err
@@ -85,32 +86,44 @@ func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
 		if known, err := s.repeats(tx, e); err != nil || known {
 			return errors.Join(err, e.err)
 		}
-		changed := moved(snap, next)
-		if err := tx.SetPlan(next.Parent, next.ID, now, audit.Event{
-			At: now, Actor: e.who, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(len(changed))},
-		}); err != nil {
+		if err := prerequisites(tx.For(e.w.Tenant), e.w.Shape, "/shape", nil); err != nil {
 			return err
 		}
-		for _, p := range changed {
-			if p.Workload == e.w.ID {
-				continue
-			}
-			w, err := tx.Workload(p.Workload)
-			if err != nil {
-				return err
-			}
-			if w.State.Terminal() {
-				continue // it ended meanwhile: its place is free
-			}
-			if begun, err := hasBegun(tx, w, snap); err != nil || begun {
-				return cmp.Or(err, plan.ErrStale)
-			}
-			if err := tx.For(w.Tenant).PutPlacement(p, next.ID, audit.Event{At: now, Actor: e.who, Kind: audit.WorkloadPlaced}); err != nil {
-				return err
-			}
+		if err := s.moveOthers(tx, snap, next, e.who, now, func(id string) bool { return id == e.w.ID }); err != nil {
+			return err
 		}
 		return e.write(tx.For(e.w.Tenant), next.ID)
 	})
+}
+
+// moveOthers brings next into force, and with it what it changes for those that
+// were there before. It is plan.ErrStale if one of them has begun meanwhile.
+func (s *Server) moveOthers(tx SystemTx, snap plan.Snapshot, next plan.Plan, who access.Principal, now time.Time, isNew func(string) bool) error {
+	changed := moved(snap, next)
+	if err := tx.SetPlan(next.Parent, next.ID, now, audit.Event{
+		At: now, Actor: who, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(len(changed))},
+	}); err != nil {
+		return err
+	}
+	for _, p := range changed {
+		if isNew(p.Workload) {
+			continue
+		}
+		w, err := tx.Workload(p.Workload)
+		if err != nil {
+			return err
+		}
+		if w.State.Terminal() {
+			continue // it ended meanwhile: its place is free
+		}
+		if begun, err := hasBegun(tx, w, snap); err != nil || begun {
+			return cmp.Or(err, plan.ErrStale)
+		}
+		if err := tx.For(w.Tenant).PutPlacement(p, next.ID, audit.Event{At: now, Actor: who, Kind: audit.WorkloadPlaced}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hasBegun reports whether a site has taken w, or begun to run it, since the

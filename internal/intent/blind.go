@@ -28,8 +28,9 @@ import (
 //   - ceilings, shares, counts and words of the policy as they are: the server
 //     keeps them to the letter.
 //
-// The only texts are patterns of sites and zones, and a currency's code; both
-// are held to an alphabet in which nothing else can be said.
+// The only texts are patterns of sites and zones, a currency's code, and numbers
+// or ids of what it waits for, never names; all are held to an alphabet in which
+// nothing else can be said.
 func Blind(in Intent, now time.Time) (workload.Shape, error) {
 	s := shapeOf(in)
 	if earliest := now.Add(in.wait(now) + s.Duration.Booked()); s.When.CompleteBy.Before(earliest) {
@@ -60,6 +61,7 @@ func shapeOf(in Intent) workload.Shape {
 		Where:         workload.Where{Allow: copied(in.Where.Allow), Prefer: copied(in.Where.Prefer)},
 		Objective:     in.Objective,
 		Policy:        in.Policy,
+		After:         copied(in.After),
 	}
 }
 
@@ -89,9 +91,15 @@ func ceilTo(p, step grid.Power) grid.Power {
 func copied(s []string) []string { return append([]string(nil), s...) }
 
 // ShapeDigest names a Shape by its content: hex SHA-256 of its JSON with
-// instants in UTC. A shape that was stored and read again has the same digest.
+// instants in UTC. A shape that was stored and read again has the same digest. Of
+// what it waits for only the number counts, and not its group: the server gives
+// members of a group their ids, and can leave none of them out.
 func ShapeDigest(s workload.Shape) string {
 	s.When = inUTC(s.When)
+	s.Group = ""
+	if len(s.After) > 0 {
+		s.After = make([]string, len(s.After))
+	}
 	b, err := json.Marshal(s)
 	if err != nil {
 		// Only a year past 9999 cannot be written. Such a shape is not ours,

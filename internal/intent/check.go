@@ -30,6 +30,7 @@ func check(in Intent) []fault {
 	c.places(at("where", "prefer"), in.Where.Prefer)
 	c.objective(in.Objective)
 	c.policy(in.Policy)
+	c.after(in.After)
 	return c.faults
 }
 

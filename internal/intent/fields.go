@@ -28,6 +28,7 @@ func (r *reader) intent() Intent {
 	in.Where = r.places()
 	in.Objective = r.objective()
 	in.Policy = r.policy()
+	in.After = r.after()
 	return in
 }
 
@@ -258,7 +259,7 @@ func (r *reader) interruptible(shape *node, expected time.Duration) (i workload.
 func (r *reader) when() (w workload.When) {
 	n := r.section(r.root, at("when"))
 	if n == nil {
-		return w
+		return r.group
 	}
 	if v := r.get(n, at("when", "notBefore")); v != nil {
 		w.NotBefore, _ = r.instant(v, at("when", "notBefore"))
@@ -280,6 +281,9 @@ func (r *reader) when() (w workload.When) {
 	}
 	if delay != nil {
 		r.maxDelay, r.delayed = r.duration(delay, at("when", "maxDelay"))
+	}
+	if by == nil && delay == nil {
+		w.CompleteBy = r.group.CompleteBy
 	}
 	return w
 }

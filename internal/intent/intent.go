@@ -33,6 +33,9 @@ type Intent struct {
 	Where      workload.Where     `json:"where"`
 	Objective  workload.Objective `json:"objective"`
 	Policy     workload.Policy    `json:"policy"`
+	// After is what must have succeeded before: "#2" is the third intent of its
+	// group, anything else the id of a workload that there is.
+	After []string `json:"after,omitempty"`
 }
 
 // Metadata is how the customer calls the work. It is sealed.

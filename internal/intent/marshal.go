@@ -21,6 +21,7 @@ type plain struct {
 	Where     workload.Where     `json:"where"`
 	Objective workload.Objective `json:"objective"`
 	Policy    workload.Policy    `json:"policy"`
+	After     []string           `json:"after,omitempty"`
 }
 
 type (
@@ -41,7 +42,7 @@ func Marshal(in Intent) ([]byte, error) {
 		return nil, fmt.Errorf("write an intent: %w", newError(nil, "", nil, fs))
 	}
 	b, err := json.Marshal(plain{in.APIVersion, in.Kind, plainMetadata(in.Metadata), plainRun(in.Run),
-		in.Shape, in.When, in.Where, in.Objective, in.Policy})
+		in.Shape, in.When, in.Where, in.Objective, in.Policy, in.After})
 	if err != nil {
 		return nil, fmt.Errorf("write an intent: %w", err)
 	}
@@ -63,7 +64,7 @@ func Unmarshal(b []byte) (Intent, error) {
 	if err := d.Decode(&p); err != nil {
 		return Intent{}, fmt.Errorf("read an intent: not the canonical form%s", spot(err))
 	}
-	in := Intent{p.APIVersion, p.Kind, Metadata(p.Metadata), Run(p.Run), p.Shape, p.When, p.Where, p.Objective, p.Policy}
+	in := Intent{p.APIVersion, p.Kind, Metadata(p.Metadata), Run(p.Run), p.Shape, p.When, p.Where, p.Objective, p.Policy, p.After}
 	again, err := Marshal(in)
 	if err != nil {
 		return Intent{}, fmt.Errorf("read an intent: %w", err)

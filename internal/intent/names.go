@@ -17,7 +17,7 @@ var later = map[string]string{
 	"run.checkpoint":  "local exec only: the work is suspended in place",
 
 	"shape.gang":                       "one process runs at a time",
-	"shape.array":                      "submit one intent for each element",
+	"shape.array":                      "write array: {count: 100} beside shape",
 	"shape.elastic":                    "the size is fixed",
 	"shape.resources.accelerators":     "only cpus and memory are counted",
 	"shape.interruptible.mode":         "the work is suspended in place; write interruptible: true",
@@ -34,7 +34,6 @@ var later = map[string]string{
 	"policy.discloseLabels":            "labels are always sealed",
 	"policy.retries.on":                "any recorded failure is retried",
 	"policy.retries.backoff":           "a retry is planned like any other run",
-	"after":                            "submit the next intent when this one has ended",
 	"functionalUnit":                   "the ledger counts energy and carbon",
 	"notify":                           "ask for the workload's state",
 }
@@ -52,6 +51,7 @@ var elsewhere = map[string]string{
 	"zones": "where.allow", "regions": "where.allow", "sites": "where.allow", "locations": "where.allow",
 	"args": "run.exec", "cmd": "run.exec", "script": "run.exec", "workdir": "run.dir", "cwd": "run.dir", "environment": "run.env",
 	"retry": "policy.retries", "threshold": "objective.minSaving", "gracePeriod": "run.grace",
+	"dependsOn": "after", "needs": "after", "depends": "after", "tasks": "array.count", "parallelism": "array.count",
 	"budget": "objective.costCeiling", "maxCost": "objective.costCeiling", "maxCarbon": "objective.carbonCeiling",
 }
 

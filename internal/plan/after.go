@@ -3,6 +3,8 @@ package plan
 import (
 	"slices"
 	"time"
+
+	"clusy.io/clusy/internal/workload"
 )
 
 // What must have succeeded before a task may start are those before it; they
@@ -175,4 +177,17 @@ func (f *frame) straighten() {
 			f.take(t)
 		}
 	}
+}
+
+// freed reports whether t should move from a to b as what it waited for has ended
+// sooner than was booked: it need not wait any longer, if that is no worse. It
+// can only move forward by this, so it ends.
+func (t *task) freed(a, b candidate, by Binding) bool {
+	if !t.promised || len(t.Shape.After) == 0 || len(t.before) > 0 || b.finish() >= a.finish() {
+		return false
+	}
+	if t.Shape.Objective.Minimize == workload.MinimizeTime || by == BindingMinSaving {
+		return true
+	}
+	return t.cleans() && a.known && b.known && b.carbon <= a.carbon
 }

@@ -248,7 +248,7 @@ func (f *frame) better(ts []*task) {
 			was, by := t.at, t.by
 			f.take(t)
 			c, now := f.choose(t, t.sites, waiver{})
-			if c != nil && f.gains(t, was, *c) {
+			if c != nil && (f.gains(t, was, *c) || t.freed(was, *c, now)) {
 				f.put(t, *c, now)
 				moved = true
 				continue

@@ -18,7 +18,7 @@ import (
 var migrations embed.FS
 
 // schemaVersion is the newest migration: what this program reads and writes.
-const schemaVersion = 5
+const schemaVersion = 8
 
 // migrate brings the schema up to date. Forward only: there is no way down.
 func migrate(ctx context.Context, pool *sql.DB) error {

@@ -5,6 +5,7 @@ package wire
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"clusy.io/clusy"
@@ -39,6 +40,7 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 		},
 	}
 	out.Demand.Power = out.Power
+	out.After, out.Group = slices.Clone(s.After), s.Group
 	if out.Duration.P95 < out.Duration.Expected {
 		out.Duration.P95 = out.Duration.Expected
 	}
@@ -81,6 +83,7 @@ func ShapeOut(s workload.Shape) clusy.Shape {
 			OnNoSignal: string(s.Policy.OnNoSignal), Baseline: string(s.Policy.Baseline),
 		},
 	}
+	out.After, out.Group = slices.Clone(s.After), s.Group
 	if s.Objective.CostCeiling > 0 {
 		out.Objective.CostCeiling = MoneyOut(s.Objective.CostCeiling, s.Objective.Currency)
 	}

@@ -174,6 +174,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.putIdempotencyStmt, err = db.PrepareContext(ctx, putIdempotency); err != nil {
 		return nil, fmt.Errorf("error preparing query PutIdempotency: %w", err)
 	}
+	if q.putMemberStmt, err = db.PrepareContext(ctx, putMember); err != nil {
+		return nil, fmt.Errorf("error preparing query PutMember: %w", err)
+	}
 	if q.putMeterStmt, err = db.PrepareContext(ctx, putMeter); err != nil {
 		return nil, fmt.Errorf("error preparing query PutMeter: %w", err)
 	}
@@ -308,6 +311,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.workloadsNewestStmt, err = db.PrepareContext(ctx, workloadsNewest); err != nil {
 		return nil, fmt.Errorf("error preparing query WorkloadsNewest: %w", err)
+	}
+	if q.workloadsOfGroupStmt, err = db.PrepareContext(ctx, workloadsOfGroup); err != nil {
+		return nil, fmt.Errorf("error preparing query WorkloadsOfGroup: %w", err)
 	}
 	return &q, nil
 }
@@ -564,6 +570,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing putIdempotencyStmt: %w", cerr)
 		}
 	}
+	if q.putMemberStmt != nil {
+		if cerr := q.putMemberStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putMemberStmt: %w", cerr)
+		}
+	}
 	if q.putMeterStmt != nil {
 		if cerr := q.putMeterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putMeterStmt: %w", cerr)
@@ -789,6 +800,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing workloadsNewestStmt: %w", cerr)
 		}
 	}
+	if q.workloadsOfGroupStmt != nil {
+		if cerr := q.workloadsOfGroupStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing workloadsOfGroupStmt: %w", cerr)
+		}
+	}
 	return err
 }
 
@@ -878,6 +894,7 @@ type Queries struct {
 	pruneNewestStmt              *sql.Stmt
 	pruneSignalsStmt             *sql.Stmt
 	putIdempotencyStmt           *sql.Stmt
+	putMemberStmt                *sql.Stmt
 	putMeterStmt                 *sql.Stmt
 	putNewestStmt                *sql.Stmt
 	putPlacementStmt             *sql.Stmt
@@ -923,6 +940,7 @@ type Queries struct {
 	workloadsInStateStmt         *sql.Stmt
 	workloadsInStateNewestStmt   *sql.Stmt
 	workloadsNewestStmt          *sql.Stmt
+	workloadsOfGroupStmt         *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
@@ -979,6 +997,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		pruneNewestStmt:              q.pruneNewestStmt,
 		pruneSignalsStmt:             q.pruneSignalsStmt,
 		putIdempotencyStmt:           q.putIdempotencyStmt,
+		putMemberStmt:                q.putMemberStmt,
 		putMeterStmt:                 q.putMeterStmt,
 		putNewestStmt:                q.putNewestStmt,
 		putPlacementStmt:             q.putPlacementStmt,
@@ -1024,5 +1043,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		workloadsInStateStmt:         q.workloadsInStateStmt,
 		workloadsInStateNewestStmt:   q.workloadsInStateNewestStmt,
 		workloadsNewestStmt:          q.workloadsNewestStmt,
+		workloadsOfGroupStmt:         q.workloadsOfGroupStmt,
 	}
 }

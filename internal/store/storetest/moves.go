@@ -93,6 +93,10 @@ func fill(v reflect.Value, n *int) {
 		for i := range v.Len() {
 			fill(v.Index(i), n)
 		}
+	case v.Kind() == reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i), n)
+		}
 	case v.Kind() == reflect.String:
 		v.SetString(fmt.Sprintf("text %d", *n))
 	case v.Kind() == reflect.Bool:
