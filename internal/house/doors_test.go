@@ -77,16 +77,25 @@ func TestDoors(t *testing.T) {
 		t.Fatal("no events of the workload", err)
 	}
 	index, _ := json.Marshal(es.Items[0].Index)
-	paths := strings.NewReplacer("{id}", w.ID, "{plan}", aPlan(t, h), "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index))
 	shape, _ := json.Marshal(w.Shape)
+	member := `{"shape":` + string(shape) + `,"sealed":"AAAA","enclave":"` + w.Enclave + `"}`
+	pair := `{"members":[` + member + `,` + member + `]}`
+	code, b := get(t, h, "POST", "/v1/groups", h.Token, pair, "Idempotency-Key", "doors")
+	var g clusy.Group
+	if err := json.Unmarshal(b, &g); err != nil || code != http.StatusCreated || len(g.Members) != 2 {
+		t.Fatalf("a group of two: %d %s", code, b)
+	}
+	paths := strings.NewReplacer("{id}", w.ID, "{group}", g.ID, "{plan}", aPlan(t, h), "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index))
 	link, err := h.SignIn(access.Viewer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, code, _ := strings.Cut(link.Reveal(), "#")
+	_, signIn, _ := strings.Cut(link.Reveal(), "#")
 	bodies := map[string]string{
-		"POST /v1/sessions":               `{"code":"` + code + `"}`,
-		"POST /v1/workloads":              `{"shape":` + string(shape) + `,"sealed":"AAAA","enclave":"` + w.Enclave + `"}`,
+		"POST /v1/sessions":               `{"code":"` + signIn + `"}`,
+		"POST /v1/workloads":              member,
+		"POST /v1/groups":                 pair,
+		"POST /v1/group-plans":            `{"members":[` + string(shape) + `]}`,
 		"POST /v1/plans":                  string(shape),
 		"POST /v1/ledger/restatements":    `{"from":"2023-01-01T00:00:00Z","to":"2023-12-01T00:00:00Z","reason":"doors"}`,
 		"POST /v1/sites/{site}/questions": `{"what":"names","workloads":["` + w.ID + `"],"viewer":"` + viewer + `"}`,
@@ -166,16 +175,16 @@ func TestDoors(t *testing.T) {
 		}
 		code, b := try(other)
 		switch {
-		case strings.Contains(b, w.ID) && code/100 == 2:
+		case (strings.Contains(b, w.ID) || strings.Contains(b, g.ID)) && code/100 == 2:
 			t.Errorf("%s shows workload %s to another tenant", name, w.ID)
-		case strings.Contains(r.Path, "{id}"), strings.Contains(r.Path, "{index}"), strings.Contains(r.Path, "{site}"):
+		case strings.Contains(r.Path, "{id}"), strings.Contains(r.Path, "{group}"), strings.Contains(r.Path, "{index}"), strings.Contains(r.Path, "{site}"):
 			if code != http.StatusNotFound {
 				t.Errorf("%s as another tenant: %d %.120s, want 404", name, code, b)
 			}
 		}
 	}
 	// Another tenant cannot make a list show it either: by filter or cursor.
-	for _, q := range []string{"/v1/ledger/entries?workload=" + w.ID, "/v1/workloads?state=planned,offered,held,running", "/v1/workloads?limit=500", "/v1/timeline", "/v1/timeline?id=" + w.ID, "/v1/events"} {
+	for _, q := range []string{"/v1/ledger/entries?workload=" + w.ID, "/v1/workloads?state=planned,offered,held,running", "/v1/workloads?limit=500", "/v1/workloads?group=" + g.ID, "/v1/timeline", "/v1/timeline?id=" + w.ID, "/v1/events"} {
 		if _, b := get(t, h, "GET", q, foreign, ""); strings.Contains(string(b), `"id":"`+w.ID) {
 			t.Errorf("%s shows workload %s to another tenant", q, w.ID)
 		}
@@ -185,6 +194,9 @@ func TestDoors(t *testing.T) {
 	}
 	if code, _ := get(t, h, "POST", "/v1/sites/nowhere/questions", mine[access.Viewer], bodies["POST /v1/sites/{site}/questions"]); code != http.StatusNotFound {
 		t.Errorf("a question to a site that there is not: %d, want 404", code)
+	}
+	if code, b := get(t, h, "POST", "/v1/groups/"+g.ID+"/cancel", mine[access.Operator], ""); code != http.StatusOK {
+		t.Errorf("an operator's cancel of a group: %d %s", code, b)
 	}
 	if code, b := get(t, h, "POST", "/v1/workloads/"+w.ID+"/cancel", mine[access.Operator], ""); code != http.StatusOK {
 		t.Errorf("an operator's cancel: %d %s", code, b)

@@ -309,7 +309,10 @@ func TestShapeDigest(t *testing.T) {
 		default:
 			v.SetInt(v.Int() + 1)
 		}
-		if ShapeDigest(back) == ShapeDigest(s) {
+		// The server makes the group, and gives its members the ids that they wait for.
+		if same := ShapeDigest(back) == ShapeDigest(s); name == "Shape.Group" && !same {
+			t.Errorf("%s is the server's, and changes the digest", name)
+		} else if same && name != "Shape.Group" {
 			t.Errorf("a change of %s has the same digest", name)
 		}
 		v.Set(before)

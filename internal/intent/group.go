@@ -137,10 +137,10 @@ func ParseGroup(src []byte, filename string, now time.Time) (Group, error) {
 	for i, part := range parts {
 		root, f := tree(part.src)
 		if f != nil {
-			bad = join(bad, newError(part.src, filename, nil, []fault{*f}))
+			bad = join(bad, newError(part.src, filename, nil, []fault{*f}).from(part.line))
 			continue
 		}
-		r := &reader{root: root, now: now, group: when, src: part.src}
+		r := &reader{root: root, now: now, group: when, src: part.src, begins: part.line}
 		if kindOf(root) == KindGroup {
 			if i == 0 && len(parts) > 1 {
 				when = r.head(&g)
@@ -173,9 +173,9 @@ func ParseGroup(src []byte, filename string, now time.Time) (Group, error) {
 	if bad != nil {
 		return Group{}, bad
 	}
-	for i, r := range docs {
+	for _, r := range docs {
 		for n := range max(r.count, 1) {
-			g.Members = append(g.Members, Member{Intent: r.element(n), Line: parts[len(parts)-len(docs)+i].line})
+			g.Members = append(g.Members, Member{Intent: r.element(n), Line: r.begins})
 		}
 	}
 	if g.several = len(parts) > 1 || docs[0].count > 0; !g.several || len(parts) == 1 {
@@ -188,7 +188,17 @@ func (r *reader) error(filename string) *Error {
 	if len(r.faults) == 0 {
 		return nil
 	}
-	return newError(r.src, filename, r.root, r.faults)
+	return newError(r.src, filename, r.root, r.faults).from(r.begins)
+}
+
+// from lets what is wrong with a document as a whole stand at its first line.
+func (e *Error) from(line int) *Error {
+	for i := range e.Violations {
+		if v := &e.Violations[i]; v.Line == 1 {
+			v.Line = line
+		}
+	}
+	return e
 }
 
 // head reads a document that speaks for all others.
@@ -231,7 +241,7 @@ func (g *Group) number(docs []*reader) {
 			continue
 		}
 		if was, twice := first[name]; twice {
-			r.say(fault{path: at("metadata", "name"), message: fmt.Sprintf("is the name of the document at line %d, too", docs[was].line()), limit: "a name of its own for each document"})
+			r.say(fault{path: at("metadata", "name"), message: fmt.Sprintf("is the name of the document at line %d, too", docs[was].begins), limit: "a name of its own for each document"})
 			continue
 		}
 		first[name] = i
@@ -327,10 +337,6 @@ func (r *reader) element(n int) Intent {
 	in.Metadata.Name += fmt.Sprintf("[%d]", n)
 	in.Metadata.IdempotencyKey = ""
 	return in
-}
-
-func (r *reader) line() int {
-	return cmp.Or(r.root.at.line, 1)
 }
 
 func kindOf(root *node) string {

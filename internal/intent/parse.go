@@ -72,11 +72,12 @@ type reader struct {
 	denials  []denial
 
 	// group is what holds for all documents of the file that do not say their own.
-	group workload.When
-	refs  []reference // what it waits for
-	count int         // of its array, 0: it is none
-	src   []byte      // its document, at its place in the file
-	made  Intent
+	group  workload.When
+	refs   []reference // what it waits for
+	count  int         // of its array, 0: it is none
+	src    []byte      // its document, at its place in the file
+	begins int         // its line
+	made   Intent
 }
 
 // say records a fault.

@@ -573,7 +573,7 @@ func (q *Queries) WorkloadsNewest(ctx context.Context, arg WorkloadsNewestParams
 
 const workloadsOfGroup = `-- name: WorkloadsOfGroup :many
 SELECT workload.id, workload.tenant, workload.state, workload.rev, workload.shape, workload.sealed, workload.enclave, workload.created, workload.changed, workload.wanted, workload.baseline, workload.missed_at, workload.missed_cause, workload.cause FROM member JOIN workload ON workload.id = member.workload AND workload.tenant = member.tenant
-WHERE member.tenant = $1 AND member.grp = $2
+WHERE member.tenant = $1 AND workload.tenant = $1 AND member.grp = $2
 ORDER BY member.workload LIMIT $3
 `
 

@@ -33,7 +33,7 @@ INSERT INTO member (tenant, grp, workload) VALUES ($1, $2, $3);
 
 -- name: WorkloadsOfGroup :many
 SELECT workload.* FROM member JOIN workload ON workload.id = member.workload AND workload.tenant = member.tenant
-WHERE member.tenant = $1 AND member.grp = $2
+WHERE member.tenant = $1 AND workload.tenant = $1 AND member.grp = $2
 ORDER BY member.workload LIMIT sqlc.arg(most);
 
 -- name: CountWorkloads :many
