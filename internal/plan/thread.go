@@ -11,7 +11,7 @@ import (
 
 const (
 	// mostThread is how many tasks of a thread are placed anew together.
-	mostThread = 64
+	mostThread = 256
 	// mostThreads is how many threads are tried in a round, and mostLinks how
 	// many tasks in line may be for it to be tried at all.
 	mostThreads, mostLinks = 64, 1_500
@@ -38,37 +38,38 @@ func (f *frame) threads(ts []*task) {
 	}
 }
 
-// pulled lists threads of ts that are worth a try: from each task that waits for
-// none of them along those behind it, one way for each way out.
+// pulled lists threads of ts, so that each who waits for one of them is next to it
+// in one thread, as far as so many threads go.
 func (f *frame) pulled(ts []*task) (out [][]*task) {
-	movable := func(t *task) bool {
-		return slices.Contains(ts, t) && t.placed && !t.Running && t.flaw == sound && t.at.known && t.cleans() && len(t.at.runs) == 1 &&
+	mine := map[*task]bool{}
+	for _, t := range ts {
+		mine[t] = t.placed && !t.Running && t.flaw == sound && t.at.known && t.cleans() && len(t.at.runs) == 1 &&
 			t.by != BindingMinSaving && t.Shape.Objective.MinSaving == 0 && t.hold < 0
 	}
-	may := map[*task]bool{}
-	for _, t := range f.chain {
-		may[t] = movable(t)
+	tied := map[[2]*task]bool{} // those next to each other in a thread
+	// next is the one behind t that has the least time, of those not tied to it yet.
+	next := func(t *task, again bool) (best *task) {
+		for _, q := range t.behind {
+			if mine[q] && (again || !tied[[2]*task{t, q}]) && (best == nil || q.last < best.last) {
+				best = q
+			}
+		}
+		return best
 	}
 	for _, t := range f.chain {
-		if !may[t] || len(out) == mostThreads {
-			continue
-		}
-		// Each task begins a thread of its own: its next is the one behind it that
-		// has the most before its end.
-		th := []*task{t}
-		for at := t; len(th) < mostThread; {
-			var next *task
-			for _, q := range at.behind {
-				if may[q] && (next == nil || q.last < next.last) {
-					next = q
-				}
-			}
-			if next == nil {
+		for mine[t] && len(out) < mostThreads {
+			q := next(t, false)
+			if q == nil {
 				break
 			}
-			th, at = append(th, next), next
-		}
-		if len(th) > 1 {
+			th := []*task{t}
+			for at := t; q != nil && len(th) < mostThread; {
+				tied[[2]*task{at, q}] = true
+				th, at = append(th, q), q
+				if q = next(at, false); q == nil {
+					q = next(at, true)
+				}
+			}
 			out = append(out, th)
 		}
 	}
