@@ -133,7 +133,7 @@ func ParseGroup(src []byte, filename string, now time.Time) (Group, error) {
 	var g Group
 	var docs []*reader
 	var bad *Error
-	head, when := (*reader)(nil), workload.When{}
+	when := workload.When{}
 	for i, part := range parts {
 		root, f := tree(part.src)
 		if f != nil {
@@ -141,10 +141,10 @@ func ParseGroup(src []byte, filename string, now time.Time) (Group, error) {
 			continue
 		}
 		r := &reader{root: root, now: now, group: when, src: part.src, begins: part.line}
-		if kindOf(root) == KindGroup {
+		kind := kindOf(root)
+		if kind == KindGroup {
 			if i == 0 && len(parts) > 1 {
 				when = r.head(&g)
-				head = r
 			} else {
 				message := "a Group speaks for the documents after it, and must be the first"
 				if len(parts) == 1 {
@@ -159,16 +159,18 @@ func ParseGroup(src []byte, filename string, now time.Time) (Group, error) {
 				r.say(fault{path: at("metadata", "idempotencyKey"), message: "is of the file, not of one document: write it in a first document of kind Group", limit: "one key for the file"})
 			}
 		}
-		if head != r {
-			continue
+		if kind == KindGroup {
+			bad = join(bad, r.error(filename))
 		}
-		bad = join(bad, r.error(filename))
 	}
 	if bad == nil {
 		g.number(docs)
 	}
 	for _, r := range docs {
 		bad = join(bad, r.error(filename))
+	}
+	if bad == nil && len(docs) == 0 { // a Group and nothing to speak for
+		bad = newError(src, filename, nil, []fault{{message: "the file holds no intent", limit: "one intent at least"}})
 	}
 	if bad != nil {
 		return Group{}, bad
