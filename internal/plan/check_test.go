@@ -372,7 +372,7 @@ func TestNameCoversContent(t *testing.T) {
 func TestCheckSharesNoCode(t *testing.T) {
 	fset := token.NewFileSet()
 	pkg := map[string]*ast.File{}
-	for _, pattern := range []string{"plan", "frame", "task", "load", "curve", "candidate", "pauses", "dynamic", "choose", "compute", "room", "outcome", "reasons", "text", "refuse", "admit", "diff", "where", "deny", "check", "checkdenied", "checkroll", "checkcapacity", "checkroom", "checkfigures"} {
+	for _, pattern := range []string{"plan", "frame", "task", "load", "curve", "candidate", "pauses", "dynamic", "choose", "compute", "room", "outcome", "reasons", "text", "refuse", "admit", "diff", "where", "deny", "after", "thread", "admitall", "check", "checkafter", "checkdenied", "checkroll", "checkcapacity", "checkroom", "checkfigures"} {
 		f, err := parser.ParseFile(fset, pattern+".go", nil, 0)
 		if err != nil {
 			t.Fatal(err)
