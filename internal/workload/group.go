@@ -2,7 +2,7 @@ package workload
 
 import (
 	"fmt"
-	"regexp"
+	"strings"
 
 	"clusy.io/clusy/internal/problem"
 )
@@ -17,8 +17,14 @@ const (
 	MaxLinks = 20_000
 )
 
-// workloadID is the form of a workload's id: nothing else can be said in it.
-var workloadID = regexp.MustCompile(`^wl_[0-9A-Za-z_-]{1,61}$`)
+// isWorkloadID reports whether id has the form of a workload's id: nothing else
+// can be said in it.
+func isWorkloadID(id string) bool {
+	rest, ok := strings.CutPrefix(id, "wl_")
+	return ok && rest != "" && len(id) <= 64 && strings.IndexFunc(rest, func(r rune) bool {
+		return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	}) < 0
+}
 
 // validateAfter returns the rules that the list of those before s breaks. That
 // they exist, and that nobody waits in a circle, is for whoever knows the others.
@@ -31,7 +37,7 @@ func (s Shape) validateAfter() (vs []problem.Violation) {
 	for n, id := range s.After {
 		v := problem.Violation{Pointer: fmt.Sprintf("/after/%d", n), Value: id, Limit: "the id of a workload, wl_…"}
 		switch {
-		case !workloadID.MatchString(id):
+		case !isWorkloadID(id):
 			v.Value, v.Message = "", "not the id of a workload"
 		case seen[id]:
 			v.Message = "it is named twice"
