@@ -80,6 +80,59 @@ func (c *Client) Submit(ctx context.Context, key string, s Submission) (Workload
 	}
 }
 
+// SubmitGroup asks for several intents to be carried out, all or none. Keys are
+// as with Submit.
+func (c *Client) SubmitGroup(ctx context.Context, key string, s GroupSubmission) (Group, error) {
+	for pause := 200 * time.Millisecond; ; pause *= 2 {
+		var g Group
+		err := c.do(ctx, "POST", "/v1/groups", http.Header{"Idempotency-Key": {key}}, s, &g)
+		if StatusOf(err) != http.StatusServiceUnavailable || pause > 2*time.Second {
+			return g, err
+		}
+		select {
+		case <-ctx.Done():
+			return g, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Group returns how a group stands.
+func (c *Client) Group(ctx context.Context, id string) (Group, error) {
+	var g Group
+	return g, c.do(ctx, "GET", "/v1/groups/"+url.PathEscape(id), nil, nil, &g)
+}
+
+// CancelGroup asks for all members of a group that have not ended to be cancelled.
+func (c *Client) CancelGroup(ctx context.Context, id string) (Group, error) {
+	var g Group
+	return g, c.do(ctx, "POST", "/v1/groups/"+url.PathEscape(id)+"/cancel", nil, nil, &g)
+}
+
+// PlanGroup asks what would become of a group, and changes nothing.
+func (c *Client) PlanGroup(ctx context.Context, s GroupShapes) (GroupPlan, error) {
+	var p GroupPlan
+	return p, c.do(ctx, "POST", "/v1/group-plans", nil, s, &p)
+}
+
+// GroupWorkloads returns all members of a group, in full.
+func (c *Client) GroupWorkloads(ctx context.Context, group string, states []string) (out []Workload, err error) {
+	for cursor := ""; ; {
+		q := url.Values{"group": {group}}
+		if len(states) > 0 {
+			q.Set("state", strings.Join(states, ","))
+		}
+		var p Page[Workload]
+		if err := c.do(ctx, "GET", "/v1/workloads?"+page(q, cursor, 500), nil, nil, &p); err != nil {
+			return nil, err
+		}
+		out = append(out, p.Items...)
+		if cursor = p.Next; cursor == "" {
+			return out, nil
+		}
+	}
+}
+
 // Plan asks what would become of a shape, and changes nothing.
 func (c *Client) Plan(ctx context.Context, s Shape) (DryRun, error) {
 	var d DryRun

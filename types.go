@@ -20,6 +20,8 @@ type Shape struct {
 	Class         string        `json:"class,omitempty" pattern:"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$" doc:"What its owner calls work of this kind, disclosed on purpose: how long such work takes is learned from its runs."`
 	Data          *Data         `json:"data,omitempty" doc:"What must be where it runs before it begins."`
 	Elastic       []Level       `json:"elastic,omitempty" maxItems:"7" doc:"Sizes at which the work can run beside the declared one, the smallest first."`
+	After         []string      `json:"after,omitempty" maxItems:"999" doc:"Ids of workloads that must have succeeded before it starts; in a group, #0 is its first member."`
+	Group         string        `json:"group,omitempty" maxLength:"64" doc:"The group that it was submitted with. The server makes it: what is sent is not looked at."`
 	When          When          `json:"when" doc:"The window."`
 	Where         Where         `json:"where,omitzero" doc:"The sites that may run the work."`
 	Objective     Objective     `json:"objective,omitzero" doc:"What to make small, and what not to exceed."`
@@ -113,6 +115,52 @@ type Submission struct {
 	Shape   Shape  `json:"shape" doc:"The disclosed part of the intent."`
 	Sealed  []byte `json:"sealed" minLength:"1" maxLength:"1048576" doc:"The whole intent, sealed to an enclave's key."`
 	Enclave string `json:"enclave" minLength:"1" maxLength:"128" doc:"The id of the key that it is sealed to."`
+}
+
+// GroupSubmission asks for several intents to be carried out: all of them are
+// admitted, or none.
+type GroupSubmission struct {
+	Members []Submission `json:"members" minItems:"1" maxItems:"1000" doc:"A member names others that it waits for by their place in this list: #0 is the first."`
+}
+
+// GroupShapes are the disclosed parts of a group, for a dry run.
+type GroupShapes struct {
+	Members []Shape `json:"members" minItems:"1" maxItems:"1000"`
+}
+
+// Group is several workloads that were submitted as one thing.
+type Group struct {
+	ID       string         `json:"id" example:"grp_0199b2c4-5a7e-7f31-9c0e-1f2a3b4c5d6e"`
+	Created  time.Time      `json:"created"`
+	States   map[string]int `json:"states" doc:"How many members are in each state."`
+	Finish   time.Time      `json:"finish,omitzero" doc:"When the last member is expected to end, or ended; absent while one has no place in a plan."`
+	Due      time.Time      `json:"completeBy" doc:"The latest completeBy of its members."`
+	Carbon   *float64       `json:"carbonGrams,omitempty" doc:"Expected of all open members; absent if that of one is not known."`
+	Complete bool           `json:"complete" doc:"Every member has ended."`
+	Members  []GroupMember  `json:"members" doc:"In the order in which they were submitted."`
+}
+
+// GroupMember is one workload of a group, in short.
+type GroupMember struct {
+	ID         string    `json:"id"`
+	State      string    `json:"state"`
+	Cause      string    `json:"cause,omitempty"`
+	After      []string  `json:"after,omitempty" doc:"Ids of what it waits for."`
+	Site       string    `json:"site,omitempty"`
+	Start      time.Time `json:"start,omitzero" doc:"Of its plan, or of its last run."`
+	Finish     time.Time `json:"finish,omitzero"`
+	Reserved   time.Time `json:"reservedUntil,omitzero"`
+	CompleteBy time.Time `json:"completeBy"`
+	Carbon     *float64  `json:"carbonGrams,omitempty" doc:"Expected."`
+}
+
+// GroupPlan is what a plan of a group would be, or why there is none.
+type GroupPlan struct {
+	Feasible bool        `json:"feasible"`
+	Members  []Placement `json:"members,omitempty" doc:"The place of each, in the order of the request."`
+	Refused  *int        `json:"refused,omitempty" doc:"Which member has no place: its number, from 0."`
+	Failed   []Failed    `json:"failed,omitempty"`
+	Nearest  time.Time   `json:"nearestCompleteBy,omitzero" doc:"With the latest completeBy of its members at that time, and those of the others as much later, the group can be admitted."`
 }
 
 // Workload is the server's record of an intent.

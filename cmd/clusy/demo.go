@@ -336,7 +336,11 @@ func (d demo) submit(ctx context.Context, c *clusy.Client, di demoIntent) (clusy
 		}
 	case errors.Is(err, fs.ErrNotExist):
 		src := []byte(fmt.Sprintf(di.yaml, strconv.Quote(di.script(d.rate, d.truth))))
-		in, shape, _, err := prepare(ctx, c, src, di.name+".yaml", io.Discard)
+		g, st, err := read(ctx, c, src, di.name+".yaml", io.Discard)
+		if err != nil {
+			return clusy.Workload{}, err
+		}
+		in, shape, err := prepare(g.Members[0].Intent, st, io.Discard)
 		if err != nil {
 			return clusy.Workload{}, err
 		}

@@ -17,6 +17,9 @@ type explanation struct {
 	Quotes    []clusy.Quote    `json:"quotes,omitempty"`
 	Class     *clusy.Class     `json:"class,omitempty"`
 	Picture   string           `json:"picture,omitempty"`
+	// Before is what it waits for, Behind what waits for it in its group.
+	Before []clusy.GroupMember `json:"before,omitempty"`
+	Behind []clusy.GroupMember `json:"behind,omitempty"`
 }
 
 func explainCommand() *cobra.Command {
@@ -72,6 +75,9 @@ rejected alternatives by number. The file needs nothing but itself.`,
 			if err != nil {
 				return err
 			}
+			if x.Before, x.Behind, err = lineOf(ctx, c, x.Workload); err != nil {
+				return err
+			}
 			if picture.wanted() {
 				v, err := look(ctx, c, viewOfWorkload(x, st))
 				if err != nil {
@@ -101,6 +107,7 @@ rejected alternatives by number. The file needs nothing but itself.`,
 				if w.Shape.Queue != "" {
 					fmt.Fprintf(out, "  %-12s %s\n", "queue", w.Shape.Queue)
 				}
+				showLine(out, x)
 				fmt.Fprintf(out, "  %-12s %s at %s, fixed before the run\n", "baseline", w.Baseline.Rule, w.Baseline.Site)
 				if len(x.Decisions) > 1 {
 					fmt.Fprintf(out, "  %-12s %d decisions; before this one:\n", "history", len(x.Decisions))

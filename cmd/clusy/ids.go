@@ -19,6 +19,9 @@ const (
 // A whole id costs nothing; else the newest workloads are looked through, and
 // what fits none of them is left for the server to judge.
 func fullID(ctx context.Context, c *clusy.Client, given string) (string, error) {
+	if isGroup(given) {
+		return given, nil
+	}
 	begin := strings.ToLower(given)
 	if !strings.HasPrefix(begin, idPrefix) {
 		begin = idPrefix + begin

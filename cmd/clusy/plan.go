@@ -41,7 +41,17 @@ which it fails and the nearest value that would do. The exit code is then 4.`,
 				return err
 			}
 			ctx := cmd.Context()
-			_, shape, st, err := prepare(ctx, c, src, name, cmd.ErrOrStderr())
+			g, st, err := read(ctx, c, src, name, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			if !g.Single() {
+				if picture.wanted() {
+					return usage("-o draws one workload, and %s holds %d; leave it out", name, len(g.Members))
+				}
+				return planGroup(cmd, c, g, src, name, st)
+			}
+			_, shape, err := prepare(g.Members[0].Intent, st, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}

@@ -140,6 +140,10 @@ Six lines are enough:
   shape: {duration: 6h, power: 300W}
   when: {completeBy: +10h}
 
+A file may hold several documents, with --- between them, of which one may say
+after: [name] of another, and array: {count: 100} makes many of one. All are
+admitted, or none. The exit code is then 0 when all succeeded.
+
 Unless --detach is given, clusy stays and shows what happens; Ctrl-C leaves
 the work to run. The exit code is 0 when it succeeded and 6 when it did not.`,
 		Example: "clusy run night.yaml\nclusy run --by +10h --for 2h --power 300W -- python train.py",
@@ -153,7 +157,14 @@ the work to run. The exit code is 0 when it succeeded and 6 when it did not.`,
 				return err
 			}
 			ctx := cmd.Context()
-			in, shape, st, err := prepare(ctx, c, src, name, cmd.ErrOrStderr())
+			g, st, err := read(ctx, c, src, name, cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			if !g.Single() {
+				return runGroup(cmd, c, g, src, name, key, detach, st)
+			}
+			in, shape, err := prepare(g.Members[0].Intent, st, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -201,26 +212,30 @@ the work to run. The exit code is 0 when it succeeded and 6 when it did not.`,
 	return cmd
 }
 
-// prepare reads an intent at the server's time and blinds it.
-func prepare(ctx context.Context, c *clusy.Client, src []byte, name string, tell io.Writer) (intent.Intent, clusy.Shape, clusy.Status, error) {
+// read reads an intent file at the server's time.
+func read(ctx context.Context, c *clusy.Client, src []byte, name string, tell io.Writer) (intent.Group, clusy.Status, error) {
 	st, err := c.Status(ctx)
 	if err != nil {
-		return intent.Intent{}, clusy.Shape{}, st, err
+		return intent.Group{}, st, err
 	}
 	var filled clusy.Class
-	in, err := intent.ParseLearned(src, name, st.Now, lengths(ctx, c, &filled))
-	if err != nil {
-		return in, clusy.Shape{}, st, err
+	g, err := intent.ParseLearned(src, name, st.Now, lengths(ctx, c, &filled))
+	if err == nil && g.Single() {
+		tellClass(ctx, c, tell, g.Members[0].Intent, filled)
 	}
-	tellClass(ctx, c, tell, in, filled)
+	return g, st, err
+}
+
+// prepare blinds an intent at the server's time.
+func prepare(in intent.Intent, st clusy.Status, tell io.Writer) (intent.Intent, clusy.Shape, error) {
 	if err := regionZones(tell, in.Where.Allow, in.Where.Prefer); err != nil {
-		return in, clusy.Shape{}, st, err
+		return in, clusy.Shape{}, err
 	}
 	shape, err := intent.Blind(in, st.Now)
 	if err != nil {
-		return in, clusy.Shape{}, st, err
+		return in, clusy.Shape{}, err
 	}
-	return in, wire.ShapeOut(shape), st, nil
+	return in, wire.ShapeOut(shape), nil
 }
 
 // seal seals an intent to the enclave behind the sites that may run it.

@@ -26,7 +26,7 @@ func waitCommand() *cobra.Command {
 		Long: `Wait for a workload's end, or for a clean window.
 
 With an ID: returns when the workload has ended; exit code 0 if it succeeded,
-6 if not.
+6 if not. With the ID of a group (grp_…): when all of it has.
 
 With --window: returns when the cleanest window of that length begins, and at
 the latest in time for it to be over by --complete-by. For scripts and CI jobs
@@ -51,6 +51,17 @@ Ctrl-C stops the waiting, never the work.`,
 			id, err := fullID(cmd.Context(), c, args[0])
 			if err != nil {
 				return err
+			}
+			if isGroup(id) {
+				g, err := waitForGroup(cmd.Context(), c, id, nil)
+				if err != nil {
+					return err
+				}
+				err = print(cmd, g, func(out io.Writer) error {
+					showGroupOutcome(out, g, namesOfGroup(cmd.Context(), c, g))
+					return nil
+				})
+				return errors.Join(err, groupOutcome(g))
 			}
 			w, err := waitForEnd(cmd.Context(), c, id, nil)
 			if err != nil {

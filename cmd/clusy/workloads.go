@@ -15,6 +15,7 @@ import (
 
 func listCommand() *cobra.Command {
 	var states []string
+	var group string
 	var limit int
 	var all bool
 	cmd := &cobra.Command{
@@ -29,7 +30,7 @@ ended: clusy explain ID says it in full.
 
 Names are asked of your enclave and come back sealed to you: the server does
 not know them. Where the enclave is away, the id stands alone. Times are UTC.`,
-		Example: "clusy list\nclusy list --state running,held\nclusy list --all --json | jq 'map(.account.savedGrams // 0) | add'",
+		Example: "clusy list\nclusy list --state running,held\nclusy list --group grp_0199b2c4-5a7e-7f31-9c0e-1f2a3b4c5d6e\nclusy list --all --json | jq 'map(.account.savedGrams // 0) | add'",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkStates(states); err != nil {
@@ -41,7 +42,12 @@ not know them. Where the enclave is away, the id stands alone. Times are UTC.`,
 			}
 			var items []clusy.Workload
 			cursor := ""
-			for {
+			if group != "" {
+				if items, err = c.GroupWorkloads(cmd.Context(), group, states); err != nil {
+					return err
+				}
+			}
+			for group == "" {
 				p, err := c.Workloads(cmd.Context(), states, cursor, min(limit-len(items), 500))
 				if err != nil {
 					return err
@@ -80,6 +86,7 @@ not know them. Where the enclave is away, the id stands alone. Times are UTC.`,
 		},
 	}
 	cmd.Flags().StringSliceVar(&states, "state", nil, "only these states, with commas between: accepted, planned, offered, held, releasing, running, suspended, site_silent, succeeded, failed, cancelled, expired")
+	cmd.Flags().StringVar(&group, "group", "", "only the members of this group: grp_…")
 	cmd.Flags().IntVar(&limit, "limit", 50, "at most so many of the newest")
 	cmd.Flags().BoolVar(&all, "all", false, "all of them, however many")
 	return cmd
@@ -147,6 +154,16 @@ it is planned so, clusy logs what it wrote.`,
 			if err != nil {
 				return err
 			}
+			if isGroup(id) {
+				g, err := c.Group(cmd.Context(), id)
+				if err != nil {
+					return err
+				}
+				return print(cmd, g, func(out io.Writer) error {
+					fmt.Fprintf(out, "%s  %s, to be complete by %s\n", paint(out, bold, g.ID), statesOf(g), local(g.Due))
+					return showGroup(out, g, namesOfGroup(cmd.Context(), c, g), len(g.Members))
+				})
+			}
 			w, err := c.Workload(cmd.Context(), id)
 			if err != nil {
 				return err
@@ -165,6 +182,16 @@ it is planned so, clusy logs what it wrote.`,
 						says = append(says, fmt.Sprintf("%s at speed %g", times(l.Size), l.Speed))
 					}
 					rows = append(rows, []string{"sizes", strings.Join(says, ", ")})
+				}
+				if w.Shape.Group != "" {
+					rows = append(rows, []string{"group", w.Shape.Group})
+				}
+				for i, id := range w.Shape.After {
+					if i == 10 && len(w.Shape.After) > 12 {
+						rows = append(rows, []string{"", fmt.Sprintf("and %d more", len(w.Shape.After)-i)})
+						break
+					}
+					rows = append(rows, []string{[]string{"after", ""}[min(i, 1)], id})
 				}
 				if w.Plan != nil {
 					var spans []string
@@ -207,7 +234,8 @@ func cancelCommand() *cobra.Command {
 
 What no site holds yet is cancelled at once. What a site holds or runs, only
 that site can stop: it is asked to, and the state says how far that is. What has
-ended cannot be cancelled (exit code 3).`,
+ended cannot be cancelled (exit code 3). What waits for it ends with it. With the
+ID of a group (grp_…), all of it that has not ended is cancelled.`,
 		Example: "clusy cancel wl_0199b2c4\nclusy cancel wl_0199b2c4 && clusy wait wl_0199b2c4",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -218,6 +246,16 @@ ended cannot be cancelled (exit code 3).`,
 			id, err := fullID(cmd.Context(), c, args[0])
 			if err != nil {
 				return err
+			}
+			if isGroup(id) {
+				g, err := c.CancelGroup(cmd.Context(), id)
+				if err != nil {
+					return err
+				}
+				return print(cmd, g, func(out io.Writer) error {
+					_, err := fmt.Fprintln(out, "asked to cancel", g.ID+":", statesOf(g))
+					return err
+				})
 			}
 			w, err := c.Cancel(cmd.Context(), id)
 			if err != nil {

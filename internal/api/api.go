@@ -227,6 +227,13 @@ type Route struct {
 	// describe says in the API's description what the types cannot.
 	describe func(huma.API, *huma.Operation)
 	register func(huma.API, *Server, huma.Operation)
+	most     int64 // of the body, in bytes; 0: maxBody
+}
+
+// sized allows a route a larger body than others.
+func (r Route) sized(most int64) Route {
+	r.most = most
+	return r
 }
 
 func (r Route) described(f func(huma.API, *huma.Operation)) Route {
@@ -243,6 +250,9 @@ func (r Route) operation(s *Server) huma.Operation {
 		MaxBodyBytes: maxBody, BodyReadTimeout: 10 * time.Second,
 		Middlewares: huma.Middlewares{s.lock(r)},
 		Extensions:  map[string]any{"x-permission": string(r.Permission)},
+	}
+	if r.most > 0 {
+		op.MaxBodyBytes, op.BodyReadTimeout = r.most, time.Minute
 	}
 	if r.Permission != access.Public {
 		op.Security = []map[string][]string{{"token": {}}}

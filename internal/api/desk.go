@@ -136,6 +136,9 @@ func (d *desk) propose(e *entrant) {
 
 // take gives e a place in the Book, if there is one.
 func (d *desk) take(e *entrant) bool {
+	if len(e.w.Shape.After) > 0 {
+		return false // who waits for others must be seen with them
+	}
 	pl, ok := d.book.Admit(e.item())
 	if !ok {
 		return false
@@ -300,7 +303,7 @@ func (s *Server) repeats(tx SystemTx, e *entrant) (known bool, err error) {
 	}
 	if !bytes.Equal(k.BodyHash, e.hash) {
 		e.err = problem.With(problem.Conflict, "This Idempotency-Key was used for another submission.",
-			problem.Violation{Pointer: "header.Idempotency-Key", Message: "the key belongs to workload " + k.Workload, Value: e.key})
+			problem.Violation{Pointer: "header.Idempotency-Key", Message: "the key belongs to " + k.Workload, Value: e.key})
 		return true, nil
 	}
 	e.repeat = true
@@ -404,7 +407,7 @@ func (d *desk) seat(s *Server, tx SystemTx, group, fresh []*entrant) (plan.Plan,
 // plan may move others for it. Among a great many others it is refused, but not
 // for a place that is kept for one who may not take it.
 func (d *desk) without(e *entrant) error {
-	if d.book.Len() <= wholeMost || !d.book.Fair() {
+	if d.book.Len() <= wholeMost || !d.book.Fair() || len(e.w.Shape.After) > 0 {
 		e.long = true
 		return nil
 	}
@@ -444,6 +447,9 @@ func (e *entrant) write(tx TenantTx, planID string) error {
 		return err
 	}
 	e.made = w
+	if e.key == "" {
+		return nil // its group has one
+	}
 	return tx.PutIdempotent(workload.Key{Key: e.key, BodyHash: e.hash, Workload: w.ID, At: w.Created})
 }
 

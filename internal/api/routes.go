@@ -36,6 +36,11 @@ var Routes = []Route{
 	door("GET", "/v1/classes", access.ClassRead, "workloads", "How long work takes, class by class", (*Server).classes),
 	door("GET", "/v1/classes/{class}", access.ClassRead, "workloads", "How long the work of a class takes, and its newest runs", (*Server).class),
 
+	door("POST", "/v1/groups", access.WorkloadSubmit, "groups", "Submit several intents: all are admitted, or none", (*Server).submitGroup).sized(maxGroupBody),
+	door("GET", "/v1/groups/{group}", access.WorkloadRead, "groups", "Get a group with all its members", (*Server).group),
+	door("POST", "/v1/groups/{group}/cancel", access.WorkloadCancel, "groups", "Cancel all members of a group that have not ended", (*Server).cancelGroup),
+	door("POST", "/v1/group-plans", access.PlanDryRun, "groups", "What would become of a group: changes nothing", (*Server).dryRunGroup),
+
 	door("GET", "/v1/plans", access.PlanRead, "plans", "How far the newest plans are from the best possible, newest first", (*Server).plans),
 	door("GET", "/v1/plans/{plan}/proof", access.PlanProve, "plans", "All that a plan was decided on, to be doubted offline", (*Server).planProof),
 

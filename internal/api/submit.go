@@ -35,6 +35,7 @@ func (s *Server) submit(ctx context.Context, in *submission) (*submitted, error)
 	caller, _ := wire.CallerOf(ctx)
 	now := s.Now().UTC().Truncate(time.Microsecond) // as the store keeps it
 	shape := wire.ShapeIn(in.Body.Shape)
+	shape.Group = ""
 	e := &entrant{key: in.Key, hash: bodyHash(in.Body), who: caller.Principal, faults: shape.Validate(now), w: workload.Workload{
 		ID: "wl_" + s.NewID(), Tenant: caller.Tenant, State: workload.Accepted, Shape: shape,
 		Sealed: in.Body.Sealed, Enclave: in.Body.Enclave, Created: now, Changed: now,
@@ -139,6 +140,7 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 	caller, _ := wire.CallerOf(ctx)
 	now := s.Now()
 	shape := wire.ShapeIn(in.Body)
+	shape.Group = ""
 	if vs := shape.Validate(now); len(vs) > 0 {
 		return nil, problem.With(problem.Invalid, "The shape breaks "+plural(len(vs), "rule")+".", vs...)
 	}
@@ -161,6 +163,9 @@ func (s *Server) dryRun(ctx context.Context, in *planned) (*body[clusy.DryRun], 
 			if nobody, err = noQueue(sys.For(caller.Tenant), shape, ""); err != nil {
 				return err
 			}
+		}
+		if err := prerequisites(sys.For(caller.Tenant), shape, "", nil); err != nil {
+			return err
 		}
 		for _, zone := range zonesOf(world.Sites, shape.Where) {
 			o, err := outlook(sys, s.Rules.PlansOn(), world.Forecasts, zone, now.Truncate(time.Hour), shape.When.CompleteBy, now)

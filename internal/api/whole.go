@@ -61,6 +61,9 @@ func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
 		}
 		e.w.Baseline = baseline(e.w.Shape, world.Sites, e.w.Created)
 		snap = plan.Observe(world, s.Rules)
+		if err := prerequisites(tx.For(e.w.Tenant), e.w.Shape, "/shape", nil); err != nil {
+			return err
+		}
 		purse, err = tx.Spending(e.w.Tenant, now)
 		return err
 	})
@@ -90,6 +93,9 @@ func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
 		if known, err := s.repeats(tx, e); err != nil || known {
 			return errors.Join(err, e.err)
 		}
+		if err := prerequisites(tx.For(e.w.Tenant), e.w.Shape, "/shape", nil); err != nil {
+			return err
+		}
 		// What was spent meanwhile is on record without a plan.
 		purse, err := tx.Spending(e.w.Tenant, now)
 		if err != nil {
@@ -99,36 +105,46 @@ func (d *desk) longOnce(ctx context.Context, s *Server, e *entrant) error {
 			return plan.ErrStale
 		}
 		if purse != nil {
-			if err := tell(tx, map[access.Tenant]*budget.Book{e.w.Tenant: purse}, []*entrant{e}, now); err != nil {
-				return err
-			}
+			err = tell(tx, map[access.Tenant]*budget.Book{e.w.Tenant: purse}, []*entrant{e}, now)
 		}
-		changed := moved(snap, next)
-		if err := tx.SetPlan(next.Parent, next.ID, now, audit.Event{
-			At: now, Actor: e.who, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(len(changed))},
-		}); err != nil {
+		if err != nil {
 			return err
 		}
-		for _, p := range changed {
-			if p.Workload == e.w.ID {
-				continue
-			}
-			w, err := tx.Workload(p.Workload)
-			if err != nil {
-				return err
-			}
-			if w.State.Terminal() {
-				continue // it ended meanwhile: its place is free
-			}
-			if begun, err := hasBegun(tx, w, snap); err != nil || begun {
-				return cmp.Or(err, plan.ErrStale)
-			}
-			if err := tx.For(w.Tenant).PutPlacement(p, next.ID, audit.Event{At: now, Actor: e.who, Kind: audit.WorkloadPlaced}); err != nil {
-				return err
-			}
+		if err := s.moveOthers(tx, snap, next, e.who, now, func(id string) bool { return id == e.w.ID }); err != nil {
+			return err
 		}
 		return e.write(tx.For(e.w.Tenant), next.ID)
 	})
+}
+
+// moveOthers brings next into force, and with it what it changes for those that
+// were there before. It is plan.ErrStale if one of them has begun meanwhile.
+func (s *Server) moveOthers(tx SystemTx, snap plan.Snapshot, next plan.Plan, who access.Principal, now time.Time, isNew func(string) bool) error {
+	changed := moved(snap, next)
+	if err := tx.SetPlan(next.Parent, next.ID, now, audit.Event{
+		At: now, Actor: who, Kind: audit.PlanCommitted, Detail: map[string]string{"changed": fmt.Sprint(len(changed))},
+	}); err != nil {
+		return err
+	}
+	for _, p := range changed {
+		if isNew(p.Workload) {
+			continue
+		}
+		w, err := tx.Workload(p.Workload)
+		if err != nil {
+			return err
+		}
+		if w.State.Terminal() {
+			continue // it ended meanwhile: its place is free
+		}
+		if begun, err := hasBegun(tx, w, snap); err != nil || begun {
+			return cmp.Or(err, plan.ErrStale)
+		}
+		if err := tx.For(w.Tenant).PutPlacement(p, next.ID, audit.Event{At: now, Actor: who, Kind: audit.WorkloadPlaced}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hasBegun reports whether a site has taken w, or begun to run it, since the

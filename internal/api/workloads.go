@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"clusy.io/clusy"
+	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/audit"
 	"clusy.io/clusy/internal/ledger"
 	"clusy.io/clusy/internal/plan"
@@ -107,13 +108,14 @@ func account(w workload.Workload, lines []ledger.Line, meters int) *clusy.Accoun
 
 type listIn struct {
 	State  string `query:"state" maxLength:"200" doc:"States wanted, with commas between them. Default: all."`
+	Group  string `query:"group" maxLength:"64" doc:"Only members of this group."`
 	Cursor string `query:"cursor" maxLength:"200" doc:"The next of the page before."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"100"`
 }
 
 func (s *Server) workloads(ctx context.Context, in *listIn) (*body[clusy.Page[clusy.Workload]], error) {
 	caller, _ := wire.CallerOf(ctx)
-	f := workload.Filter{Newest: true, Limit: in.Limit + 1}
+	f := workload.Filter{Newest: true, Group: in.Group, Limit: in.Limit + 1}
 	var err error
 	if f.States, err = statesIn(in.State); err != nil {
 		return nil, err
@@ -193,48 +195,8 @@ func (s *Server) cancel(ctx context.Context, in *byID) (*body[clusy.Workload], e
 		if err != nil {
 			return err
 		}
-		event := func(kind audit.Kind) audit.Event {
-			return audit.Event{At: now, Actor: caller.Principal, Kind: kind}
-		}
-		switch w.State {
-		case workload.Cancelled:
-			// Asked twice, done once.
-		case workload.Accepted, workload.Planned, workload.Offered:
-			if w.State == workload.Offered {
-				attempts, err := tx.Attempts(w.ID)
-				if err != nil {
-					return err
-				}
-				// From this revocation on, an agent's acceptance finds no
-				// offer: the start right never left us.
-				if a := attempts[len(attempts)-1]; a.State == workload.AttemptOffered {
-					a.Cause = "cancelled"
-					if err := tx.MoveAttempt(&a, workload.AttemptRevoked, event(audit.AttemptMoved)); err != nil {
-						return err
-					}
-				}
-			}
-			w.Cause, w.Wanted = "cancelled by its owner", workload.WantNothing
-			if err := tx.MoveWorkload(&w, workload.Cancelled, event(audit.WorkloadMoved)); err != nil {
-				return err
-			}
-			if err := tx.DeletePlacement(w.ID); err != nil {
-				return err
-			}
-		case workload.Held, workload.Suspended:
-			w.Wanted = workload.WantCancel
-			if err := tx.MoveWorkload(&w, workload.Releasing, event(audit.CancelRequested)); err != nil {
-				return err
-			}
-		case workload.Running, workload.Releasing, workload.SiteSilent:
-			if w.Wanted != workload.WantCancel {
-				w.Wanted = workload.WantCancel
-				if err := tx.UpdateWorkload(&w, event(audit.CancelRequested)); err != nil {
-					return err
-				}
-			}
-		default:
-			return problem.Errorf(problem.Conflict, "Workload %s has %s already: there is nothing to cancel.", w.ID, w.State)
+		if err := cancelOne(tx, w, caller.Principal, now); err != nil {
+			return err
 		}
 		out, err = s.read(tx, w.ID)
 		return err
@@ -244,6 +206,54 @@ func (s *Server) cancel(ctx context.Context, in *byID) (*body[clusy.Workload], e
 	}
 	s.Wake()
 	return ok(out)
+}
+
+// cancelOne takes one workload back, as far as the server can.
+func cancelOne(tx TenantTx, w workload.Workload, who access.Principal, now time.Time) error {
+	event := func(kind audit.Kind) audit.Event {
+		return audit.Event{At: now, Actor: who, Kind: kind}
+	}
+	switch w.State {
+	case workload.Cancelled:
+		// Asked twice, done once.
+	case workload.Accepted, workload.Planned, workload.Offered:
+		if w.State == workload.Offered {
+			attempts, err := tx.Attempts(w.ID)
+			if err != nil {
+				return err
+			}
+			// From this revocation on, an agent's acceptance finds no
+			// offer: the start right never left us.
+			if a := attempts[len(attempts)-1]; a.State == workload.AttemptOffered {
+				a.Cause = "cancelled"
+				if err := tx.MoveAttempt(&a, workload.AttemptRevoked, event(audit.AttemptMoved)); err != nil {
+					return err
+				}
+			}
+		}
+		w.Cause, w.Wanted = "cancelled by its owner", workload.WantNothing
+		if err := tx.MoveWorkload(&w, workload.Cancelled, event(audit.WorkloadMoved)); err != nil {
+			return err
+		}
+		if err := tx.DeletePlacement(w.ID); err != nil {
+			return err
+		}
+	case workload.Held, workload.Suspended:
+		w.Wanted = workload.WantCancel
+		if err := tx.MoveWorkload(&w, workload.Releasing, event(audit.CancelRequested)); err != nil {
+			return err
+		}
+	case workload.Running, workload.Releasing, workload.SiteSilent:
+		if w.Wanted != workload.WantCancel {
+			w.Wanted = workload.WantCancel
+			if err := tx.UpdateWorkload(&w, event(audit.CancelRequested)); err != nil {
+				return err
+			}
+		}
+	default:
+		return problem.Errorf(problem.Conflict, "Workload %s has %s already: there is nothing to cancel.", w.ID, w.State)
+	}
+	return nil
 }
 
 func (s *Server) decisions(ctx context.Context, in *byID) (*body[clusy.Page[clusy.Decision]], error) {

@@ -84,16 +84,25 @@ func TestDoors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	paths := strings.NewReplacer("{id}", w.ID, "{plan}", aPlan(t, h), "{class}", "door-class", "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index), "{queue}", "doors", "{budget}", "doors")
 	shape, _ := json.Marshal(w.Shape)
+	member := `{"shape":` + string(shape) + `,"sealed":"AAAA","enclave":"` + w.Enclave + `"}`
+	pair := `{"members":[` + member + `,` + member + `]}`
+	code, b := get(t, h, "POST", "/v1/groups", h.Token, pair, "Idempotency-Key", "doors")
+	var g clusy.Group
+	if err := json.Unmarshal(b, &g); err != nil || code != http.StatusCreated || len(g.Members) != 2 {
+		t.Fatalf("a group of two: %d %s", code, b)
+	}
+	paths := strings.NewReplacer("{id}", w.ID, "{group}", g.ID, "{plan}", aPlan(t, h), "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index))
 	link, err := h.SignIn(access.Viewer)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, code, _ := strings.Cut(link.Reveal(), "#")
+	_, signIn, _ := strings.Cut(link.Reveal(), "#")
 	bodies := map[string]string{
-		"POST /v1/sessions":               `{"code":"` + code + `"}`,
-		"POST /v1/workloads":              `{"shape":` + string(shape) + `,"sealed":"AAAA","enclave":"` + w.Enclave + `"}`,
+		"POST /v1/sessions":               `{"code":"` + signIn + `"}`,
+		"POST /v1/workloads":              member,
+		"POST /v1/groups":                 pair,
+		"POST /v1/group-plans":            `{"members":[` + string(shape) + `]}`,
 		"POST /v1/plans":                  string(shape),
 		"PUT /v1/queues/{queue}":          `{"weight":2,"most":0.5}`,
 		"PUT /v1/budgets/{budget}":        `{"measure":"kWh","limit":1000}`,
@@ -175,18 +184,18 @@ func TestDoors(t *testing.T) {
 		}
 		code, b := try(other)
 		switch {
-		case strings.Contains(b, w.ID) && code/100 == 2:
+		case (strings.Contains(b, w.ID) || strings.Contains(b, g.ID)) && code/100 == 2:
 			t.Errorf("%s shows workload %s to another tenant", name, w.ID)
 		case strings.Contains(b, "door-class") && code/100 == 2:
 			t.Errorf("%s shows a class to another tenant", name)
-		case strings.Contains(r.Path, "{id}"), strings.Contains(r.Path, "{class}"), strings.Contains(r.Path, "{index}"), strings.Contains(r.Path, "{site}"):
+		case strings.Contains(r.Path, "{id}"), strings.Contains(r.Path, "{group}"), strings.Contains(r.Path, "{class}"), strings.Contains(r.Path, "{index}"), strings.Contains(r.Path, "{site}"):
 			if code != http.StatusNotFound {
 				t.Errorf("%s as another tenant: %d %.120s, want 404", name, code, b)
 			}
 		}
 	}
 	// Another tenant cannot make a list show it either: by filter or cursor.
-	for _, q := range []string{"/v1/ledger/entries?workload=" + w.ID, "/v1/workloads?state=planned,offered,held,running", "/v1/workloads?limit=500", "/v1/timeline", "/v1/timeline?id=" + w.ID, "/v1/events"} {
+	for _, q := range []string{"/v1/ledger/entries?workload=" + w.ID, "/v1/workloads?state=planned,offered,held,running", "/v1/workloads?limit=500", "/v1/workloads?group=" + g.ID, "/v1/timeline", "/v1/timeline?id=" + w.ID, "/v1/events"} {
 		if _, b := get(t, h, "GET", q, foreign, ""); strings.Contains(string(b), `"id":"`+w.ID) {
 			t.Errorf("%s shows workload %s to another tenant", q, w.ID)
 		}
@@ -196,6 +205,9 @@ func TestDoors(t *testing.T) {
 	}
 	if code, _ := get(t, h, "POST", "/v1/sites/nowhere/questions", mine[access.Viewer], bodies["POST /v1/sites/{site}/questions"]); code != http.StatusNotFound {
 		t.Errorf("a question to a site that there is not: %d, want 404", code)
+	}
+	if code, b := get(t, h, "POST", "/v1/groups/"+g.ID+"/cancel", mine[access.Operator], ""); code != http.StatusOK {
+		t.Errorf("an operator's cancel of a group: %d %s", code, b)
 	}
 	if code, b := get(t, h, "POST", "/v1/workloads/"+w.ID+"/cancel", mine[access.Operator], ""); code != http.StatusOK {
 		t.Errorf("an operator's cancel: %d %s", code, b)

@@ -32,9 +32,10 @@ import (
 //     keeps them to the letter.
 //
 // The only texts are patterns of sites and zones, types of accelerators, the
-// name of a site or a zone where data lies, a currency's code, the name of a
-// class, and that of a queue, which an admin has set up on the server; all are
-// held to an alphabet in which nothing else can be said.
+// name of a site or a zone where data lies, a currency's code, numbers or ids of
+// what it waits for, the name of a class, and that of a queue, which an admin has
+// set up on the server; all are held to an alphabet in which nothing else can be
+// said.
 // The name of a class is disclosed on purpose, as its owner wrote it: it is the
 // one name of its owner's that a server learns, and only if it is given.
 func Blind(in Intent, now time.Time) (workload.Shape, error) {
@@ -73,6 +74,7 @@ func shapeOf(in Intent) workload.Shape {
 		Objective:     in.Objective,
 		Policy:        in.Policy,
 		Queue:         in.Queue,
+		After:         copied(in.After),
 	}
 }
 
@@ -102,9 +104,15 @@ func ceilTo(p, step grid.Power) grid.Power {
 func copied(s []string) []string { return append([]string(nil), s...) }
 
 // ShapeDigest names a Shape by its content: hex SHA-256 of its JSON with
-// instants in UTC. A shape that was stored and read again has the same digest.
+// instants in UTC. A shape that was stored and read again has the same digest. Of
+// what it waits for only the number counts, and not its group: the server gives
+// members of a group their ids, and can leave none of them out.
 func ShapeDigest(s workload.Shape) string {
 	s.When = inUTC(s.When)
+	s.Group = ""
+	if len(s.After) > 0 {
+		s.After = make([]string, len(s.After))
+	}
 	b, err := json.Marshal(s)
 	if err != nil {
 		// Only a year past 9999 cannot be written. Such a shape is not ours,

@@ -32,6 +32,7 @@ func check(in Intent) []fault {
 	c.objective(in.Objective)
 	c.policy(in.Policy)
 	c.queue(in.Queue)
+	c.after(in.After)
 	return c.faults
 }
 

@@ -32,6 +32,7 @@ func (r *reader) intent() Intent {
 	if n := r.get(r.root, at("queue")); n != nil {
 		in.Queue, _ = r.scalar(n, at("queue"), "the name of a queue: nightly")
 	}
+	in.After = r.after()
 	return in
 }
 
@@ -277,7 +278,7 @@ func (r *reader) interruptible(shape *node, expected time.Duration) (i workload.
 func (r *reader) when() (w workload.When) {
 	n := r.section(r.root, at("when"))
 	if n == nil {
-		return w
+		return r.group
 	}
 	if v := r.get(n, at("when", "notBefore")); v != nil {
 		w.NotBefore, _ = r.instant(v, at("when", "notBefore"))
@@ -299,6 +300,9 @@ func (r *reader) when() (w workload.When) {
 	}
 	if delay != nil {
 		r.maxDelay, r.delayed = r.duration(delay, at("when", "maxDelay"))
+	}
+	if by == nil && delay == nil {
+		w.CompleteBy = r.group.CompleteBy
 	}
 	return w
 }

@@ -37,6 +37,9 @@ type Intent struct {
 	// Queue is the one whose share it takes, "" for the default one. It is
 	// disclosed: an admin has set it up on the server.
 	Queue string `json:"queue,omitempty"`
+	// After is what must have succeeded before: "#2" is the third intent of its
+	// group, anything else the id of a workload that there is.
+	After []string `json:"after,omitempty"`
 }
 
 // Metadata is how the customer calls the work. It is sealed.

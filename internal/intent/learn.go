@@ -22,11 +22,11 @@ func classForm() form {
 // runs. Its error says, for the owner of the file, why that is not known.
 type Lengths func(class string) (workload.Duration, error)
 
-// ParseLearned is Parse of a file that may leave its duration to be learned: how
+// ParseLearned is ParseGroup of a file that may leave its duration to be learned: how
 // long the work of its class takes is asked of lengths, at most once, and only
-// if the file does not declare it. What is declared always counts. The figures
+// if a document does not declare it. What is declared always counts. The figures
 // are part of the intent that comes back, so that they are sealed with it.
-func ParseLearned(src []byte, filename string, now time.Time, lengths Lengths) (Intent, error) {
+func ParseLearned(src []byte, filename string, now time.Time, lengths Lengths) (Group, error) {
 	return parse(src, filename, now, lengths)
 }
 

@@ -47,11 +47,12 @@ func TestLearnedDurations(t *testing.T) {
 		{"duration: 6h", workload.Duration{Expected: 6 * time.Hour, P95: 6 * time.Hour, Max: 12 * time.Hour}, 0},
 	} {
 		asked := 0
-		in, err := ParseLearned([]byte(strings.Replace(learnedFile, "class: nightly, duration: learned", c.shape, 1)), "x", noon, of(&asked))
+		g, err := ParseLearned([]byte(strings.Replace(learnedFile, "class: nightly, duration: learned", c.shape, 1)), "x", noon, of(&asked))
 		if err != nil {
 			t.Errorf("%s: %s", c.shape, Render(err, false))
 			continue
 		}
+		in := g.Members[0]
 		if in.Shape.Duration != c.want || asked != c.asked {
 			t.Errorf("%s: %+v after %d questions, want %+v after %d", c.shape, in.Shape.Duration, asked, c.want, c.asked)
 		}
@@ -62,10 +63,11 @@ func TestLearnedDurations(t *testing.T) {
 // the shape that it came with, and asks nobody.
 func TestLearnedDurationIsSealed(t *testing.T) {
 	asked := 0
-	in, err := ParseLearned([]byte(learnedFile), "x", noon, of(&asked))
+	g, err := ParseLearned([]byte(learnedFile), "x", noon, of(&asked))
 	if err != nil {
 		t.Fatal(err)
 	}
+	in := g.Members[0].Intent
 	key := newKey(t)
 	sealed, err := Seal(in, key.Public())
 	if err != nil {

@@ -111,3 +111,14 @@ func FromServer(src []byte, filename string, vs []problem.Violation) *Error {
 	}
 	return newError(src, filename, root, fs)
 }
+
+// AnnotateDocument is Annotate for the document that begins at a line of a file
+// of several.
+func AnnotateDocument(src []byte, filename string, line int, vs []problem.Violation) string {
+	for _, d := range documents(src) {
+		if d.line == line {
+			return Annotate(d.src, filename, vs)
+		}
+	}
+	return Annotate(src, filename, vs)
+}

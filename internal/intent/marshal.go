@@ -23,6 +23,7 @@ type plain struct {
 	Objective workload.Objective `json:"objective"`
 	Policy    workload.Policy    `json:"policy"`
 	Queue     string             `json:"queue,omitempty"`
+	After     []string           `json:"after,omitempty"`
 }
 
 type (
@@ -43,7 +44,7 @@ func Marshal(in Intent) ([]byte, error) {
 		return nil, fmt.Errorf("write an intent: %w", newError(nil, "", nil, fs))
 	}
 	b, err := json.Marshal(plain{in.APIVersion, in.Kind, plainMetadata(in.Metadata), plainRun(in.Run),
-		in.Shape, in.Data, in.When, in.Where, in.Objective, in.Policy, in.Queue})
+		in.Shape, in.Data, in.When, in.Where, in.Objective, in.Policy, in.Queue, in.After})
 	if err != nil {
 		return nil, fmt.Errorf("write an intent: %w", err)
 	}
@@ -65,7 +66,7 @@ func Unmarshal(b []byte) (Intent, error) {
 	if err := d.Decode(&p); err != nil {
 		return Intent{}, fmt.Errorf("read an intent: not the canonical form%s", spot(err))
 	}
-	in := Intent{p.APIVersion, p.Kind, Metadata(p.Metadata), Run(p.Run), p.Shape, p.Data, p.When, p.Where, p.Objective, p.Policy, p.Queue}
+	in := Intent{p.APIVersion, p.Kind, Metadata(p.Metadata), Run(p.Run), p.Shape, p.Data, p.When, p.Where, p.Objective, p.Policy, p.Queue, p.After}
 	again, err := Marshal(in)
 	if err != nil {
 		return Intent{}, fmt.Errorf("read an intent: %w", err)

@@ -16,7 +16,7 @@ var later = map[string]string{
 	"run.data":        "local exec only: let the program fetch its data, and write data: {home, size} to have that planned for",
 	"run.checkpoint":  "local exec only: the work is suspended in place",
 
-	"shape.array":                      "submit one intent for each element",
+	"shape.array":                      "write array: {count: 100} beside shape",
 	"shape.resources.accelerators":     "write shape.resources.gpus: {type: a100, count: 2}",
 	"shape.interruptible.mode":         "the work is suspended in place; write interruptible: true",
 	"when.confidence":                  "19 of 20 runs are shorter than duration.p95",
@@ -32,7 +32,6 @@ var later = map[string]string{
 	"policy.discloseLabels":            "labels are always sealed",
 	"policy.retries.on":                "any recorded failure is retried",
 	"policy.retries.backoff":           "a retry is planned like any other run",
-	"after":                            "submit the next intent when this one has ended",
 	"functionalUnit":                   "the ledger counts energy and carbon",
 	"notify":                           "ask for the workload's state",
 }
@@ -52,6 +51,7 @@ var elsewhere = map[string]string{
 	"args": "run.exec", "cmd": "run.exec", "script": "run.exec", "workdir": "run.dir", "cwd": "run.dir", "environment": "run.env",
 	"queueName": "queue", "localQueue": "queue", "partition": "queue",
 	"retry": "policy.retries", "threshold": "objective.minSaving", "gracePeriod": "run.grace",
+	"dependsOn": "after", "needs": "after", "depends": "after", "tasks": "array.count", "parallelism": "array.count",
 	"budget": "objective.costCeiling", "maxCost": "objective.costCeiling", "maxCarbon": "objective.carbonCeiling",
 }
 

@@ -21,26 +21,26 @@ import (
 // is once, priority is 50, retries is 0, onNoSignal is run-by-deadline,
 // baseline is run-now, grace is 10 s.
 func Parse(src []byte, filename string, now time.Time) (Intent, error) {
-	return parse(src, filename, now, nil)
+	g, err := ParseGroup(src, filename, now)
+	if err != nil {
+		return Intent{}, err
+	}
+	if !g.Single() {
+		return Intent{}, newError(src, filename, nil, []fault{{message: fmt.Sprintf("the file holds a group of %s, and one intent is wanted", count(len(g.Members), "workload")), limit: "one intent"}})
+	}
+	return g.Members[0].Intent, nil
 }
 
-func parse(src []byte, filename string, now time.Time, lengths Lengths) (Intent, error) {
-	root, f := tree(src)
-	if f != nil {
-		return Intent{}, newError(src, filename, nil, []fault{*f})
-	}
-	r := &reader{root: root, now: now, ask: lengths}
+// read turns the tree of r into an intent, and says what is wrong with it.
+func (r *reader) read() Intent {
 	in := r.intent()
 	for _, f := range check(in) {
 		r.judge(f)
 	}
 	r.window(&in)
 	r.deny(&in)
-	if len(r.faults) > 0 {
-		return Intent{}, newError(src, filename, root, r.faults)
-	}
 	in.When = inUTC(in.When)
-	return in, nil
+	return in
 }
 
 // inUTC returns w with every instant in UTC; it shares no memory with w.
@@ -71,6 +71,14 @@ type reader struct {
 	maxDelay time.Duration
 	delayed  bool // maxDelay was given
 	denials  []denial
+
+	// group is what holds for all documents of the file that do not say their own.
+	group  workload.When
+	refs   []reference // what it waits for
+	count  int         // of its array, 0: it is none
+	src    []byte      // its document, at its place in the file
+	begins int         // its line
+	made   Intent
 }
 
 // say records a fault.

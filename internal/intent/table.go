@@ -26,12 +26,16 @@ type form map[string]any
 // reader knows a field by its row here; the JSON Schema is made of the rows.
 var entries = []entry{
 	{name: "apiVersion", form: only(APIVersion), says: "The version of the file's format.", needed: true},
-	{name: "kind", form: only(Kind), says: "What the file holds.", needed: true},
+	{name: "kind", form: only(Kind), says: "What the document holds: an Intent. The first of several may be a Group.", needed: true},
 
 	{name: "metadata", says: "How you call the work. Sealed: the server never sees it."},
 	{name: "metadata.name", form: anyScalar(maxText), says: "A name; only your enclave and you see it.", examples: list("nightly-report")},
 	{name: "metadata.labels", form: form{"type": "object", "maxProperties": maxLabels, "additionalProperties": anyScalar(maxText)}, says: "Names and values of your own. Sealed.", examples: list(map[string]any{"team": "nlp"})},
 	{name: "metadata.idempotencyKey", form: anyScalar(maxText), says: "The same key never runs twice. Default: a random one each time.", examples: list("report-2026-11-30")},
+
+	{name: "after", form: form{"type": "array", "minItems": 1, "maxItems": maxNamed, "items": anyScalar(maxText)}, says: "What must have succeeded before: names of other documents of the file, or ids of workloads. Disclosed as numbers.", examples: list([]any{"prepare", "train"})},
+	{name: "array", says: "Makes many workloads of this document."},
+	{name: "array.count", form: wholeForm(1, workload.MaxMembers), says: "How many. Each is given its number as CLUSY_ARRAY_INDEX, from 0, and how many there are as CLUSY_ARRAY_COUNT.", examples: list(100), needed: true},
 
 	{name: "run", says: "What to run. Sealed: the server never sees it.", needed: true},
 	{name: "run.exec", form: either(

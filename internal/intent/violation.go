@@ -83,7 +83,7 @@ func (e *Error) Error() string { return e.Problem().Error() }
 func (e *Error) Unwrap() error { return e.Problem() }
 
 // sealedParts are the sections that never leave the enclave.
-var sealedParts = map[string]bool{"metadata": true, "run": true}
+var sealedParts = map[string]bool{"metadata": true, "run": true, "after": true}
 
 // fault is a violation before its place in the file is looked up.
 type fault struct {

@@ -40,6 +40,7 @@ func Carry(s Snapshot, moves []Placement) (p Plan, left []Placement) {
 			r.enter(it)
 		}
 	}
+	r.line, r.items = lineUp(items), items
 	for _, pl := range moves {
 		if _, open := items[pl.Workload]; open {
 			left = append(left, pl)
@@ -70,6 +71,7 @@ func Carry(s Snapshot, moves []Placement) (p Plan, left []Placement) {
 		if len(left) == before || len(left) == 0 {
 			break
 		}
+		slices.Reverse(left) // of those that wait for each other, the last may have to move first
 	}
 	left = slices.DeleteFunc(left, func(pl Placement) bool { return items[pl.Workload].Running })
 	slices.SortFunc(p.Placements, func(a, b Placement) int { return cmp.Compare(a.Workload, b.Workload) })
@@ -96,9 +98,12 @@ func (r *roll) until(id string) time.Time {
 // move gives an item another place on the roll, or returns a *Broken and leaves
 // the roll as it is.
 func (r *roll) move(it Item, pl Placement) error {
-	d := &doubt{s: r.s, p: Plan{Placements: []Placement{pl}}, now: r.s.Now, sites: r.sites, items: map[string]Item{it.ID: it}, taken: map[string][]claim{}}
+	d := &doubt{s: r.s, p: Plan{Placements: []Placement{pl}}, now: r.s.Now, sites: r.sites, items: r.items, line: r.line, taken: map[string][]claim{}}
 	if err := d.placements(); err != nil {
 		return err
+	}
+	if detail := r.outOfTurn(it, pl); detail != "" {
+		return &Broken{it.ID, KeptAfter, detail}
 	}
 	if detail := d.denied(it, pl); detail != "" {
 		return &Broken{it.ID, KeptDenied, detail}

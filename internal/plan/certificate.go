@@ -72,7 +72,7 @@ func certify(s Snapshot, p Plan, step time.Duration, prices []Price, o Options) 
 	// The curves must reach as far as any item may run, not only as far as plans look.
 	far := f.most
 	for _, t := range f.tasks {
-		far = max(far, t.limit-f.slot(f.slots))
+		far = max(far, t.due-f.slot(f.slots))
 	}
 	f.draw(far)
 	g := &surety{frame: f, step: step, price: make([][mostThings][]float64, len(f.places))}
@@ -168,7 +168,7 @@ func (g *surety) quote(prices []Price) error {
 // covers reports whether a placement is a matter of carbon.
 func (g *surety) covers(t *task, pl *Placement) bool {
 	return !t.Running && t.cleans() && pl.Grade != "" && pl.Why.Binding != BindingMinSaving && pl.Why.Binding != BindingNoSignal &&
-		!pl.Reserved.After(g.at(t.limit)) && slices.Contains(t.sites, g.find(pl.Site))
+		!pl.Reserved.After(g.at(t.due)) && slices.Contains(t.sites, g.find(pl.Site))
 }
 
 // give books what is not a matter of carbon.
@@ -255,9 +255,9 @@ func (g *surety) leastAt(t *task, site int) float64 {
 		bring = gr.lowest(first, t.limit) * float64(h.energy) / 3.6e6
 	}
 	if t.Shape.Interruptible.Allowed {
-		return bring + gr.anyTime(first, t.limit-t.tail, length)
+		return bring + gr.anyTime(first, t.due-t.tail, length)
 	}
-	return bring + gr.oneRun(first, t.limit-t.tail-length, length, t.tail)
+	return bring + gr.oneRun(first, t.due-t.tail-length, length, t.tail)
 }
 
 // ground is a place over time, cut wherever its intensity or its prices may

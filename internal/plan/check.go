@@ -40,6 +40,7 @@ const (
 	KeptPauses    Kept = "pauses"    // only what may be suspended, not too often, not too soon
 	KeptReserve   Kept = "reserve"   // the booked time is kept, and Latest follows from it
 	KeptTime      Kept = "time"      // booked to be complete in time
+	KeptAfter     Kept = "after"     // not before the booked end of what it waits for
 	KeptDenied    Kept = "denied"    // clear of the times that are denied to it
 	KeptCapacity  Kept = "capacity"  // no site is filled beyond what it has
 	KeptCeiling   Kept = "ceiling"   // of carbon and of cost
@@ -64,6 +65,9 @@ type doubt struct {
 	// What cheapest works with: by lane, and summed up over time.
 	all, pays []float64
 	sums      [3]tally
+	line      *line // who waits for whom; nil: nobody
+	// starts and ends are the first start and the booked end of each placement.
+	starts, ends map[string]time.Time
 }
 
 // claim is a time at a site that a placement keeps for itself.
@@ -84,7 +88,7 @@ func Check(s Snapshot, p Plan) error {
 			d.sites[st.ID] = st
 		}
 	}
-	for _, step := range []func() error{d.whole, d.eachOnce, d.placements, d.capacity, d.shares, d.excuses, d.certificate} {
+	for _, step := range []func() error{d.whole, d.eachOnce, d.inLine, d.placements, d.turn, d.capacity, d.shares, d.excuses, d.certificate} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -151,6 +155,11 @@ func (d *doubt) eachOnce() error {
 			return &Broken{it.ID, KeptOnce, "it is neither placed nor refused"}
 		}
 	}
+	return nil
+}
+
+func (d *doubt) inLine() error {
+	d.line = lineUp(d.items)
 	return nil
 }
 

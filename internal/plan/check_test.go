@@ -386,7 +386,7 @@ func TestNameCoversContent(t *testing.T) {
 func TestCheckSharesNoCode(t *testing.T) {
 	fset := token.NewFileSet()
 	pkg := map[string]*ast.File{}
-	for _, pattern := range []string{"plan", "frame", "task", "load", "curve", "candidate", "pauses", "dynamic", "choose", "compute", "room", "outcome", "reasons", "text", "refuse", "admit", "diff", "where", "deny", "share", "elastic", "sizes", "check", "checkelastic", "checkdenied", "checkroll", "checkcapacity", "checkroom", "checkshare", "checkfigures"} {
+	for _, pattern := range []string{"plan", "frame", "task", "load", "curve", "candidate", "pauses", "dynamic", "choose", "compute", "room", "outcome", "reasons", "text", "refuse", "admit", "diff", "where", "deny", "share", "after", "thread", "admitall", "elastic", "sizes", "check", "checkafter", "checkelastic", "checkdenied", "checkroll", "checkcapacity", "checkroom", "checkshare", "checkfigures"} {
 		f, err := parser.ParseFile(fset, pattern+".go", nil, 0)
 		if err != nil {
 			t.Fatal(err)

@@ -33,10 +33,10 @@ func (d *doubt) denied(it Item, pl Placement) string {
 }
 
 // mustRun returns the latest time from which an item is complete in time if it
-// runs from then on whenever it may. It goes from completeBy backwards over the
+// runs from then on whenever it may, and so is all that waits for it. It goes backwards over the
 // gaps between what is denied.
 func (d *doubt) mustRun(it Item, owed, beyond time.Duration) time.Time {
-	by, in := d.due(it), it.Shape.Interruptible
+	by, in := d.dueFor(it), it.Shape.Interruptible
 	over := within(in.Overhead)
 	shortest := max(within(in.MinRun), over)
 	gaps := gapsBefore(it, by)

@@ -14,6 +14,8 @@ type roll struct {
 	sites map[string]Site
 	rows  map[string][]row
 	seat  map[string]seat // by workload
+	line  *line           // who waits for whom; nil: nobody
+	items map[string]Item // those in line
 }
 
 // row is what one workload claims at a site: from and to are its first and its
@@ -120,6 +122,9 @@ func (r *roll) doubt(s Snapshot, items []Item, p Plan) error {
 	for _, it := range items {
 		if promisedBefore(it) || it.Running {
 			return &Broken{it.ID, KeptOnce, "it is not new"}
+		}
+		if len(it.Shape.After) > 0 {
+			return &Broken{it.ID, KeptAfter, "it waits for others: only a whole plan can be doubted for that"}
 		}
 		r.strike(it.ID) // its place is being doubted, and is no claim of its own
 	}

@@ -145,10 +145,13 @@ func (d *doubt) roomForKind(it Item, w wish) string {
 			if deniedBetween(it, from, booked) || from.Before(d.comes(it, d.where(id))) {
 				continue
 			}
+			if next := d.goneBy(it); !next.IsZero() && booked.After(next) {
+				break // somebody who waits for it starts then
+			}
 			for len(full) > 0 && !full[0].to.After(from) {
 				full = full[1:]
 			}
-			if !underWay(it) && from.Before(it.Shape.When.NotBefore) || len(full) > 0 && full[0].from.Before(booked) {
+			if !underWay(it) && (from.Before(it.Shape.When.NotBefore) || from.Before(d.freeFrom(it))) || len(full) > 0 && full[0].from.Before(booked) {
 				continue
 			}
 			if w.ceiling && d.wouldBeDear(it, id, from, to) {

@@ -104,8 +104,11 @@ func below(part, whole, thousandths int64) bool {
 
 // offered returns what one site can do for t.
 func (f *frame) offered(t *task, site int, w waiver) offer {
-	free := f.freeAt(t, site)
 	var o offer
+	if !f.window(t, false) {
+		return o
+	}
+	free := f.freeAt(t, site)
 	var best, early, last try // none yet if it ends at 0
 	scale := f.scale(t, site)
 	f.tries(t, site, free, false, scale, func(c *try) {

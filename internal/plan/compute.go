@@ -37,6 +37,7 @@ const (
 	stuck        // at a site that takes no work, as no other has room
 	barred       // in a time that is denied to it
 	crowded      // its site has no room for it
+	early        // before the booked end of what it waits for
 )
 
 // Compute decides when and where the items of s run. It begins with what is
@@ -86,6 +87,7 @@ func (f *frame) inTurn() {
 	f.keep()
 	f.placeNew()
 	f.mend()
+	f.threads(f.chain)
 }
 
 // keep gives every promised item a place: its own one if that still stands,
@@ -127,9 +129,10 @@ func (f *frame) stand() (promised []*task) {
 		}
 	}
 	// 3. The others go to the best place that is left.
-	for _, t := range homeless {
+	for _, t := range f.afterOthers(homeless) {
 		f.settle(t)
 	}
+	f.straighten()
 	return promised
 }
 
@@ -161,6 +164,10 @@ func (f *frame) book(t *task, c candidate, sign int64) {
 
 // flawOf judges the placement of t at c, which is booked.
 func (f *frame) flawOf(t *task, c candidate) flaw {
+	f.window(t, true)
+	if t.chained() && c.start() < t.after && !t.Running {
+		return early
+	}
 	p := f.places[c.site]
 	t = f.on(t, c.way)
 	for i, r := range c.runs {
@@ -224,7 +231,8 @@ func (f *frame) settle(t *task) {
 	// No room at all. It stands by what it has if that is in time, and
 	// otherwise is due at once; the site must sort it out.
 	c, ok := f.carried(t)
-	if !ok || c.reserved > t.limit {
+	f.window(t, true)
+	if !ok || c.reserved > t.limit || c.start() < t.after && !t.Running {
 		t := f.on(t, t.was)
 		site := t.hold
 		if site < 0 {
@@ -232,7 +240,7 @@ func (f *frame) settle(t *task) {
 		}
 		from := time.Duration(0)
 		if !t.Running {
-			from = t.past(max(f.from(t.Shape.When.NotBefore), 0, f.slot(f.there(t, site).first)), t.left+t.lead+t.tail)
+			from = t.past(max(f.from(t.Shape.When.NotBefore), t.after, 0, f.slot(f.there(t, site).first)), t.left+t.lead+t.tail)
 		}
 		c = f.measure(t, site, []stretch{{from, from + t.left + t.lead}})
 	}
@@ -263,7 +271,7 @@ func (f *frame) better(ts []*task) {
 			was, by := t.at, t.by
 			f.take(t)
 			c, now := f.choose(t, t.sites, waiver{})
-			if c != nil && f.gains(t, was, *c) {
+			if c != nil && (f.gains(t, was, *c) || t.freed(was, *c, now)) {
 				f.put(t, *c, now)
 				moved++
 				continue
@@ -330,6 +338,7 @@ func (f *frame) gains(t *task, a, b candidate) bool {
 // mend tries again for what is flawed, as others may have moved away or can be
 // moved, until nothing more can be done.
 func (f *frame) mend() {
+	defer f.straighten()
 	for range 2 * len(f.tasks) {
 		moved := false
 		for _, t := range f.tasks {

@@ -33,7 +33,8 @@ type frame struct {
 	most   time.Duration // the longest run that the curves are drawn for
 	places []*place
 	tasks  []*task
-	seen   []seen // memory for why
+	chain  []*task // those of tasks that wait or are waited for, in order
+	seen   []seen  // memory for why
 
 	shares *shares // of queues; nil: there are none
 	loose  bool    // promises are being kept: shares do not bind them
@@ -84,6 +85,7 @@ func newFrameWith(s Snapshot, o Options) *frame {
 	})
 	slices.SortFunc(f.tasks, func(a, b *task) int { return cmp.Compare(a.ID, b.ID) })
 
+	f.link()
 	var most time.Duration
 	for _, t := range f.tasks {
 		most = max(most, f.longest(t), t.slowestRun())

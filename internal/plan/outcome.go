@@ -57,7 +57,7 @@ func (f *frame) tell(reuse bool, from, to int, said []Placement, refused []Refus
 func (f *frame) placement(t *task) Placement {
 	c, site := t.at, f.places[t.at.site]
 	t = f.on(t, c.way)
-	pl := Placement{Workload: t.ID, Site: site.ID, Way: c.way, Reserved: f.at(c.reserved), Latest: Latest(t.Item, f.snap.Margin, f.step),
+	pl := Placement{Workload: t.ID, Site: site.ID, Way: c.way, Reserved: f.at(c.reserved), Latest: t.latest(f.step),
 		Energy: c.energy, Carbon: c.carbon, Grade: c.grade, Cost: c.cost}
 	if c.priced {
 		pl.Currency = site.currency

@@ -43,10 +43,10 @@ func Quotes(s Snapshot, p Plan, id string) []Quote {
 	}
 	here := t.at
 	f.take(t)
-	limit := t.limit
+	limit := t.due
 	var out []Quote
 	for _, more := range quoted {
-		t.limit = limit + more
+		t.due, t.limit = limit+more, limit+more
 		q := Quote{More: more, Site: f.places[here.site].ID, Start: f.at(here.start()), Finish: f.at(here.finish()), Carbon: here.carbon}
 		if c := f.cleanest(t); c != nil && c.known && c.carbon < here.carbon {
 			q.Site, q.Start, q.Finish, q.Carbon = f.places[c.site].ID, f.at(c.start()), f.at(c.finish()), c.carbon

@@ -66,6 +66,7 @@ var (
 // at each site that where.allow names: few enough to be computed again by hand.
 func (f *frame) why(t *task) Reasons {
 	c := t.at
+	f.window(t, true)
 	all, found := f.survey(t, c)
 	r := Reasons{Signals: f.signals(c), Rejected: []Alternative{}, Considered: len(all), Fell: map[Cause]int{}}
 	if !found {

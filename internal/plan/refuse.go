@@ -22,6 +22,10 @@ func (f *frame) refuse(t *task) Refusal {
 	if !f.refuseSites(t, add) {
 		return r
 	}
+	if !f.window(t, false) {
+		add("after", "a place for what it waits for", "", "What it waits for has no place itself.")
+		return r
+	}
 	fits := f.refuseSize(t, add)
 	all := t
 	t = f.quickest(t)
@@ -31,7 +35,10 @@ func (f *frame) refuse(t *task) Refusal {
 		return r
 	}
 	booked := t.bookedAtBest()
-	if short := earliest + booked - t.limit; short > 0 {
+	if short := earliest + booked - t.limit; short > 0 && t.chained() && t.begin+t.length() <= t.due {
+		add("when.completeBy", span(short), "", "What it waits for, and what waits for it, leave it %s of its window, and %s are booked for the work.",
+			room(t.limit-earliest), span(t.length()))
+	} else if short := earliest + booked - t.limit; short > 0 {
 		add("when.completeBy", span(short), "", "The window is too short: %s are booked for the work, and %s kept free at the end.",
 			span(booked), span(max(f.snap.Margin, 0)))
 	}
@@ -246,8 +253,9 @@ func (f *frame) nearest(t *task) time.Time {
 	free := *t
 	free.limit = forever
 	if len(t.Shape.When.Deny) > 0 {
-		free.limit = t.limit + workload.DenyAhead
+		free.limit = t.due + workload.DenyAhead
 	}
+	free.due = free.limit
 	c := f.offers(&free, free.sites, waiver{}).early
 	if free.Shape.Interruptible.Allowed {
 		// Work that pauses may be booked earlier than any run without one.

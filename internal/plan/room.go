@@ -21,7 +21,7 @@ func (f *frame) placeNew() {
 			fresh = append(fresh, t)
 		}
 	}
-	fresh = f.inOrder(fresh)
+	fresh = f.byTurn(fresh)
 	failed := f.fill(fresh, f.cleanest)
 	if len(failed) == 0 {
 		return
@@ -41,7 +41,7 @@ func (f *frame) repair(fresh, failed []*task) {
 	kept := slices.DeleteFunc(slices.Clone(fresh), func(t *task) bool { return slices.Contains(failed, t) })
 	tightFirst := append(slices.Clone(hard), kept...)
 	byLimit := slices.Clone(tightFirst)
-	slices.SortFunc(byLimit, func(a, b *task) int { return cmp.Or(cmp.Compare(a.limit, b.limit), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(byLimit, func(a, b *task) int { return cmp.Or(cmp.Compare(a.last, b.last), cmp.Compare(a.ID, b.ID)) })
 
 	hard = f.attempt(hard, tightFirst, tightFirst, f.cleanest)
 	hard = f.attempt(hard, tightFirst, tightFirst, f.earliest)
@@ -62,7 +62,7 @@ func (f *frame) repair(fresh, failed []*task) {
 	}
 	slices.SortFunc(all, bySlack)
 	hard = f.attempt(hard, all, all, f.earliest)
-	slices.SortFunc(all, func(a, b *task) int { return cmp.Or(cmp.Compare(a.limit, b.limit), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(all, func(a, b *task) int { return cmp.Or(cmp.Compare(a.last, b.last), cmp.Compare(a.ID, b.ID)) })
 	f.attempt(hard, all, all, f.earliest)
 }
 
@@ -95,7 +95,7 @@ func (f *frame) earliest(t *task) *candidate {
 
 // fill places ts in turn, and returns those that found no place.
 func (f *frame) fill(ts []*task, by way) (failed []*task) {
-	for _, t := range ts {
+	for _, t := range f.afterOthers(ts) {
 		if c := by(t); c != nil {
 			f.put(t, *c, t.by)
 		} else {

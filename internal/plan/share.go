@@ -326,11 +326,11 @@ type turn struct {
 	taken   [len(amounts{})]float64 // of each thing, in amounts for a nanosecond
 }
 
-// inOrder returns ts in the order in which they are placed: by priority; then
+// byTurn returns ts in the order in which they are placed: by priority; then
 // that of the queue which has least of its weighted share of what is booked over
 // the horizon, of the thing that it takes most of (dominant resource fairness);
 // then by slack. What is given to one counts before the next is chosen.
-func (f *frame) inOrder(ts []*task) []*task {
+func (f *frame) byTurn(ts []*task) []*task {
 	slices.SortFunc(ts, func(a, b *task) int { return cmp.Or(cmp.Compare(f.priority(b), f.priority(a)), bySlack(a, b)) })
 	if f.shares == nil {
 		return ts

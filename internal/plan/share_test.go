@@ -235,7 +235,7 @@ func TestFairTurns(t *testing.T) {
 	night := queueOf("night", 0, 1000, 0)
 	order := func() (ids []string) {
 		f := newFrame(s)
-		for _, t := range f.inOrder(slices.Clone(f.tasks)) {
+		for _, t := range f.byTurn(slices.Clone(f.tasks)) {
 			ids = append(ids, t.ID)
 		}
 		return ids

@@ -126,7 +126,7 @@ func (f *frame) scarce(ts []*task, was []stay) bool {
 // carbon, and those that found none; the least slack first.
 func (f *frame) movable() (out []*task) {
 	for _, t := range f.tasks {
-		if t.Running || t.lost || t.elastic() || !t.cleans() || t.power == 0 || !f.anywhere(t) {
+		if t.chained() || t.Running || t.lost || t.elastic() || !t.cleans() || t.power == 0 || !f.anywhere(t) {
 			continue
 		}
 		if t.placed && (t.flaw != sound || !t.at.known || t.by == BindingMinSaving || t.by == BindingNoSignal || !slices.Contains(t.sites, t.at.site)) {

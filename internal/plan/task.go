@@ -52,6 +52,17 @@ type task struct {
 
 	levels []level // sizes at which it can run, the smallest first; nil: as declared
 
+	// before must have succeeded before it starts, behind wait for it: those that
+	// are open. Neither: nothing below is of any meaning. Early is when it can start
+	// at the earliest, dueBy (last, counted from now) when its booked time must end
+	// for all behind it to be in time, whatever else is placed.
+	before, behind []*task
+	early          time.Duration
+	dueBy          time.Time
+	begin, due     time.Duration // its own window; first and limit are what is left of it
+	last           time.Duration
+	after          time.Duration // it may start from then on, as those before it stand
+
 	// free is what freeAt has worked out, by site; nil: nothing is kept.
 	free [][]time.Duration
 }
@@ -67,6 +78,7 @@ func (f *frame) newTask(it Item) *task {
 	t.levels = levelsOf(it)
 	t.fetches = fetching(it)
 	t.limit = f.from(sh.When.CompleteBy) - min(max(f.snap.Margin, 0), longest)
+	t.due, t.last, t.dueBy = t.limit, t.limit, ownDue(it, f.snap.Margin)
 
 	if it.Pinned != "" {
 		t.hold = f.find(it.Pinned)
@@ -93,7 +105,9 @@ func (f *frame) newTask(it Item) *task {
 		}
 	}
 	if !t.Running && !sh.When.NotBefore.IsZero() {
-		t.first = max(f.slotsIn(max(f.from(sh.When.NotBefore), 0)), 0)
+		t.begin = max(f.from(sh.When.NotBefore), 0)
+		t.first = max(f.slotsIn(t.begin), 0)
+		t.early = t.begin
 	}
 	t.sites = f.sitesFor(t)
 	if len(sh.When.Deny)+len(it.Closed) > 0 {
@@ -123,12 +137,21 @@ func remaining(it Item, step time.Duration) (left, tail time.Duration) {
 // suspended now. A step of planning is what overrun work is given. What is
 // denied to it may need a pause, and always an earlier start: latestBeside.
 func Latest(it Item, margin, step time.Duration) time.Time {
+	return latestBy(it, ownDue(it, margin), step)
+}
+
+// ownDue is when the booked time of an item must end by its own completeBy.
+func ownDue(it Item, margin time.Duration) time.Time {
+	return sane(it.Shape.When.CompleteBy).Add(-min(max(margin, 0), longest))
+}
+
+// latestBy is Latest of work whose booked time must end by a time.
+func latestBy(it Item, by time.Time, step time.Duration) time.Time {
 	left, tail := remaining(it, step)
 	in := it.Shape.Interruptible
 	if in.Allowed && !it.Running && (it.Done > 0 || it.Suspensions > 0) {
 		left += min(max(in.Overhead, 0), longest)
 	}
-	by := sane(it.Shape.When.CompleteBy).Add(-min(max(margin, 0), longest))
 	if len(it.Shape.Elastic) > 0 {
 		// What it can make up for it makes up for at its largest size.
 		speed := min(max(it.Shape.Fastest(), workload.Declared), workload.MaxSize)
@@ -162,7 +185,7 @@ func (t *task) ran(f *frame) time.Duration { return max(-f.from(t.RunSince), 0) 
 // slack returns when it must start at the latest, counted from now.
 func (t *task) slack() time.Duration {
 	tail := workload.Takes(t.tail, t.fastest())
-	last := t.limit - tail
+	last := t.last - tail
 	for i := len(t.denied) - 1; i >= 0; i-- { // it cannot end in what is denied
 		if d := t.denied[i]; d.from < last+tail && last < d.to {
 			last = d.from - tail

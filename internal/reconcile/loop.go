@@ -5,6 +5,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -128,6 +129,8 @@ type Loop struct {
 	// later are workloads that their sites keep refusing, and until when they
 	// are not offered again: meanwhile they take nobody's place.
 	later map[string]time.Time
+	// ended are those that others wait for and that are not open any more.
+	ended map[string]workload.State
 }
 
 // Epoch returns the leader epoch of the loop, 0 before Lead.
@@ -235,7 +238,14 @@ func (l *Loop) carry(ctx context.Context, now time.Time) error {
 	if err != nil {
 		errs = append(errs, fmt.Errorf("observe: %w", err))
 	}
-	if err := l.dispatch(ctx, world, now); err != nil {
+	world, waits, err := l.turn(ctx, world, now)
+	if err != nil {
+		errs = append(errs, fmt.Errorf("see whose turn it is: %w", err))
+	}
+	if waits == nil { // not known: then nobody's is
+		world.Open = slices.DeleteFunc(slices.Clone(world.Open), func(wl workload.Workload) bool { return len(wl.Shape.After) > 0 })
+	}
+	if err := l.dispatch(ctx, world, waits, now); err != nil {
 		errs = append(errs, fmt.Errorf("dispatch: %w", err))
 	}
 	if err := l.missed(ctx, world, now); err != nil {
@@ -282,8 +292,8 @@ const (
 
 // dispatch offers what is planned, takes back what was not accepted in time,
 // and asks a site to release what is now planned elsewhere.
-func (l *Loop) dispatch(ctx context.Context, w plan.World, now time.Time) error {
-	for ids := range slices.Chunk(l.due(w, now), atOnce) {
+func (l *Loop) dispatch(ctx context.Context, w plan.World, turnless map[string]bool, now time.Time) error {
+	for ids := range slices.Chunk(l.due(w, turnless, now), atOnce) {
 		err := l.Store.Update(ctx, func(tx Tx) error {
 			if err := tx.CheckLead(lease, l.Epoch()); err != nil {
 				return err
@@ -306,7 +316,7 @@ func (l *Loop) dispatch(ctx context.Context, w plan.World, now time.Time) error 
 // is to be taken back, then what is to be offered, the nearest start first, as
 // far as its site has a hand free. What is for later leaves free the hands that
 // what starts soon will need: the bound makes nothing late.
-func (l *Loop) due(w plan.World, now time.Time) []string {
+func (l *Loop) due(w plan.World, turnless map[string]bool, now time.Time) []string {
 	placed := map[string]plan.Placement{}
 	for _, p := range w.Placements {
 		placed[p.Workload] = p
@@ -332,7 +342,7 @@ func (l *Loop) due(w plan.World, now time.Time) []string {
 		p, ok := placed[wl.ID]
 		a := attempts[wl.ID]
 		switch {
-		case wl.State == workload.Planned && ok && !down[p.Site] && l.later[wl.ID].IsZero():
+		case wl.State == workload.Planned && ok && !down[p.Site] && !turnless[wl.ID] && l.later[wl.ID].IsZero():
 			offers = append(offers, wl.ID)
 		case wl.State == workload.Offered && now.After(a.Expires),
 			wl.State == workload.Held && ok && a.Site != p.Site:
@@ -418,6 +428,10 @@ func (l *Loop) notBefore(attempts []workload.Attempt) time.Time {
 // missed puts on record, once, that a completeBy has passed.
 func (l *Loop) missed(ctx context.Context, w plan.World, now time.Time) error {
 	var late []string
+	open := map[string]workload.Workload{}
+	for _, wl := range w.Open {
+		open[wl.ID] = wl
+	}
 	for _, wl := range w.Open {
 		if wl.MissedAt.IsZero() && now.After(wl.Shape.When.CompleteBy) {
 			late = append(late, wl.ID)
@@ -438,7 +452,7 @@ func (l *Loop) missed(ctx context.Context, w plan.World, now time.Time) error {
 			if w.State.Terminal() || !w.MissedAt.IsZero() {
 				continue
 			}
-			w.MissedAt, w.MissedCause = now, missCause(w)
+			w.MissedAt, w.MissedCause = now, cmp.Or(heldUp(w, open), missCause(w))
 			e := event(audit.WorkloadMissed, now)
 			e.Detail = map[string]string{"completeBy": w.Shape.When.CompleteBy.Format(time.RFC3339), "cause": w.MissedCause}
 			if err := tx.For(w.Tenant).UpdateWorkload(&w, e); err != nil {

@@ -39,7 +39,7 @@ func crowd(n, held int) plan.World {
 // is promised to run; another site has hands of its own.
 func TestDueBounds(t *testing.T) {
 	l := &Loop{OfferFor: 90 * time.Second}
-	due := l.due(crowd(1000, 56), noon)
+	due := l.due(crowd(1000, 56), nil, noon)
 	if len(due) != ahead-56+1 {
 		t.Fatalf("%d are offered, want %d", len(due), ahead-56+1)
 	}
@@ -68,36 +68,36 @@ func TestDueBounds(t *testing.T) {
 	}
 	w := crowd(1000, ahead)
 	now(&w, plan.MostAtOnce, workload.Planned)
-	if due := l.due(w, noon); len(due) != plan.MostAtOnce+1 || slices.Contains(due, "p0000") {
+	if due := l.due(w, nil, noon); len(due) != plan.MostAtOnce+1 || slices.Contains(due, "p0000") {
 		t.Errorf("%d of %d that must start now are offered", len(due)-1, plan.MostAtOnce)
 	}
 	w = crowd(1000, 0)
 	now(&w, plan.MostAtOnce, workload.Running)
-	if due := l.due(w, noon); len(due) != ahead+1 {
+	if due := l.due(w, nil, noon); len(due) != ahead+1 {
 		t.Errorf("a site that runs all it may is offered %d for later, want %d", len(due)-1, ahead)
 	}
 	// A site that can report on no more is offered nothing, though it be late.
 	w = crowd(1000, 0)
 	now(&w, inHand, workload.Running)
 	now(&w, 10, workload.Planned)
-	if due := l.due(w, noon); len(due) != 1 {
+	if due := l.due(w, nil, noon); len(due) != 1 {
 		t.Errorf("a site that can report on no more is offered %d", len(due)-1)
 	}
 
 	// What its site keeps refusing takes nobody's place meanwhile.
 	l.later = map[string]time.Time{"p0000": noon.Add(time.Minute)}
-	if due := l.due(crowd(1000, 0), noon); slices.Contains(due, "p0000") || !slices.Contains(due, fmt.Sprintf("p%04d", ahead)) || len(due) != ahead+1 {
+	if due := l.due(crowd(1000, 0), nil, noon); slices.Contains(due, "p0000") || !slices.Contains(due, fmt.Sprintf("p%04d", ahead)) || len(due) != ahead+1 {
 		t.Errorf("offered are %d, and among them what the site keeps refusing: %t", len(due), slices.Contains(due, "p0000"))
 	}
 	// When its time is over, it is offered, and nothing is left to remember.
-	if due := l.due(crowd(10, 0), noon.Add(time.Minute)); !slices.Contains(due, "p0000") || len(l.later) > 0 {
+	if due := l.due(crowd(10, 0), nil, noon.Add(time.Minute)); !slices.Contains(due, "p0000") || len(l.later) > 0 {
 		t.Errorf("offered are %v, remembered %v", due, l.later)
 	}
 	// To take back goes before to offer.
 	w = crowd(10, 0)
 	w.Open = append(w.Open, workload.Workload{ID: "old", State: workload.Offered})
 	w.Attempts = append(w.Attempts, workload.Attempt{Workload: "old", Site: "a", State: workload.AttemptOffered, Expires: noon.Add(-time.Second)})
-	if due := l.due(w, noon); due[0] != "old" {
+	if due := l.due(w, nil, noon); due[0] != "old" {
 		t.Errorf("first is %s", due[0])
 	}
 }

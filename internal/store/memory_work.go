@@ -25,6 +25,7 @@ type rows struct {
 	live      table[int64]          // workload → n: the one live attempt
 	lost      table[struct{}]       // workload, n
 	keys      table[db.Idempotency] // tenant, key
+	members   table[string]         // group, workload → tenant
 
 	leaves      table[db.Leaf]       // idx
 	byTenant    table[struct{}]      // tenant, idx
@@ -63,7 +64,7 @@ var _ db.Querier = (*rows)(nil)
 func newRows() *rows {
 	r := &rows{}
 	for _, u := range []**undo{
-		&r.workloads.undo, &r.births.undo, &r.open.undo, &r.attempts.undo, &r.live.undo, &r.lost.undo, &r.keys.undo,
+		&r.workloads.undo, &r.births.undo, &r.open.undo, &r.attempts.undo, &r.live.undo, &r.lost.undo, &r.keys.undo, &r.members.undo,
 		&r.leaves.undo, &r.byTenant.undo, &r.byWorkload.undo, &r.loghashes.undo, &r.checkpoints.undo, &r.transitions.undo, &r.moves.undo, &r.legal.undo,
 		&r.decisions.undo, &r.decided.undo, &r.placements.undo, &r.plans.undo, &r.entries.undo, &r.entriesOf.undo, &r.meters.undo, &r.unsettled.undo,
 		&r.sites.undo, &r.signals.undo, &r.zones.undo, &r.newest.undo, &r.uses.undo, &r.tokens.undo, &r.leases.undo, &r.metas.undo, &r.proofs.undo, &r.proven.undo, &r.classes.undo, &r.queues.undo, &r.budgets.undo,
@@ -154,6 +155,33 @@ func (r *rows) WorkloadsInState(_ context.Context, p db.WorkloadsInStateParams) 
 
 func (r *rows) WorkloadsInStateNewest(_ context.Context, p db.WorkloadsInStateNewestParams) ([]db.Workload, error) {
 	return r.list(p.Tenant, p.State, p.AfterCreated, p.AfterID, p.Most, true), nil
+}
+
+func (r *rows) PutMember(_ context.Context, p db.PutMemberParams) error {
+	k := key{a: p.Grp, b: p.Workload}
+	w, there := r.workloads.get(key{a: p.Workload})
+	switch {
+	case p.Tenant == "" || p.Grp == "":
+		return check
+	case !there || w.Tenant != p.Tenant:
+		return foreign
+	case r.members.has(k):
+		return unique
+	}
+	r.members.put(k, p.Tenant)
+	return nil
+}
+
+func (r *rows) WorkloadsOfGroup(_ context.Context, p db.WorkloadsOfGroupParams) (ws []db.Workload, err error) {
+	for k := range r.members.after(key{a: p.Grp}) {
+		if k.a != p.Grp || len(ws) == int(p.Most) {
+			break
+		}
+		if w, _ := r.workloads.get(key{a: k.b}); w.Tenant == p.Tenant {
+			ws = append(ws, w)
+		}
+	}
+	return ws, nil
 }
 
 func (r *rows) CountWorkloads(_ context.Context, tenant string) ([]db.CountWorkloadsRow, error) {

@@ -58,6 +58,9 @@ func (t *systemTx) OpenWorkloads() ([]workload.Workload, error) {
 // that each read is a run of one index however many workloads there are.
 func (t *tenantTx) Workloads(f Filter) ([]workload.Workload, error) {
 	limit := page(f.Limit)
+	if f.Group != "" {
+		return t.group(f, limit)
+	}
 	after := f.After
 	created, id := int64(math.MinInt64), after.ID
 	switch {
@@ -100,6 +103,22 @@ func (t *tenantTx) Workloads(f Filter) ([]workload.Workload, error) {
 	if err != nil {
 		return nil, err
 	}
+	return each(rows[:min(len(rows), int(limit))], t.memo.workload)
+}
+
+// group reads the members of a group, which are few enough to be read at once.
+func (t *tenantTx) group(f Filter, limit int32) ([]workload.Workload, error) {
+	rows, err := t.q.WorkloadsOfGroup(t.ctx, db.WorkloadsOfGroupParams{Tenant: string(t.tenant), Grp: f.Group, Most: workload.MaxMembers})
+	if err != nil {
+		return nil, t.failed("listing the group "+f.Group, err)
+	}
+	if f.Newest {
+		slices.Reverse(rows)
+	}
+	rows = slices.DeleteFunc(rows, func(w db.Workload) bool {
+		passed := f.After.ID != "" && (w.ID == f.After.ID || (w.ID < f.After.ID) != f.Newest)
+		return passed || len(f.States) > 0 && !slices.Contains(f.States, workload.State(w.State))
+	})
 	return each(rows[:min(len(rows), int(limit))], t.memo.workload)
 }
 
@@ -172,7 +191,10 @@ func (t *tenantTx) InsertWorkload(w workload.Workload, e audit.Event) error {
 		t.own = map[string]db.Workload{}
 	}
 	t.own[w.ID] = db.Workload(row)
-	return nil
+	if w.Shape.Group == "" {
+		return nil
+	}
+	return t.failed("adding workload "+w.ID+" to its group", t.q.PutMember(t.ctx, db.PutMemberParams{Tenant: string(t.tenant), Grp: w.Shape.Group, Workload: w.ID}))
 }
 
 func (t *tenantTx) MoveWorkload(w *workload.Workload, to workload.State, e audit.Event) error {

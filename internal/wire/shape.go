@@ -5,6 +5,7 @@ package wire
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"clusy.io/clusy"
@@ -44,6 +45,7 @@ func ShapeIn(s clusy.Shape) workload.Shape {
 	out.Demand.Power = out.Power
 	out.Demand.GPUs = gpusIn(s.GPUs)
 	out.Size = s.Gang
+	out.After, out.Group = slices.Clone(s.After), s.Group
 	if d := s.Data; d != nil {
 		out.Data = workload.Data(*d)
 	}
@@ -96,6 +98,7 @@ func ShapeOut(s workload.Shape) clusy.Shape {
 	if d := clusy.Data(s.Data); s.Data != (workload.Data{}) {
 		out.Data = &d
 	}
+	out.After, out.Group = slices.Clone(s.After), s.Group
 	if s.Objective.CostCeiling > 0 {
 		out.Objective.CostCeiling = MoneyOut(s.Objective.CostCeiling, s.Objective.Currency)
 	}

@@ -133,6 +133,9 @@ func (s Shape) checkElastic(bad func(pointer, value, limit, nearest, format stri
 	if s.Demand.GPUs != ([MostGPUs]GPU{}) {
 		bad("/elastic", "", "elastic, or accelerators", "", "accelerators are not shared out in parts: leave elastic out, or the accelerators")
 	}
+	if len(s.After) > 0 {
+		bad("/elastic", "", "elastic, or after others", "", "work that waits for others has one size: leave elastic out, or after")
+	}
 	if s.Data.Home != "" {
 		bad("/elastic", "", "elastic, or data that is brought", "", "elastic work runs where its data is: leave elastic out, or the data")
 	}

@@ -5,6 +5,7 @@ import "time"
 // Filter says which workloads a list holds.
 type Filter struct {
 	States []State // none: all
+	Group  string  // only its members, in the order of their ids; "": of any group, and of none
 	After  Cursor  // the last one already seen; zero: from the start
 	Newest bool    // the newest first
 	Limit  int

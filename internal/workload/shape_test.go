@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"fmt"
 	"math/big"
 	"slices"
 	"strings"
@@ -196,5 +197,25 @@ func TestScheduleID(t *testing.T) {
 func TestCursorOf(t *testing.T) {
 	if c := CursorOf(Workload{ID: "wl_1", Created: noon}); c != (Cursor{noon, "wl_1"}) {
 		t.Errorf("the place of a workload is %+v", c)
+	}
+}
+
+// What a workload waits for is told by ids alone, each once, and not too many.
+func TestAfter(t *testing.T) {
+	many := make([]string, MaxAfter+1)
+	for i := range many {
+		many[i] = fmt.Sprintf("wl_%d", i)
+	}
+	for _, x := range []struct {
+		after  []string
+		broken int
+	}{
+		{[]string{"wl_0199b2c4-5a7e-7f31-9c0e-1f2a3b4c5d6e", "wl_1"}, 0},
+		{[]string{"wl_1", "wl_1"}, 1}, {[]string{"#0"}, 1}, {[]string{"wl_"}, 1}, {[]string{"wl_two words"}, 1}, {[]string{"train"}, 1},
+		{many, 1}, {many[1:], 0},
+	} {
+		if vs := (Shape{After: x.after}).validateAfter(); len(vs) != x.broken {
+			t.Errorf("%.80q: %v", x.after, vs)
+		}
 	}
 }

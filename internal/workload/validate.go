@@ -104,7 +104,7 @@ func (s Shape) Validate(now time.Time) []problem.Violation {
 	if s.Objective.CostCeiling > 0 && s.Objective.Currency == "" {
 		bad("/objective/costCeiling/currency", "", "", "EUR", "a cost ceiling needs a currency")
 	}
-	return vs
+	return append(vs, s.validateAfter()...)
 }
 
 func later(a, b time.Time) time.Time {

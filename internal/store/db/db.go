@@ -204,6 +204,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.putIdempotencyStmt, err = db.PrepareContext(ctx, putIdempotency); err != nil {
 		return nil, fmt.Errorf("error preparing query PutIdempotency: %w", err)
 	}
+	if q.putMemberStmt, err = db.PrepareContext(ctx, putMember); err != nil {
+		return nil, fmt.Errorf("error preparing query PutMember: %w", err)
+	}
 	if q.putMeterStmt, err = db.PrepareContext(ctx, putMeter); err != nil {
 		return nil, fmt.Errorf("error preparing query PutMeter: %w", err)
 	}
@@ -362,6 +365,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	}
 	if q.workloadsNewestStmt, err = db.PrepareContext(ctx, workloadsNewest); err != nil {
 		return nil, fmt.Errorf("error preparing query WorkloadsNewest: %w", err)
+	}
+	if q.workloadsOfGroupStmt, err = db.PrepareContext(ctx, workloadsOfGroup); err != nil {
+		return nil, fmt.Errorf("error preparing query WorkloadsOfGroup: %w", err)
 	}
 	return &q, nil
 }
@@ -668,6 +674,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing putIdempotencyStmt: %w", cerr)
 		}
 	}
+	if q.putMemberStmt != nil {
+		if cerr := q.putMemberStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putMemberStmt: %w", cerr)
+		}
+	}
 	if q.putMeterStmt != nil {
 		if cerr := q.putMeterStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putMeterStmt: %w", cerr)
@@ -933,6 +944,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing workloadsNewestStmt: %w", cerr)
 		}
 	}
+	if q.workloadsOfGroupStmt != nil {
+		if cerr := q.workloadsOfGroupStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing workloadsOfGroupStmt: %w", cerr)
+		}
+	}
 	return err
 }
 
@@ -1032,6 +1048,7 @@ type Queries struct {
 	putBudgetStmt                *sql.Stmt
 	putClassStmt                 *sql.Stmt
 	putIdempotencyStmt           *sql.Stmt
+	putMemberStmt                *sql.Stmt
 	putMeterStmt                 *sql.Stmt
 	putNewestStmt                *sql.Stmt
 	putPlacementStmt             *sql.Stmt
@@ -1085,6 +1102,7 @@ type Queries struct {
 	workloadsInStateStmt         *sql.Stmt
 	workloadsInStateNewestStmt   *sql.Stmt
 	workloadsNewestStmt          *sql.Stmt
+	workloadsOfGroupStmt         *sql.Stmt
 }
 
 func (q *Queries) WithTx(tx *sql.Tx) *Queries {
@@ -1151,6 +1169,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		putBudgetStmt:                q.putBudgetStmt,
 		putClassStmt:                 q.putClassStmt,
 		putIdempotencyStmt:           q.putIdempotencyStmt,
+		putMemberStmt:                q.putMemberStmt,
 		putMeterStmt:                 q.putMeterStmt,
 		putNewestStmt:                q.putNewestStmt,
 		putPlacementStmt:             q.putPlacementStmt,
@@ -1204,5 +1223,6 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		workloadsInStateStmt:         q.workloadsInStateStmt,
 		workloadsInStateNewestStmt:   q.workloadsInStateNewestStmt,
 		workloadsNewestStmt:          q.workloadsNewestStmt,
+		workloadsOfGroupStmt:         q.workloadsOfGroupStmt,
 	}
 }

@@ -71,6 +71,7 @@ type Querier interface {
 	PutBudget(ctx context.Context, arg PutBudgetParams) error
 	PutClass(ctx context.Context, arg PutClassParams) error
 	PutIdempotency(ctx context.Context, arg PutIdempotencyParams) error
+	PutMember(ctx context.Context, arg PutMemberParams) error
 	PutMeter(ctx context.Context, arg PutMeterParams) (int64, error)
 	// What is issued later than now was issued by a clock that was ahead.
 	PutNewest(ctx context.Context, arg PutNewestParams) error
@@ -125,6 +126,7 @@ type Querier interface {
 	WorkloadsInState(ctx context.Context, arg WorkloadsInStateParams) ([]Workload, error)
 	WorkloadsInStateNewest(ctx context.Context, arg WorkloadsInStateNewestParams) ([]Workload, error)
 	WorkloadsNewest(ctx context.Context, arg WorkloadsNewestParams) ([]Workload, error)
+	WorkloadsOfGroup(ctx context.Context, arg WorkloadsOfGroupParams) ([]Workload, error)
 }
 
 var _ Querier = (*Queries)(nil)

@@ -130,6 +130,21 @@ func (q *Queries) PutIdempotency(ctx context.Context, arg PutIdempotencyParams) 
 	return err
 }
 
+const putMember = `-- name: PutMember :exec
+INSERT INTO member (tenant, grp, workload) VALUES ($1, $2, $3)
+`
+
+type PutMemberParams struct {
+	Tenant   string
+	Grp      string
+	Workload string
+}
+
+func (q *Queries) PutMember(ctx context.Context, arg PutMemberParams) error {
+	_, err := q.exec(ctx, q.putMemberStmt, putMember, arg.Tenant, arg.Grp, arg.Workload)
+	return err
+}
+
 const systemOpenWorkloads = `-- name: SystemOpenWorkloads :many
 SELECT id, tenant, state, rev, shape, sealed, enclave, created, changed, wanted, baseline, missed_at, missed_cause, cause FROM workload
 WHERE state NOT IN ('succeeded', 'failed', 'cancelled', 'expired')
@@ -520,6 +535,56 @@ func (q *Queries) WorkloadsNewest(ctx context.Context, arg WorkloadsNewestParams
 		arg.AfterID,
 		arg.Most,
 	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Workload
+	for rows.Next() {
+		var i Workload
+		if err := rows.Scan(
+			&i.ID,
+			&i.Tenant,
+			&i.State,
+			&i.Rev,
+			&i.Shape,
+			&i.Sealed,
+			&i.Enclave,
+			&i.Created,
+			&i.Changed,
+			&i.Wanted,
+			&i.Baseline,
+			&i.MissedAt,
+			&i.MissedCause,
+			&i.Cause,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const workloadsOfGroup = `-- name: WorkloadsOfGroup :many
+SELECT workload.id, workload.tenant, workload.state, workload.rev, workload.shape, workload.sealed, workload.enclave, workload.created, workload.changed, workload.wanted, workload.baseline, workload.missed_at, workload.missed_cause, workload.cause FROM member JOIN workload ON workload.id = member.workload AND workload.tenant = member.tenant
+WHERE member.tenant = $1 AND workload.tenant = $1 AND member.grp = $2
+ORDER BY member.workload LIMIT $3
+`
+
+type WorkloadsOfGroupParams struct {
+	Tenant string
+	Grp    string
+	Most   int32
+}
+
+func (q *Queries) WorkloadsOfGroup(ctx context.Context, arg WorkloadsOfGroupParams) ([]Workload, error) {
+	rows, err := q.query(ctx, q.workloadsOfGroupStmt, workloadsOfGroup, arg.Tenant, arg.Grp, arg.Most)
 	if err != nil {
 		return nil, err
 	}

@@ -255,3 +255,44 @@ func events(t *testing.T, d store.DB) {
 	all.Wait()
 	sound(t, d)
 }
+
+// groups: a group lists its own members, in the order of their ids, to their
+// tenant alone, also page by page and by state.
+func groups(t *testing.T, d store.DB) {
+	var ids []string
+	for n := range 5 {
+		w := Workload(acme, n)
+		w.Shape.Group = []string{"grp_a", "grp_b"}[n/3]
+		update(t, d, acme, func(tx store.TenantTx) error { return tx.InsertWorkload(w, Event(audit.WorkloadSubmitted)) })
+		if ids = append(ids, w.ID); n == 1 {
+			view(t, d, acme, func(tx store.TenantTx) (err error) { w, err = tx.Workload(w.ID); return err })
+			move(t, d, &w, workload.Planned)
+		}
+	}
+	submit(t, d, acme, 5) // of no group
+	list := func(tx store.TenantTx, f store.Filter) (got []string) {
+		ws, err := tx.Workloads(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range ws {
+			got = append(got, w.ID)
+		}
+		return got
+	}
+	view(t, d, acme, func(tx store.TenantTx) error {
+		equal(t, "members", list(tx, store.Filter{Group: "grp_a"}), ids[:3])
+		equal(t, "of the other group", list(tx, store.Filter{Group: "grp_b"}), ids[3:])
+		equal(t, "newest", list(tx, store.Filter{Group: "grp_a", Newest: true}), []string{ids[2], ids[1], ids[0]})
+		equal(t, "planned", list(tx, store.Filter{Group: "grp_a", States: []workload.State{workload.Planned}}), ids[1:2])
+		equal(t, "the first page", list(tx, store.Filter{Group: "grp_a", Limit: 2}), ids[:2])
+		equal(t, "the next page", list(tx, store.Filter{Group: "grp_a", After: store.Cursor{Created: Noon, ID: ids[1]}}), ids[2:3])
+		equal(t, "the next of the newest", list(tx, store.Filter{Group: "grp_a", Newest: true, After: store.Cursor{Created: Noon, ID: ids[1]}}), ids[:1])
+		equal(t, "no group", list(tx, store.Filter{Group: "grp_c"}), []string(nil))
+		return nil
+	})
+	view(t, d, umbr, func(tx store.TenantTx) error {
+		equal(t, "another tenant's", list(tx, store.Filter{Group: "grp_a"}), []string(nil))
+		return nil
+	})
+}

@@ -46,6 +46,7 @@ func Test(t *testing.T, open func(t *testing.T) store.DB) {
 		{"Cancelled", cancelled},
 		{"Closed", closed},
 		{"Idempotency", idempotency},
+		{"Groups", groups},
 		{"Paging", paging},
 		{"PagingUnderInserts", pagingUnderInserts},
 		{"Pages", pages},

@@ -28,6 +28,14 @@ SELECT * FROM workload
 WHERE tenant = $1 AND state = $2 AND (created, id) < (CAST(sqlc.arg(after_created) AS bigint), CAST(sqlc.arg(after_id) AS text))
 ORDER BY created DESC, id DESC LIMIT sqlc.arg(most);
 
+-- name: PutMember :exec
+INSERT INTO member (tenant, grp, workload) VALUES ($1, $2, $3);
+
+-- name: WorkloadsOfGroup :many
+SELECT workload.* FROM member JOIN workload ON workload.id = member.workload AND workload.tenant = member.tenant
+WHERE member.tenant = $1 AND workload.tenant = $1 AND member.grp = $2
+ORDER BY member.workload LIMIT sqlc.arg(most);
+
 -- name: CountWorkloads :many
 SELECT state, count(*) AS n, count(missed_at) AS late FROM workload WHERE tenant = $1 GROUP BY state ORDER BY state;
 
