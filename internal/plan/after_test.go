@@ -150,7 +150,7 @@ func TestCheckDoubtsTheOrder(t *testing.T) {
 			find(p, "a").Latest = find(&q, "a").Latest
 		}},
 		{KeptTime, "one is late without need", func(s *Snapshot, p *Plan) {
-			itemOfID(s, "c").Placement = &Placement{Workload: "c", Site: p.Placements[2].Site, Spans: []Span{{hour(5), hour(7)}}}
+			itemOfID(s, "c").Placement = &Placement{Workload: "c", Site: p.Placements[2].Site, Spans: []Span{{Start: hour(5), End: hour(7)}}}
 			retime(*s, find(p, "c"), p.Placements[2].Site, Span{Start: hour(8), End: hour(10)})
 		}},
 	} {

@@ -207,7 +207,7 @@ func (d *doubt) cheapestSizes(it Item, st Site, ls []lane, of tariffs, step, owe
 	if room < need*(1-1e-12) {
 		return math.Inf(1)
 	}
-	bound := func(worth float64) float64 {
+	worthIs := func(worth float64) float64 {
 		sum, earns := worth*need, 0.0
 		for i, w := range ways {
 			earns = max(earns, (worth*w.speed-w.cost)*w.hours)
@@ -221,7 +221,7 @@ func (d *doubt) cheapestSizes(it Item, st Site, ls []lane, of tariffs, step, owe
 	// does by itself, so the end is looked for.
 	lo, hi := 0.0, max(top, 1)
 	for range 60 {
-		if bound(2*hi) <= bound(hi) {
+		if worthIs(2*hi) <= worthIs(hi) {
 			break
 		}
 		hi *= 2
@@ -229,11 +229,11 @@ func (d *doubt) cheapestSizes(it Item, st Site, ls []lane, of tariffs, step, owe
 	hi *= 2
 	for range 200 {
 		a, b := lo+(hi-lo)/3, hi-(hi-lo)/3
-		if bound(a) < bound(b) {
+		if worthIs(a) < worthIs(b) {
 			lo = a
 		} else {
 			hi = b
 		}
 	}
-	return bound((lo + hi) / 2)
+	return worthIs((lo + hi) / 2)
 }

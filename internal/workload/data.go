@@ -3,7 +3,7 @@ package workload
 import (
 	"fmt"
 	"math/bits"
-	"regexp"
+	"strings"
 	"time"
 
 	"clusy.io/clusy/internal/grid"
@@ -18,10 +18,18 @@ const (
 	MaxMbit = 10_000_000
 )
 
-var homeForm = regexp.MustCompile(`^[A-Za-z0-9._/-]{1,128}$`)
-
 // IsHome reports whether a text can be the name of a site or a zone.
-func IsHome(s string) bool { return homeForm.MatchString(s) }
+func IsHome(s string) bool {
+	if s == "" || len(s) > MaxPattern {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && !strings.ContainsRune("._/-", rune(c)) {
+			return false
+		}
+	}
+	return true
+}
 
 // TransferEnergy returns what the network draws to bring data from one site to
 // another: 0.06 kWh for each gigabyte of 10⁹ bytes, rounded up to a joule. It is

@@ -46,7 +46,13 @@ const (
 // ValidClass reports whether s can be the name of a class: a DNS label, lower
 // case letters, digits and -, in which nothing else can be said.
 func ValidClass(s string) bool {
-	if s == "" || len(s) > MaxClass || s[0] == '-' || s[len(s)-1] == '-' {
+	return label(s, MaxClass)
+}
+
+// label reports whether s is lower-case letters, digits and inner hyphens, at
+// most so many: nothing else can be said in it.
+func label(s string, most int) bool {
+	if s == "" || len(s) > most || s[0] == '-' || s[len(s)-1] == '-' {
 		return false
 	}
 	for _, c := range []byte(s) {

@@ -3,7 +3,6 @@ package workload
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -18,13 +17,9 @@ const MaxGang = 1024
 // MaxGPUs is how many accelerators are believed, of a demand and of a site.
 const MaxGPUs = 1 << 20
 
-// typeForm is how a type of accelerator is written. It leaves the enclave, and
-// has no room for prose.
-var typeForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$`)
-
 // IsGPUType reports whether a text can be a type of accelerator: a lower-case
 // DNS label of at most 32 characters.
-func IsGPUType(s string) bool { return typeForm.MatchString(s) }
+func IsGPUType(s string) bool { return label(s, 32) }
 
 // Has returns how many accelerators of a type are in r.
 func (r Resources) Has(kind string) int64 {
@@ -144,11 +139,5 @@ func (s Shape) kinds(bad func(pointer, value, limit, nearest, format string, arg
 	}
 	if s.Size < 0 || s.Size > MaxGang {
 		bad("/gang", fmt.Sprint(s.Size), fmt.Sprintf("1 to %d", MaxGang), "1", "not a number of processes")
-	}
-	if s.Size > 1 && len(s.Elastic) > 0 {
-		bad("/gang", "", "a gang, or elastic sizes", "", "a gang cannot be elastic too in this version: its processes start and end together")
-	}
-	if len(s.Ways) > 0 && len(s.Elastic) > 0 {
-		bad("/alternatives", "", "alternatives, or elastic sizes", "", "work that has alternatives of hardware cannot be elastic too in this version: leave out one of the two")
 	}
 }

@@ -94,7 +94,7 @@ func TestHardwareIsValidated(t *testing.T) {
 	}
 	both := good()
 	both.Elastic = []Level{{Size: 500, Speed: 500}}
-	if vs := both.Validate(now); len(vs) != 2 {
-		t.Errorf("elastic and a gang with alternatives: %+v", vs)
+	if vs := both.Validate(now); len(vs) != 4 {
+		t.Errorf("elastic, and a gang with alternatives, accelerators and data: %+v", vs)
 	}
 }

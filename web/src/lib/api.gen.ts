@@ -38,24 +38,15 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-<<<<<<< HEAD
-    "/v1/classes": {
-=======
     "/v1/budgets": {
->>>>>>> budgets
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-<<<<<<< HEAD
-        /** How long work takes, class by class */
-        get: operations["get-classes"];
-=======
         /** Budgets, with what is spent, booked and left, and when each will be used up */
         get: operations["get-budgets"];
->>>>>>> budgets
         put?: never;
         post?: never;
         delete?: never;
@@ -64,24 +55,13 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-<<<<<<< HEAD
-    "/v1/classes/{class}": {
-=======
     "/v1/budgets/{budget}": {
->>>>>>> budgets
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-<<<<<<< HEAD
-        /** How long the work of a class takes, and its newest runs */
-        get: operations["get-classes-class"];
-        put?: never;
-        post?: never;
-        delete?: never;
-=======
         /** Get a budget */
         get: operations["get-budgets-budget"];
         /** Set a budget, or change it to exactly what is given */
@@ -89,7 +69,40 @@ export interface paths {
         post?: never;
         /** Remove a budget */
         delete: operations["delete-budgets-budget"];
->>>>>>> budgets
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/classes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long work takes, class by class */
+        get: operations["get-classes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/classes/{class}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How long the work of a class takes, and its newest runs */
+        get: operations["get-classes-class"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -123,6 +136,74 @@ export interface paths {
         get: operations["get-events"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/group-plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** What would become of a group: changes nothing */
+        post: operations["post-group-plans"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Submit several intents: all are admitted, or none */
+        post: operations["post-groups"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/groups/{group}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a group with all its members */
+        get: operations["get-groups-group"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/groups/{group}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Cancel all members of a group that have not ended */
+        post: operations["post-groups-group-cancel"];
         delete?: never;
         options?: never;
         head?: never;
@@ -663,6 +744,11 @@ export interface components {
             site: string;
             /** Format: date-time */
             start: string;
+            /**
+             * Format: int64
+             * @description The kind of hardware, as a placement's.
+             */
+            way?: number;
         };
         Ask: {
             /** Format: int64 */
@@ -1025,6 +1111,17 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        Data: {
+            /** @description A site or a zone. */
+            home: string;
+            /** Format: int64 */
+            mebibytes: number;
+            /**
+             * Format: int64
+             * @description At which it is brought. Absent: 1000.
+             */
+            megabitsPerSecond?: number;
+        };
         Decision: {
             /** Format: date-time */
             at: string;
@@ -1138,6 +1235,98 @@ export interface components {
              * @description Of what perfect foresight would save: the part that its forecasts alone would have lost. Absent: not known.
              */
             regretPercent?: number;
+        };
+        GPUs: {
+            /** Format: int64 */
+            count: number;
+            /** @description What the sites call them: a100. */
+            type: string;
+        };
+        Group: {
+            /**
+             * Format: double
+             * @description Expected of all open members; absent if that of one is not known.
+             */
+            carbonGrams?: number;
+            /** @description Every member has ended. */
+            complete: boolean;
+            /**
+             * Format: date-time
+             * @description The latest completeBy of its members.
+             */
+            completeBy: string;
+            /** Format: date-time */
+            created: string;
+            /**
+             * Format: date-time
+             * @description When the last member is expected to end, or ended; absent while one has no place in a plan.
+             */
+            finish?: string;
+            /** @example grp_0199b2c4-5a7e-7f31-9c0e-1f2a3b4c5d6e */
+            id: string;
+            /** @description In the order in which they were submitted. */
+            members: components["schemas"]["GroupMember"][] | null;
+            /** @description How many members are in each state. */
+            states: {
+                [key: string]: number;
+            };
+        };
+        GroupMember: {
+            /** @description Ids of what it waits for. */
+            after?: string[] | null;
+            /**
+             * Format: double
+             * @description Expected.
+             */
+            carbonGrams?: number;
+            cause?: string;
+            /** Format: date-time */
+            completeBy: string;
+            /** Format: date-time */
+            finish?: string;
+            id: string;
+            /** Format: date-time */
+            reservedUntil?: string;
+            site?: string;
+            /**
+             * Format: date-time
+             * @description Of its plan, or of its last run.
+             */
+            start?: string;
+            state: string;
+        };
+        GroupPlan: {
+            failed?: components["schemas"]["Failed"][] | null;
+            feasible: boolean;
+            /** @description The place of each, in the order of the request. */
+            members?: components["schemas"]["Placement"][] | null;
+            /**
+             * Format: date-time
+             * @description With the latest completeBy of its members at that time, and those of the others as much later, the group can be admitted.
+             */
+            nearestCompleteBy?: string;
+            /**
+             * Format: int64
+             * @description Which member has no place: its number, from 0.
+             */
+            refused?: number;
+        };
+        GroupShapes: {
+            members: components["schemas"]["Shape"][] | null;
+        };
+        GroupSubmission: {
+            /** @description A member names others that it waits for by their place in this list: #0 is the first. */
+            members: components["schemas"]["Submission"][] | null;
+        };
+        Hardware: {
+            /** Format: double */
+            cpus?: number;
+            duration: components["schemas"]["Duration"];
+            gpus?: components["schemas"]["GPUs"];
+            /** Format: int64 */
+            memoryMiB?: number;
+            /** Format: double */
+            watts: number;
         };
         Health: {
             /** @example ok */
@@ -1273,6 +1462,11 @@ export interface components {
             spans?: components["schemas"]["Span"][] | null;
             /** @enum {string} */
             verb: "offer" | "confirm" | "keep" | "release" | "stop" | "forget";
+            /**
+             * Format: int64
+             * @description The kind of hardware, as a placement's.
+             */
+            way?: number;
             workload: string;
         };
         Outlook: {
@@ -1425,6 +1619,11 @@ export interface components {
             reservedUntil: string;
             site: string;
             spans: components["schemas"]["Span"][] | null;
+            /**
+             * Format: int64
+             * @description The kind of hardware: 0 is the shape's own, 1 the first of its alternatives.
+             */
+            way?: number;
             why: components["schemas"]["Reasons"];
         };
         PlanProof: {
@@ -1802,6 +2001,10 @@ export interface components {
             url: string;
         };
         Shape: {
+            /** @description Ids of workloads that must have succeeded before it starts; in a group, #0 is its first member. */
+            after?: string[] | null;
+            /** @description Other kinds of hardware that it can run on. The plan chooses one before the start; way 0 is what stands above, way 1 the first of these. */
+            alternatives?: components["schemas"]["Hardware"][] | null;
             /** @description What its owner calls work of this kind, disclosed on purpose: how long such work takes is learned from its runs. */
             class?: string;
             /**
@@ -1809,10 +2012,21 @@ export interface components {
              * @description Processor cores needed while running.
              */
             cpus?: number;
+            /** @description What must be where it runs before it begins. */
+            data?: components["schemas"]["Data"];
             /** @description How long the work runs, without suspensions. */
             duration: components["schemas"]["Duration"];
             /** @description Sizes at which the work can run beside the declared one, the smallest first. */
             elastic?: components["schemas"]["Level"][] | null;
+            /**
+             * Format: int64
+             * @description How many processes it is, that start together at one site; power and resources are of all of them. Absent: one.
+             */
+            gang?: number;
+            /** @description Accelerators needed while running. */
+            gpus?: components["schemas"]["GPUs"];
+            /** @description The group that it was submitted with. The server makes it: what is sent is not looked at. */
+            group?: string;
             /** @description Whether the work may be suspended, and what that costs. */
             interruptible?: components["schemas"]["Interruptible"];
             /**
@@ -1923,6 +2137,8 @@ export interface components {
             cpus?: number;
             enclave: components["schemas"]["Enclave"];
             engine: string;
+            /** @description Accelerators, by type; of a type that is not here it has none. */
+            gpus?: components["schemas"]["GPUs"][] | null;
             id: string;
             /** Format: int64 */
             memoryMiB?: number;
@@ -1946,6 +2162,8 @@ export interface components {
             enclave: components["schemas"]["Enclave"];
             /** @enum {string} */
             engine: "process";
+            /** @description Accelerators, by type. Of a type that is not here it has none. */
+            gpus?: components["schemas"]["GPUs"][] | null;
             /** Format: int64 */
             memoryMiB?: number;
             pricePerKWh?: components["schemas"]["Money"];
@@ -2207,20 +2425,11 @@ export interface operations {
             };
         };
     };
-<<<<<<< HEAD
-    "get-classes": {
-        parameters: {
-            query?: {
-                /** @description The next of the page before. */
-                cursor?: string;
-                limit?: number;
-=======
     "get-budgets": {
         parameters: {
             query?: {
                 /** @description Show the period in which this time lies. Default: now. */
                 at?: string;
->>>>>>> budgets
             };
             header?: never;
             path?: never;
@@ -2234,11 +2443,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-<<<<<<< HEAD
-                    "application/json": components["schemas"]["PageClass"];
-=======
                     "application/json": components["schemas"]["PageBudget"];
->>>>>>> budgets
                 };
             };
             /** @description Unauthorized */
@@ -2279,21 +2484,13 @@ export interface operations {
             };
         };
     };
-<<<<<<< HEAD
-    "get-classes-class": {
-=======
     "get-budgets-budget": {
->>>>>>> budgets
         parameters: {
             query?: never;
             header?: never;
             path: {
-<<<<<<< HEAD
-                class: string;
-=======
                 /** @description The budget's name. */
                 budget: string;
->>>>>>> budgets
             };
             cookie?: never;
         };
@@ -2305,9 +2502,6 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-<<<<<<< HEAD
-                    "application/json": components["schemas"]["Class"];
-=======
                     "application/json": components["schemas"]["Budget"];
                 };
             };
@@ -2431,7 +2625,124 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Removed"];
->>>>>>> budgets
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-classes": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before. */
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageClass"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-classes-class": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                class: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Class"];
                 };
             };
             /** @description Unauthorized */
@@ -2560,6 +2871,246 @@ export interface operations {
                         /** @description The index in the log. */
                         id: number;
                     };
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "post-group-plans": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupShapes"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GroupPlan"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "post-groups": {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description Names this submission: sent again, it gives the same group. */
+                "Idempotency-Key": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GroupSubmission"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "get-groups-group": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
+                };
+            };
+            /** @description Unauthorized */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Forbidden */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+            /** @description Internal Server Error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Failure"];
+                };
+            };
+        };
+    };
+    "post-groups-group-cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                group: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Group"];
                 };
             };
             /** @description Unauthorized */
@@ -3838,6 +4389,8 @@ export interface operations {
             query?: {
                 /** @description States wanted, with commas between them. Default: all. */
                 state?: string;
+                /** @description Only members of this group. */
+                group?: string;
                 /** @description The next of the page before. */
                 cursor?: string;
                 limit?: number;

@@ -1,1 +1,0 @@
-import{t as e}from"./seal-Ba430nDM.js";var t=e(((e,t)=>{t.exports={}}));export default t();
