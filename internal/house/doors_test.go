@@ -92,7 +92,7 @@ func TestDoors(t *testing.T) {
 	if err := json.Unmarshal(b, &g); err != nil || code != http.StatusCreated || len(g.Members) != 2 {
 		t.Fatalf("a group of two: %d %s", code, b)
 	}
-	paths := strings.NewReplacer("{id}", w.ID, "{group}", g.ID, "{plan}", aPlan(t, h), "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index))
+	paths := strings.NewReplacer("{id}", w.ID, "{group}", g.ID, "{plan}", aPlan(t, h), "{site}", "berlin", "{zone}", "DE-LU", "{index}", string(index), "{class}", "door-class", "{queue}", "doors", "{budget}", "doors")
 	link, err := h.SignIn(access.Viewer)
 	if err != nil {
 		t.Fatal(err)

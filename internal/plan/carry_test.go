@@ -154,7 +154,7 @@ func TestCarryRounds(t *testing.T) {
 		return it
 	}
 	to := func(it Item, site string, from float64) Placement {
-		pl := Placement{Workload: it.ID, Site: site, Spans: []Span{hours(from, from+1)}, Reserved: hour(from + 1), Latest: it.Shape.When.CompleteBy.Add(-time.Hour),
+		pl := Placement{Workload: it.ID, Site: site, Spans: []Span{hours(from, from+1)}, Reserved: hour(from + 1), Latest: later(it.Shape.When.CompleteBy.Add(-time.Hour), hour(from)),
 			Why: Reasons{Binding: BindingNone, Text: "because", Considered: 1}}
 		return pl
 	}
@@ -177,7 +177,7 @@ func TestCarryRounds(t *testing.T) {
 	// Late, above its ceiling, at a dead site, or too little for the work: only
 	// who had no promise where it was is promised less.
 	late := to(one, "c", 2)
-	s.Items[1].Shape.When.CompleteBy, late.Latest = hour(1), hour(0)
+	s.Items[1].Shape.When.CompleteBy, late.Latest = hour(1), hour(2)
 	if p, _ := Carry(s, []Placement{late, to(two, "dead", 1)}); len(p.Placements) != 0 {
 		t.Errorf("%+v is made", p.Placements)
 	}
@@ -230,7 +230,7 @@ func BenchmarkCarry(b *testing.B) {
 			owed, beyond := d.owed(*it)
 			from := midnight.Add(time.Duration(r.IntN(200)) * 15 * time.Minute)
 			pl := Placement{Workload: it.ID, Site: s.Sites[r.IntN(4)].ID, Spans: []Span{{Start: from, End: from.Add(owed)}}, Reserved: from.Add(owed + beyond),
-				Latest: d.due(*it).Add(-owed - beyond), Why: Reasons{Binding: BindingNone, Text: "because", Considered: 1}}
+				Latest: later(d.due(*it).Add(-owed-beyond), from), Why: Reasons{Binding: BindingNone, Text: "because", Considered: 1}}
 			pl.Energy, pl.Carbon, pl.Grade, pl.Cost, pl.Currency = d.reckon(*it, pl.Site, pl.Spans)
 			pl.Why.Signals = []SignalUsed{{Zone: d.where(pl.Site).Zone, Grade: pl.Grade}}
 			was := pl

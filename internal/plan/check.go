@@ -407,11 +407,12 @@ func (d *doubt) reserve(it Item, pl Placement) (Kept, string) {
 	if waits(it) {
 		owed += within(it.Shape.Interruptible.Overhead)
 	}
-	if l := d.mustRun(it, needsFor(owed, quickest(it)), needsFor(beyond, quickest(it))); !pl.Latest.Equal(l) {
-		return KeptReserve, fmt.Sprintf("its latest safe start is %s instead of %s", pl.Latest, l)
-	}
 	if pl.Reserved.After(d.due(it)) && !promisedBefore(it) {
 		return KeptTime, fmt.Sprintf("its booked time ends at %s, it must by %s", pl.Reserved, d.due(it))
+	}
+	// What is late already is not due before the plan has it start.
+	if l := later(d.mustRun(it, needsFor(owed, quickest(it)), needsFor(beyond, quickest(it))), pl.Spans[0].Start); !pl.Latest.Equal(l) {
+		return KeptReserve, fmt.Sprintf("its latest safe start is %s instead of %s", pl.Latest, l)
 	}
 	if pl.Reserved.After(d.due(it)) && len(gathered(pl)) > 1 {
 		return KeptTime, "it is late and yet paused"

@@ -99,6 +99,7 @@ func retime(s Snapshot, pl *Placement, site string, spans ...Span) {
 	pl.Site, pl.Spans = site, spans
 	_, beyond := d.owed(it)
 	pl.Reserved = pl.Finish().Add(beyond)
+	pl.Latest = later(pl.Latest, pl.Start())
 	pl.Energy, pl.Carbon, pl.Grade, pl.Cost, pl.Currency = d.reckon(it, site, spans)
 	pl.Why = Reasons{Text: "Because.", Binding: BindingNone, Considered: 1}
 	if pl.Grade != "" {

@@ -69,6 +69,11 @@ func (f *frame) placement(t *task) Placement {
 		}
 		pl.Spans = append(pl.Spans, s)
 	}
+	// What cannot be in time any more waits for the room that was found for it:
+	// its site would begin it at once, and take that from others.
+	if pl.Start().After(pl.Latest) {
+		pl.Latest = pl.Start()
+	}
 	return pl
 }
 

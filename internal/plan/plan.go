@@ -104,7 +104,7 @@ type Placement struct {
 	Reserved time.Time `json:"reserved"`
 	// Latest is the latest safe start of all that remains: from then on the
 	// work must run without a pause to be complete in time, but for the times
-	// that are denied to it.
+	// that are denied to it. What is late by its plan is not due before its start.
 	Latest time.Time   `json:"latest"`
 	Energy grid.Energy `json:"energy"` // of the facility, expected, for what remains
 	Carbon grid.Carbon `json:"carbon"` // expected, for what remains
