@@ -15,6 +15,7 @@ import (
 
 	"clusy.io/clusy/internal/access"
 	"clusy.io/clusy/internal/api"
+	budgets "clusy.io/clusy/internal/budget"
 	"clusy.io/clusy/internal/grid"
 	"clusy.io/clusy/internal/plan"
 	"clusy.io/clusy/internal/signal"
@@ -161,6 +162,8 @@ type stillTx struct {
 	api.SystemTx
 	w *stillLife
 }
+
+func (tx stillTx) Spending(access.Tenant, time.Time) (*budgets.Book, error) { return nil, nil }
 
 func (tx stillTx) Sites() ([]plan.Station, error) { return tx.w.sites, nil }
 func (tx stillTx) LatestForecasts() (map[grid.Zone][]grid.Series, error) {
