@@ -163,6 +163,9 @@ type stillTx struct {
 	w *stillLife
 }
 
+// For is for those who wait for others: here nobody does.
+func (tx stillTx) For(access.Tenant) api.TenantTx { return nil }
+
 func (tx stillTx) Spending(access.Tenant, time.Time) (*budgets.Book, error) { return nil, nil }
 
 func (tx stillTx) Sites() ([]plan.Station, error) { return tx.w.sites, nil }
