@@ -18,7 +18,7 @@ import (
 // stable are the kinds that logs have been written with. A kind may be added
 // here; none may be changed or removed, as a log cannot be rewritten.
 var stable = []string{
-	"attempt.moved", "class.drifted", "leader.elected", "ledger.entry", "log.opened", "plan.certified", "plan.committed", "plan.refused",
+	"attempt.moved", "budget.exceeded", "budget.exhaustion-forecast", "budget.removed", "budget.set", "class.drifted", "leader.elected", "ledger.entry", "log.opened", "plan.certified", "plan.committed", "plan.refused", "queue.removed", "queue.set",
 	"signal.quarantined", "signal.refused", "signal.released", "signal.revised", "signal.stored", "site.registered", "site.seen", "token.created", "token.ended",
 	"workload.cancel-requested", "workload.missed", "workload.moved", "workload.placed",
 	"workload.submitted",
