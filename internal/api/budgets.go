@@ -36,10 +36,19 @@ func (s *Server) budgets(ctx context.Context, in *budgetsIn) (*body[clusy.Page[c
 	return ok(clusy.Page[clusy.Budget]{Items: out})
 }
 
+// budgetsBack is how far back budgets can be shown: what was spent before is not
+// read, and must not be shown as nothing.
+const budgetsBack = time.Hour
+
 func (s *Server) budgetsOf(ctx context.Context, tenant access.Tenant, at time.Time) (out []clusy.Budget, err error) {
 	now := s.Now()
 	if at.IsZero() {
 		at = now
+	}
+	if at.Before(now.Add(-budgetsBack)) {
+		return nil, problem.With(problem.Invalid, "That is further back than budgets are read.", problem.Violation{
+			Pointer: "query.at", Message: "what was spent then is in the ledger, and is not added up here", Value: at.UTC().Format(time.RFC3339),
+			Limit: "not before " + now.Add(-budgetsBack).UTC().Format(time.RFC3339), Nearest: now.UTC().Format(time.RFC3339)})
 	}
 	err = s.Store.ViewAll(ctx, func(sys SystemTx) error {
 		out = []clusy.Budget{}

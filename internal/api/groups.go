@@ -384,18 +384,24 @@ func (s *Server) dryRunGroup(ctx context.Context, in *groupPlanned) (*body[clusy
 		return nil, problem.With(problem.Invalid, "The group breaks "+plural(len(faults), "rule")+".", faults...)
 	}
 	var snap plan.Snapshot
+	var purse *budget.Book
 	err := s.Store.ViewAll(ctx, func(sys SystemTx) error {
 		world, err := world(sys, now)
 		if err != nil {
 			return err
 		}
 		for i, shape := range shapes {
-			if err := prerequisites(sys.For(caller.Tenant), shape, fmt.Sprintf("/members/%d", i), own); err != nil {
+			here := fmt.Sprintf("/members/%d", i)
+			if refusal, err := noQueue(sys.For(caller.Tenant), shape, here); err != nil || refusal != nil {
+				return cmp.Or(err, refusal)
+			}
+			if err := prerequisites(sys.For(caller.Tenant), shape, here, own); err != nil {
 				return err
 			}
 		}
 		snap = plan.Observe(world, s.Rules)
-		return nil
+		purse, err = sys.Spending(caller.Tenant, now)
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -414,6 +420,19 @@ func (s *Server) dryRunGroup(ctx context.Context, in *groupPlanned) (*body[clusy
 	if refused != nil {
 		i := slices.Index(ids, refused.Workload)
 		no := wire.RefusalOut(*refused)
+		return ok(clusy.GroupPlan{Refused: &i, Failed: no.Failed, Nearest: no.Nearest})
+	}
+	// 2. The budgets, as they are held against the group when it is submitted.
+	g := &party{}
+	for _, p := range next.Placements { // by id, which is the order of the request
+		if own[p.Workload] {
+			it := items[slices.Index(ids, p.Workload)]
+			g.members = append(g.members, &entrant{w: workload.Workload{ID: it.ID, Shape: it.Shape}, place: &p})
+		}
+	}
+	if i, over := g.over(purse); over != nil {
+		i = slices.Index(ids, g.members[i].w.ID)
+		no := wire.RefusalOut(overBudget(purse, items[i], over, s.Rules.Margin, nil))
 		return ok(clusy.GroupPlan{Refused: &i, Failed: no.Failed, Nearest: no.Nearest})
 	}
 	out := clusy.GroupPlan{Feasible: true}

@@ -25,7 +25,7 @@ func (k *Book) Closed(id string, shape workload.Shape, pl plan.Placement) (out [
 			if !w.Start.Before(shape.When.CompleteBy) {
 				break
 			}
-			if !k.touches(id, w) && k.crowded(b, w) {
+			if !k.touches(id, w) && !k.reaches(pl, w) && k.crowded(b, w) {
 				out = append(out, workload.Span{Start: w.Start, End: w.End})
 			}
 			w = b.PeriodOf(w.End)
@@ -39,6 +39,12 @@ func (k *Book) touches(id string, w Window) bool {
 	return slices.ContainsFunc(k.booked, func(p Piece) bool {
 		return p.Workload == id && p.From.Before(w.End) && p.To.After(w.Start)
 	})
+}
+
+// reaches reports whether a placement keeps any time of w for its work, up to the
+// end of its booked time, or to now if it should be over.
+func (k *Book) reaches(pl plan.Placement, w Window) bool {
+	return len(pl.Spans) > 0 && pl.Start().Before(w.End) && later(pl.Reserved, k.now).After(w.Start)
 }
 
 // crowded reports whether all that is booked outside of w, and not begun, would

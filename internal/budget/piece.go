@@ -91,17 +91,23 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// held returns the hardware that a shape holds for a time on its way.
-func held(s workload.Shape, way int, d time.Duration) (cpu, gpu int64) {
-	demand := s.Demand
-	if way > 0 && way <= len(s.Ways) {
-		demand = s.Ways[way-1].Demand
-	}
+// held returns the hardware that a shape holds for a time at a size.
+func held(s workload.Shape, size int, d time.Duration) (cpu, gpu int64) {
+	demand := s.Demand.At(size)
 	seconds := int64((d + time.Second - 1) / time.Second)
 	for _, g := range demand.GPUs {
 		gpu += g.Count * 1000 * seconds
 	}
 	return max(demand.CPU, 0) * seconds, gpu
+}
+
+// ran returns the hardware that the runs of a meter held, each at its size.
+func ran(s workload.Shape, m ledger.Meter) (cpu, gpu int64) {
+	for _, r := range m.Runs {
+		c, g := held(s, r.Size, r.To.Sub(r.From))
+		cpu, gpu = cpu+c, gpu+g
+	}
+	return cpu, gpu
 }
 
 // Spent is what an entry of the ledger came to. The ledger has no money: the
@@ -119,7 +125,7 @@ func Spent(e ledger.Entry, shape workload.Shape, way int, tariff grid.Tariff) Pi
 		}
 		p.Cost += grid.Charged(u.Energy, rate)
 	}
-	p.CPU, p.GPU = held(shape, way, m.Running())
+	p.CPU, p.GPU = ran(shape.On(way), m)
 	return p
 }
 
@@ -129,7 +135,7 @@ func Pending(m ledger.Meter, shape workload.Shape, pl plan.Placement, pue int64)
 	p := Piece{Workload: m.Workload, Queue: shape.QueueOf(), From: m.Hour, To: m.Hour.Add(time.Hour)}
 	p.Energy = times(m.Energy, pue)
 	p.priced(pl)
-	p.CPU, p.GPU = held(shape, pl.Way, m.Running())
+	p.CPU, p.GPU = ran(shape.On(pl.Way), m)
 	return p
 }
 
@@ -153,21 +159,19 @@ func (p *Piece) priced(pl plan.Placement) {
 }
 
 // Booked is what a placement is to take from now on, a piece for each run: the
-// power of the shape, at the carbon and the price for which it was planned.
+// power of the shape at its size, at the carbon and the price for which it was planned.
 func Booked(id string, shape workload.Shape, pl plan.Placement, pue int64, now time.Time) (out []Piece) {
-	power := shape.Power
-	if pl.Way > 0 && pl.Way <= len(shape.Ways) {
-		power = shape.Ways[pl.Way-1].Power
-	}
+	queue := shape.QueueOf()
+	shape = shape.On(pl.Way)
 	for _, s := range pl.Spans {
 		from := later(s.Start, now)
 		if !from.Before(s.End) {
 			continue
 		}
 		d := s.End.Sub(from)
-		p := Piece{Workload: id, Queue: shape.QueueOf(), From: from, To: s.End, Energy: times(grid.Drawn(power, d), pue)}
+		p := Piece{Workload: id, Queue: queue, From: from, To: s.End, Energy: times(grid.Drawn(shape.PowerAt(s.Size), d), pue)}
 		p.priced(pl)
-		p.CPU, p.GPU = held(shape, pl.Way, d)
+		p.CPU, p.GPU = held(shape, s.Size, d)
 		out = append(out, p)
 	}
 	return out

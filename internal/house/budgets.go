@@ -129,7 +129,8 @@ func (t tx) closed(open []workload.Workload, placements []plan.Placement, now ti
 		of[p.Workload] = p
 	}
 	for _, w := range open {
-		if p, placed := of[w.ID]; placed && books[w.Tenant] != nil {
+		// What runs is not stopped for a budget, however long it runs.
+		if p, placed := of[w.ID]; placed && books[w.Tenant] != nil && w.State != workload.Running {
 			if spans := books[w.Tenant].Closed(w.ID, w.Shape, p); len(spans) > 0 {
 				out[w.ID] = spans
 			}

@@ -212,6 +212,7 @@ func (r *roll) share(it Item, pl Placement, now time.Time) error {
 	if !hasQueues(r.s.Queues, it.Tenant) {
 		return nil
 	}
+	it, _ = going(it, pl.Way)
 	from, to := pl.Spans[0].Start, later(pl.Spans[len(pl.Spans)-1].End, pl.Reserved)
 	var stakes []stake
 	for _, rows := range r.rows {
@@ -225,7 +226,7 @@ func (r *roll) share(it Item, pl Placement, now time.Time) error {
 		}
 	}
 	for i, s := range pl.Spans {
-		c := claim{it.ID, later(s.Start, now), s.End, needs(it, Site{})}
+		c := claim{it.ID, later(s.Start, now), s.End, needsOf(it, Site{}, s.Size)}
 		if i == len(pl.Spans)-1 {
 			c.to = later(s.End, pl.Reserved)
 		}

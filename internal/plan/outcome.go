@@ -17,7 +17,11 @@ func (f *frame) plan(reuse bool) Plan {
 func (f *frame) outcome(reuse bool) Plan {
 	p := Plan{Parent: f.snap.Parent, At: f.now, Placements: []Placement{}, Unplaced: []Refusal{}}
 	said, refused := make([]Placement, len(f.tasks)), make([]Refusal, len(f.tasks))
-	f.inParts(len(f.tasks), func(from, to int) {
+	way := f.Options
+	if !f.apart() {
+		way.Par = nil
+	}
+	way.inParts(len(f.tasks), func(from, to int) {
 		g := f
 		if to-from < len(f.tasks) {
 			g = f.twin()

@@ -30,6 +30,11 @@ const (
 	mostParts = 16
 )
 
+// apart reports whether tasks can be taken out in one twin without another one
+// noticing: those that wait for each other, and those of a tenant with queues,
+// are looked at together.
+func (f *frame) apart() bool { return len(f.chain) == 0 && f.shares == nil }
+
 // twin is a frame of the same tasks with loads and memory of its own: what is
 // taken out of one stays in the other.
 func (f *frame) twin() *frame {
@@ -45,6 +50,9 @@ func (f *frame) twin() *frame {
 
 func (l *load) clone() *load {
 	out := &load{parts: slices.Clone(l.parts)}
+	if l.cards != nil {
+		out.cards = l.cards.clone()
+	}
 	for i := range out.parts {
 		p := &out.parts[i]
 		p.at, p.use = slices.Clone(p.at), slices.Clone(p.use)

@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"sync"
 	"testing"
+
+	"clusy.io/clusy/internal/workload"
 )
 
 func workers(n int) func(int, func(int)) {
@@ -30,16 +32,50 @@ func workers(n int) func(int, func(int)) {
 func TestAnyNumberOfWorkers(t *testing.T) {
 	for name, s := range map[string]Snapshot{"mixed": mixedWorld(140), "wanted": wantedWorld(140), "shrunk": shrunkWorld(140)} {
 		want := Compute(s)
+		sameWithAll(t, name, s, want)
 		if want.Certificate == nil || name != "wanted" && len(want.Certificate.Prices) == 0 {
 			t.Fatalf("%s: nothing has a price: %+v", name, want.Certificate)
 		}
 		if err := Check(s, want); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		for n := 1; n <= 3; n++ {
-			if got := ComputeWith(s, Options{Par: workers(n)}); !reflect.DeepEqual(got, want) {
-				t.Errorf("%s: with %d workers it is another plan", name, n)
-			}
+	}
+}
+
+// Where tasks are not alone (a tenant has queues, some wait for others, cards are
+// taken) it is the same plan too.
+func TestAnyNumberOfWorkersTogether(t *testing.T) {
+	queued, chained, cards := mixedWorld(140), mixedWorld(140), mixedWorld(140)
+	for i := range queued.Items {
+		queued.Items[i].Tenant = "acme"
+	}
+	queued.Queues = []workload.Queue{{Tenant: "acme", Name: workload.DefaultQueue, Most: 600, Weight: 1}}
+	for i := 2; i < len(chained.Items); i += 3 {
+		if chained.Items[i].Placement == nil && !chained.Items[i].Running {
+			chained.Items[i].Shape.After = []string{chained.Items[i-1].ID}
+		}
+	}
+	for i := range cards.Sites {
+		cards.Sites[i].Capacity.GPUs[0] = workload.GPU{Type: "a100", Count: 3}
+	}
+	for i := 0; i < len(cards.Items); i += 2 {
+		cards.Items[i].Shape.Demand.GPUs[0] = workload.GPU{Type: "a100", Count: 1}
+	}
+	for name, s := range map[string]Snapshot{"queued": queued, "chained": chained, "cards": cards} {
+		want := Compute(s)
+		if err := Check(s, want); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		sameWithAll(t, name, s, want)
+	}
+}
+
+// sameWithAll holds the plans of one to three workers against one.
+func sameWithAll(t *testing.T, name string, s Snapshot, want Plan) {
+	t.Helper()
+	for n := 1; n <= 3; n++ {
+		if got := ComputeWith(s, Options{Par: workers(n)}); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: with %d workers it is another plan", name, n)
 		}
 	}
 }

@@ -37,7 +37,7 @@ type Proof struct {
 // NewProof returns the proof of a plan that was made of s.
 func NewProof(s Snapshot, p Plan) Proof {
 	pr := Proof{Now: s.Now, Parent: s.Parent, Step: s.Step, Horizon: s.Horizon, Margin: s.Margin,
-		Sites: s.Sites, Queues: s.Queues, Basis: s.Outlook.Basis(), Plan: p}
+		Sites: s.Sites, Basis: s.Outlook.Basis(), Plan: p}
 	// Why others were placed where they are is not what this plan rests on.
 	pr.Items = make([]Item, len(s.Items))
 	for i, it := range s.Items {
@@ -47,6 +47,12 @@ func NewProof(s Snapshot, p Plan) Proof {
 			it.Placement = &bare
 		}
 		pr.Items[i] = it
+	}
+	// Of queues those that this plan is about: no others' names leave with it.
+	for _, q := range s.Queues {
+		if slices.ContainsFunc(s.Items, func(it Item) bool { return it.Tenant == q.Tenant }) {
+			pr.Queues = append(pr.Queues, q)
+		}
 	}
 	for _, z := range s.Outlook.Zones() {
 		pr.Series = append(pr.Series, s.Outlook.Of(z).Series()...)

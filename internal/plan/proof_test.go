@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"clusy.io/clusy/internal/grid"
+	"clusy.io/clusy/internal/workload"
 )
 
 // Whatever world a plan was made of, its proof holds when it is read again,
@@ -126,4 +127,20 @@ func apart(s Snapshot, p Plan, id string) (others Snapshot, one Item) {
 		s.Items = append(s.Items, it)
 	}
 	return s, one
+}
+
+// A proof names the queues of those whose work it is about, and no others'.
+func TestProofKeepsOthersQueues(t *testing.T) {
+	s := scarce(4, 24)
+	for i := range s.Items {
+		s.Items[i].Tenant = "acme"
+	}
+	s.Queues = []workload.Queue{{Tenant: "acme", Name: "night", Most: 1000, Weight: 1}, {Tenant: "umbrella", Name: "secret-project", Most: 1000, Weight: 1}}
+	pr := NewProof(s, Compute(s))
+	if len(pr.Queues) != 1 || pr.Queues[0].Tenant != "acme" {
+		t.Errorf("the proof has the queues %+v", pr.Queues)
+	}
+	if err := pr.Verify(); err != nil {
+		t.Error(err)
+	}
 }

@@ -47,16 +47,17 @@ func (l *Loop) terms(ctx context.Context) error {
 }
 
 func (l *Loop) compete(ctx context.Context) (won bool, err error) {
-	err = l.Store.Update(ctx, func(tx Tx) error {
-		epoch, ok, err := tx.Compete(lease, l.Holder, l.TTL)
-		if won = ok && err == nil; won {
-			l.epoch.Store(epoch)
-		}
+	var epoch int64
+	err = l.Store.Update(ctx, func(tx Tx) (err error) {
+		epoch, won, err = tx.Compete(lease, l.Holder, l.TTL)
 		return err
 	})
+	if won = won && err == nil; won {
+		l.epoch.Store(epoch) // not before it is on record
+	}
 	// What the last term knew may be old by now.
 	l.planned, l.certified, l.behind, l.later = planned{}, time.Time{}, 0, nil
-	return won && err == nil, err
+	return won, err
 }
 
 // renew keeps the lease until ctx ends, and returns when it is lost: somebody

@@ -96,6 +96,12 @@ func postgresKind(code string) problem.Kind {
 	return problem.Internal
 }
 
+// unknown is the answer to an update whose commit was asked for, and of which
+// nobody could be asked whether it stands.
+func unknown(err error) error {
+	return &problem.Error{Kind: problem.Unready, Detail: "the store went away while it committed: this may or may not have been changed; look, or send it again with the same idempotency key", Cause: err}
+}
+
 // lost is the answer to an update of which nothing was kept through no fault
 // of its own: the disk, or another update in its group, broke the transaction.
 func lost(err error) error {

@@ -27,7 +27,7 @@ type MovedTable struct {
 }
 
 // MoveToPostgres copies the store in a directory into an empty PostgreSQL
-// database, in one transaction, and compares: the rows of every table, and the
+// database, in one transaction, and compares: how many rows every table has, and the
 // signed head of the log, whose every leaf is hashed again. The directory is
 // locked meanwhile and left as it was. Each table is told to done as it is ready.
 func MoveToPostgres(ctx context.Context, dir string, address secret.Secret, trusted merkle.Verifiers, origin string, done func(MovedTable)) (m Moved, err error) {

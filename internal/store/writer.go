@@ -153,8 +153,15 @@ func (w *writer) group(first *job) {
 	edge, err := w.log.grow(ctx, w.handle.q)
 	if err == nil {
 		// Never cancelled: a commit that was asked for is waited for.
-		if err = w.handle.exec(ctx, "COMMIT"); err != nil && w.committed(ctx) {
-			err = nil
+		if err = w.handle.exec(ctx, "COMMIT"); err != nil {
+			switch stands, told := w.committed(ctx); {
+			case stands:
+				err = nil
+			case !told:
+				w.abandon(ctx)
+				answer(unknown(err))
+				return
+			}
 		}
 	}
 	if err != nil {
@@ -258,9 +265,12 @@ func (j *job) refuse(err error) {
 // the lock that the lost transaction had, so that one still on its way is waited
 // for. A checkpoint is of all leaves before it, salts and all: no other has the
 // same note. A server that cannot be asked for long leaves it open.
-func (w *writer) committed(ctx context.Context) bool {
-	if !w.s.words.shared || len(w.log.leaves) == 0 {
-		return false
+func (w *writer) committed(ctx context.Context) (stands, told bool) {
+	if !w.s.words.shared {
+		return false, true
+	}
+	if len(w.log.leaves) == 0 {
+		return false, false // it would have left no checkpoint to look for
 	}
 	w.broken()
 	for wait := 10 * time.Millisecond; wait < 10*time.Second; wait *= 2 {
@@ -272,14 +282,14 @@ func (w *writer) committed(ctx context.Context) bool {
 				note, err = h.q.CheckpointOf(ctx, w.log.next())
 				_ = h.exec(ctx, "ROLLBACK")
 				if err == nil || errors.Is(err, sql.ErrNoRows) {
-					return err == nil && note == w.log.note
+					return err == nil && note == w.log.note, true
 				}
 			}
 			w.broken()
 		}
 		time.Sleep(wait)
 	}
-	return false
+	return false, false
 }
 
 // abandon rolls back and reads again where the log ends on disk.
