@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"clusy.io/clusy"
@@ -36,19 +37,10 @@ func (s *Server) budgets(ctx context.Context, in *budgetsIn) (*body[clusy.Page[c
 	return ok(clusy.Page[clusy.Budget]{Items: out})
 }
 
-// budgetsBack is how far back budgets can be shown: what was spent before is not
-// read, and must not be shown as nothing.
-const budgetsBack = time.Hour
-
 func (s *Server) budgetsOf(ctx context.Context, tenant access.Tenant, at time.Time) (out []clusy.Budget, err error) {
 	now := s.Now()
 	if at.IsZero() {
 		at = now
-	}
-	if at.Before(now.Add(-budgetsBack)) {
-		return nil, problem.With(problem.Invalid, "That is further back than budgets are read.", problem.Violation{
-			Pointer: "query.at", Message: "what was spent then is in the ledger, and is not added up here", Value: at.UTC().Format(time.RFC3339),
-			Limit: "not before " + now.Add(-budgetsBack).UTC().Format(time.RFC3339), Nearest: now.UTC().Format(time.RFC3339)})
 	}
 	err = s.Store.ViewAll(ctx, func(sys SystemTx) error {
 		out = []clusy.Budget{}
@@ -56,7 +48,14 @@ func (s *Server) budgetsOf(ctx context.Context, tenant access.Tenant, at time.Ti
 		if err != nil || book == nil {
 			return err
 		}
+		since := budget.Since(book.Budgets(), now)
 		for _, b := range book.Budgets() {
+			// What was spent before is not read, and must not be shown as nothing.
+			if b.PeriodOf(at).Start.Before(since) {
+				return problem.With(problem.Invalid, "That is further back than budgets are read.", problem.Violation{
+					Pointer: "query.at", Message: fmt.Sprintf("the period of budget %s then is in the ledger, and is not added up here", b.Name),
+					Value: at.UTC().Format(time.RFC3339), Limit: "a period that begins after " + since.UTC().Format(time.RFC3339), Nearest: now.UTC().Format(time.RFC3339)})
+			}
 			out = append(out, wire.BudgetOut(book.Statement(b, at)))
 		}
 		return nil
