@@ -165,7 +165,8 @@ func (r *reader) names(n *node, p path) {
 	r.once(n, p)
 	for _, f := range n.fields {
 		fp := p.with(f.key)
-		name := fp.row().dotted()
+		own := p.row().with(f.key) // a field may be called 0: that is no place in a list
+		name := own.dotted()
 		if supportedField[name] {
 			continue
 		}
@@ -174,7 +175,7 @@ func (r *reader) names(n *node, p path) {
 			continue
 		}
 		bad := fault{path: fp, place: f.at, message: fmt.Sprintf("unknown field %s", quote(f.key)), limit: strings.Join(leaves(p.row()), ", "), unknown: true}
-		if m := meant(fp.row()); m != "" {
+		if m := meant(own); m != "" {
 			bad.meant = splitName(m)
 			if parent, leaf := split(m); parent == p.row().dotted() {
 				m = leaf

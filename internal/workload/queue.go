@@ -50,17 +50,7 @@ func UsualQueue(name string) Queue {
 
 // IsLabel reports whether s is a DNS label in lower case: what the names of
 // queues and budgets are made of, so that they can stand in an address and say nothing else.
-func IsLabel(s string) bool {
-	if len(s) < 1 || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
-		return false
-	}
-	for _, c := range []byte(s) {
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return true
-}
+func IsLabel(s string) bool { return label(s, 63) }
 
 // QueueOf returns the name of the queue that s is in.
 func (s Shape) QueueOf() string {
