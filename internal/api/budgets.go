@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -88,7 +89,7 @@ func (s *Server) setBudget(ctx context.Context, in *budgetPut) (*body[clusy.Budg
 		if b.Queue != "" {
 			refusal, err := noQueue(tx, workload.Shape{Queue: b.Queue}, "")
 			if err != nil || refusal != nil {
-				return first(err, refusal)
+				return cmp.Or(err, refusal)
 			}
 		}
 		bs, err := tx.Budgets()
@@ -111,15 +112,6 @@ func (s *Server) setBudget(ctx context.Context, in *budgetPut) (*body[clusy.Budg
 	}
 	s.Wake()
 	return s.budget(ctx, &budgetIn{in.Name})
-}
-
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (s *Server) removeBudget(ctx context.Context, in *budgetIn) (*body[clusy.Removed], error) {

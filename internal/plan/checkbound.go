@@ -274,13 +274,6 @@ func (d *doubt) leastRun(ls []lane, first, last, owed, beyond time.Duration) flo
 	return least
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
-}
-
 // rent is what the room of a site would be paid that is not given away.
 func (d *doubt) rent(id string, c *Certificate, of tariffs, given map[string]bool) (sum float64, ok bool) {
 	room := has(d.where(id))

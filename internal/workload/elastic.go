@@ -125,7 +125,7 @@ func (s Shape) checkElastic(bad func(pointer, value, limit, nearest, format stri
 		return // one is enough to find the mistake by
 	}
 	if len(s.Ways) > 0 {
-		bad("/elastic", "", "elastic, or ways", "", "elastic work cannot have other ways to run too: leave one of the two out")
+		bad("/elastic", "", "elastic, or alternatives of hardware", "", "elastic work cannot have alternatives of hardware too: leave one of the two out")
 	}
 	if s.Size > 1 {
 		bad("/elastic", "", "elastic, or several processes that start together", "", "a gang has one size: leave elastic out, or the number of processes")
