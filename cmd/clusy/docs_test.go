@@ -94,7 +94,7 @@ func server(t *testing.T, bin, data string) (env []string) {
 		for lines.Scan() {
 		}
 	}()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(30 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(30 * time.Millisecond) {
 		ask := exec.Command(bin, "sites", "--json")
 		ask.Env = env
 		if b, err := ask.Output(); err == nil && strings.Contains(string(b), `"zone"`) {

@@ -102,7 +102,7 @@ func killed(t *testing.T, bin string, seed uint64) (got tally) {
 			t.Fatalf("seed %d: the demo does not come to its end", seed)
 		}
 		// The replay runs at 4 h a second: a day and a half in nine.
-		ctx, cancel := context.WithTimeout(context.Background(), 40*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		cmd := exec.CommandContext(ctx, bin, "demo", "--json", "--speed", "4h", "--data", data, "--truth", truth)
 		var out, errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &errs

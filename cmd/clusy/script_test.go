@@ -103,7 +103,7 @@ var servers sync.Map
 
 // ready waits until the server's own sites have registered.
 func ready(ts *testscript.TestScript, bin string) {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
 		cmd := exec.Command(bin, "sites", "--json")
 		cmd.Env = []string{"CLUSY_URL=" + ts.Getenv("CLUSY_URL"), "CLUSY_TOKEN=" + ts.Getenv("CLUSY_TOKEN")}
 		if out, err := cmd.Output(); err == nil && bytes.Contains(out, []byte(`"zone"`)) {

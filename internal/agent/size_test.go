@@ -62,7 +62,7 @@ done`
 	}
 	await := func(want string) {
 		t.Helper()
-		deadline := time.Now().Add(20 * time.Second)
+		deadline := time.Now().Add(time.Minute)
 		for {
 			got, _ := os.ReadFile(said)
 			if strings.Join(strings.Fields(string(got)), " ") == want {

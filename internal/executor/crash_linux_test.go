@@ -18,7 +18,7 @@ import (
 
 var ctx = context.Background()
 
-const within = 15 * time.Second
+const within = time.Minute
 
 func await(t *testing.T, p Process, name string, done func(Observation) bool) Observation {
 	t.Helper()

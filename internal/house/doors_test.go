@@ -43,7 +43,7 @@ func token(t *testing.T, h *House, tenant access.Tenant, role access.Role, site 
 // aPlan returns a plan that has a proof.
 func aPlan(t *testing.T, h *House) string {
 	t.Helper()
-	for range 200 {
+	for range 1200 {
 		cs, err := client(h, h.Token).Certificates(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -212,7 +212,7 @@ func TestDoors(t *testing.T) {
 	if code, b := get(t, h, "POST", "/v1/workloads/"+w.ID+"/cancel", mine[access.Operator], ""); code != http.StatusOK {
 		t.Errorf("an operator's cancel: %d %s", code, b)
 	}
-	eventually(t, 20*time.Second, "it is cancelled", func() bool {
+	eventually(t, 60*time.Second, "it is cancelled", func() bool {
 		got, err := client(h, h.Token).Workload(t.Context(), w.ID)
 		return err == nil && got.State == "cancelled"
 	})

@@ -60,7 +60,7 @@ func run(t *testing.T, cfg Config) (h *House, stop func()) {
 		}
 	}
 	t.Cleanup(stop)
-	eventually(t, 20*time.Second, "the sites register", func() bool {
+	eventually(t, 60*time.Second, "the sites register", func() bool {
 		sites, err := client(h, h.Token).Sites(t.Context())
 		return err == nil && len(sites.Items) >= len(cfg.Sites)
 	})
@@ -243,7 +243,7 @@ when: {completeBy: %s}
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, "a site holds it", func() bool {
+	eventually(t, 60*time.Second, "a site holds it", func() bool {
 		w, err := c.Workload(t.Context(), waiting.ID)
 		return err == nil && w.State == "held"
 	})
@@ -254,7 +254,7 @@ when: {completeBy: %s}
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 20*time.Second, "it runs", func() bool {
+	eventually(t, 60*time.Second, "it runs", func() bool {
 		w, err := c.Workload(t.Context(), running.ID)
 		return err == nil && w.State == "running"
 	})
@@ -262,7 +262,7 @@ when: {completeBy: %s}
 		t.Fatal(err)
 	}
 	for _, id := range []string{waiting.ID, running.ID} {
-		eventually(t, 20*time.Second, id+" is cancelled", func() bool {
+		eventually(t, 60*time.Second, id+" is cancelled", func() bool {
 			w, err := c.Workload(t.Context(), id)
 			return err == nil && w.State == "cancelled"
 		})

@@ -36,7 +36,7 @@ when: {completeBy: +4h}
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 30*time.Second, "it ends and is booked", func() bool {
+	eventually(t, 60*time.Second, "it ends and is booked", func() bool {
 		got, err := client(h, h.Token).Workload(t.Context(), w.ID)
 		return err == nil && got.State == "failed" && got.Account != nil && got.Account.Complete
 	})

@@ -103,7 +103,7 @@ func TestWatchResumes(t *testing.T) {
 		t.Fatalf("%d events, %v", len(want), err)
 	}
 	var got []int64
-	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	watcher := &clusy.Client{URL: url, Token: h.Token.Reveal(), HTTP: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	err = watcher.Watch(ctx, "", *start.AsOf, func(c clusy.Change) error {
@@ -145,7 +145,7 @@ func TestWatchIsLive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(t.Context(), 40*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer stop()
 	states := map[string]bool{}
 	err = client(h, h.Token).Watch(ctx, w.ID, -1, func(c clusy.Change) error {
