@@ -31,14 +31,16 @@ func workers(n int) func(int, func(int)) {
 // refusals, ceilings, rules, what runs, and prices.
 func TestAnyNumberOfWorkers(t *testing.T) {
 	for name, s := range map[string]Snapshot{"mixed": mixedWorld(140), "wanted": wantedWorld(140), "shrunk": shrunkWorld(140)} {
-		want := Compute(s)
-		sameWithAll(t, name, s, want)
-		if want.Certificate == nil || name != "wanted" && len(want.Certificate.Prices) == 0 {
-			t.Fatalf("%s: nothing has a price: %+v", name, want.Certificate)
-		}
-		if err := Check(s, want); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			want := Compute(s)
+			sameWithAll(t, s, want)
+			if want.Certificate == nil || name != "wanted" && len(want.Certificate.Prices) == 0 {
+				t.Fatalf("nothing has a price: %+v", want.Certificate)
+			}
+			if err := Check(s, want); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
 
@@ -62,20 +64,22 @@ func TestAnyNumberOfWorkersTogether(t *testing.T) {
 		cards.Items[i].Shape.Demand.GPUs[0] = workload.GPU{Type: "a100", Count: 1}
 	}
 	for name, s := range map[string]Snapshot{"queued": queued, "chained": chained, "cards": cards} {
-		want := Compute(s)
-		if err := Check(s, want); err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		sameWithAll(t, name, s, want)
+		t.Run(name, func(t *testing.T) {
+			want := Compute(s)
+			if err := Check(s, want); err != nil {
+				t.Fatal(err)
+			}
+			sameWithAll(t, s, want)
+		})
 	}
 }
 
 // sameWithAll holds the plans of one to three workers against one.
-func sameWithAll(t *testing.T, name string, s Snapshot, want Plan) {
+func sameWithAll(t *testing.T, s Snapshot, want Plan) {
 	t.Helper()
 	for _, n := range []int{1, 3} {
 		if got := ComputeWith(s, Options{Par: workers(n)}); !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: with %d workers it is another plan", name, n)
+			t.Errorf("with %d workers it is another plan", n)
 		}
 	}
 }
