@@ -154,12 +154,16 @@ type Server struct {
 	Silence time.Duration
 	// Changed returns a channel that closes at the next change on record.
 	Changed func() <-chan struct{}
+	// Post carries questions between servers that share a database; nil: this one
+	// is alone.
+	Post Post
 	// Wake is called after a change that the control loop should see soon.
 	Wake func()
 	// Stopping closes when the server is to stop: streams end then.
 	Stopping <-chan struct{}
 
 	relay    relay
+	carried  map[string]carriedAsk // by question
 	tallies  tallies
 	watchers watchers
 	desk     desk

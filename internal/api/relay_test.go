@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -13,13 +12,11 @@ import (
 func TestRelayAsksAgain(t *testing.T) {
 	var r relay
 	noon := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	asked := make(chan clusy.Reply, 1)
 	arrived := r.wait("berlin")
-	ctx, stop := context.WithCancel(t.Context())
-	go func() {
-		reply, _ := r.ask(ctx, "berlin", clusy.Ask{ID: "1"})
-		asked <- reply
-	}()
+	asked, err := r.put("berlin", clusy.Ask{ID: "1"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	<-arrived
 	take := func(after time.Duration) int { return len(r.take("berlin", noon.Add(after))) }
 	if n := take(0); n != 1 {
@@ -42,7 +39,7 @@ func TestRelayAsksAgain(t *testing.T) {
 	if got := <-asked; got.ID != "1" {
 		t.Errorf("the answer is %+v", got)
 	}
-	stop()
+	r.drop("berlin", "1")
 	if n := take(time.Hour); n != 0 {
 		t.Errorf("answered, and %d questions", n)
 	}

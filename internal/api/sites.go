@@ -2,9 +2,7 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"clusy.io/clusy"
@@ -160,7 +158,7 @@ func (s *Server) question(ctx context.Context, in *questionIn) (*body[clusy.Repl
 	}
 	ctx, stop := context.WithTimeout(ctx, answerWithin)
 	defer stop()
-	r, err := s.relay.ask(ctx, in.Site, clusy.Ask{
+	r, err := s.ask(ctx, caller.Tenant, in.Site, clusy.Ask{
 		ID: s.NewID(), What: q.What, Items: items, Attempt: q.Attempt, Offset: q.Offset, Limit: q.Limit, Viewer: q.Viewer,
 	})
 	if err != nil {
@@ -179,115 +177,4 @@ func (s *Server) siteExists(ctx context.Context, id string) error {
 		}
 		return err
 	})
-}
-
-// relay holds questions until their site fetches them, and waits for replies.
-// It is memory only: a question lost is asked again.
-type relay struct {
-	mu    sync.Mutex
-	sites map[string]*queue
-}
-
-type queue struct {
-	asks    []asked
-	waiting map[string]chan clusy.Reply
-	arrived chan struct{} // closed and replaced when asks grows
-}
-
-// asked is a question that has no answer yet.
-type asked struct {
-	clusy.Ask
-	taken time.Time // when the site last fetched it; zero: it has not
-}
-
-// askAgain is the time after which a question that was fetched and not answered
-// is handed out once more: the answer that it was in may never have arrived. A
-// site that answers twice is heard once.
-const askAgain = 3 * time.Second
-
-func (r *relay) queue(site string) *queue {
-	if r.sites == nil {
-		r.sites = map[string]*queue{}
-	}
-	q := r.sites[site]
-	if q == nil {
-		q = &queue{waiting: map[string]chan clusy.Reply{}, arrived: make(chan struct{})}
-		r.sites[site] = q
-	}
-	return q
-}
-
-// maxAsks bounds what waits for a site that does not come.
-const maxAsks = 1000
-
-func (r *relay) ask(ctx context.Context, site string, a clusy.Ask) (clusy.Reply, error) {
-	reply := make(chan clusy.Reply, 1)
-	r.mu.Lock()
-	q := r.queue(site)
-	if len(q.waiting) >= maxAsks {
-		r.mu.Unlock()
-		return clusy.Reply{}, fmt.Errorf("%d questions wait for site %s", maxAsks, site)
-	}
-	q.asks = append(q.asks, asked{Ask: a})
-	q.waiting[a.ID] = reply
-	close(q.arrived)
-	q.arrived = make(chan struct{})
-	r.mu.Unlock()
-	defer func() {
-		r.mu.Lock()
-		delete(q.waiting, a.ID)
-		r.mu.Unlock()
-	}()
-	select {
-	case got := <-reply:
-		return got, nil
-	case <-ctx.Done():
-		return clusy.Reply{}, ctx.Err()
-	}
-}
-
-func (r *relay) wait(site string) <-chan struct{} {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.queue(site).arrived
-}
-
-// take hands out the questions of a site that someone still waits for.
-func (r *relay) take(site string, now time.Time) []clusy.Ask {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	q := r.queue(site)
-	var out []clusy.Ask
-	q.asks = slices.DeleteFunc(q.asks, func(a asked) bool { return q.waiting[a.ID] == nil })
-	for i, a := range q.asks {
-		if a.taken.IsZero() || now.Sub(a.taken) > askAgain {
-			out = append(out, a.Ask)
-			q.asks[i].taken = now
-		}
-	}
-	return out
-}
-
-// untake hands out again what a site has fetched and not answered.
-func (r *relay) untake(site string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	q := r.queue(site)
-	for i := range q.asks {
-		q.asks[i].taken = time.Time{}
-	}
-	close(q.arrived)
-	q.arrived = make(chan struct{})
-}
-
-// answer hands a reply to who waits for it. A reply to nobody is dropped.
-func (r *relay) answer(site string, reply clusy.Reply) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if c := r.queue(site).waiting[reply.ID]; c != nil {
-		select {
-		case c <- reply:
-		default:
-		}
-	}
 }

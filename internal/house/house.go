@@ -111,6 +111,7 @@ type House struct {
 	dial     *dial.Exchange
 	pollers  []*signal.Poller // one for each basis, that of the plans first
 	agents   []*agent.Agent
+	carry    func(context.Context) error // looks through the post of the replicas; nil: there are none
 	wake     chan struct{}
 	sessions sessions
 	stopping chan struct{} // closed when streams are to end
@@ -240,6 +241,10 @@ func (h *House) furnish(ctx context.Context, keys keys) (err error) {
 		Silence: h.loop.Silence, Changed: h.bell.next, Wake: h.nudge, Stopping: h.stopping,
 		Sessions: h.sessions, Cookie: cookieOf(h.listener, false), Ends: clock.Ends, OpenSignals: cfg.OpenSignals,
 	}
+	if cfg.Database != "" {
+		server.Post = post{h.db, clock}
+		h.carry = server.Carry
+	}
 	front, err := h.front(server, server.Cookie.Name)
 	if err != nil {
 		return err
@@ -322,8 +327,9 @@ func (h *House) Run(ctx context.Context) error {
 	run("serve agents", func(context.Context) error { return serve(h.server, h.pipe) })
 	run("control loop", h.loop.Run)
 	run("signals", h.poll)
-	if h.loop.TTL > 0 {
+	if h.carry != nil {
 		run("other replicas", h.listen)
+		run("questions of other replicas", h.post)
 	}
 	for _, a := range h.agents {
 		run("agent of "+a.Site, a.Run)
@@ -477,6 +483,16 @@ func (h *House) listen(ctx context.Context) error {
 			seen = size
 			h.bell.ring()
 			h.nudge()
+		}
+	}
+	return nil
+}
+
+// post carries questions and replies between the replicas.
+func (h *House) post(ctx context.Context) error {
+	for pauseFor(ctx, 200*time.Millisecond) {
+		if err := h.carry(ctx); err != nil && ctx.Err() == nil {
+			h.cfg.Log.Warn("questions of other replicas", "err", err)
 		}
 	}
 	return nil

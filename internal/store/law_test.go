@@ -39,7 +39,15 @@ var (
 func schema(t *testing.T) map[string][]string {
 	t.Helper()
 	tables := map[string][]string{}
-	for _, m := range createTable.FindAllStringSubmatch(read(t, "sql/migration/0001_tables.sql")+read(t, "sql/migration/0003_signals.sql")+read(t, "sql/migration/0010_classes.sql"), -1) {
+	files, err := filepath.Glob("sql/migration/*.sql")
+	if err != nil || len(files) < 8 {
+		t.Fatalf("migrations are %v, %v", files, err)
+	}
+	var all strings.Builder
+	for _, f := range files {
+		all.WriteString(read(t, f))
+	}
+	for _, m := range createTable.FindAllStringSubmatch(all.String(), -1) {
 		for _, line := range strings.Split(m[2], "\n") {
 			first, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 			if first == "" || slices.Contains([]string{"PRIMARY", "UNIQUE", "FOREIGN"}, first) {
@@ -53,7 +61,7 @@ func schema(t *testing.T) map[string][]string {
 			tables[m[1]] = append(tables[m[1]], c[1])
 		}
 	}
-	if len(tables) < 17 {
+	if len(tables) < 22 {
 		t.Fatalf("found %d tables", len(tables))
 	}
 	return tables

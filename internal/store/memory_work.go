@@ -57,6 +57,7 @@ type rows struct {
 	classes    table[db.Class]           // tenant, class
 	queues     table[db.Queue]           // tenant, name
 	budgets    table[db.Budget]          // tenant, name
+	questions  table[db.Question]        // id
 }
 
 var _ db.Querier = (*rows)(nil)
@@ -67,7 +68,7 @@ func newRows() *rows {
 		&r.workloads.undo, &r.births.undo, &r.open.undo, &r.attempts.undo, &r.live.undo, &r.lost.undo, &r.keys.undo, &r.members.undo,
 		&r.leaves.undo, &r.byTenant.undo, &r.byWorkload.undo, &r.loghashes.undo, &r.checkpoints.undo, &r.transitions.undo, &r.moves.undo, &r.legal.undo,
 		&r.decisions.undo, &r.decided.undo, &r.placements.undo, &r.plans.undo, &r.entries.undo, &r.entriesOf.undo, &r.meters.undo, &r.unsettled.undo,
-		&r.sites.undo, &r.signals.undo, &r.zones.undo, &r.newest.undo, &r.uses.undo, &r.tokens.undo, &r.leases.undo, &r.metas.undo, &r.proofs.undo, &r.proven.undo, &r.classes.undo, &r.queues.undo, &r.budgets.undo,
+		&r.sites.undo, &r.signals.undo, &r.zones.undo, &r.newest.undo, &r.uses.undo, &r.tokens.undo, &r.leases.undo, &r.metas.undo, &r.proofs.undo, &r.proven.undo, &r.classes.undo, &r.queues.undo, &r.budgets.undo, &r.questions.undo,
 	} {
 		*u = &r.undo
 	}

@@ -27,7 +27,7 @@ func TestSeriesMove(t *testing.T) {
 	m, f, g := storetest.Series("DE", at, 300, 200), storetest.Series("DE", at.Add(time.Hour), 50), storetest.Series("DE", at.Add(2*time.Hour), 60)
 	f.Low, f.High = []grid.Intensity{40_000}, []grid.Intensity{70_000}
 	g.Revision = 2
-	back := `DROP TABLE member; ALTER TABLE attempt DROP COLUMN size; DROP TABLE class; DROP TABLE proof; DROP TABLE queue; DROP TABLE budget; DROP INDEX ledger_entry_by_hour; DROP TABLE signal_newest; DROP TABLE signal; DELETE FROM goose_db_version WHERE version_id > 2;`
+	back := `DROP TABLE member; ALTER TABLE attempt DROP COLUMN size; DROP TABLE class; DROP TABLE question; DROP TABLE proof; DROP TABLE queue; DROP TABLE budget; DROP INDEX ledger_entry_by_hour; DROP TABLE signal_newest; DROP TABLE signal; DELETE FROM goose_db_version WHERE version_id > 2;`
 	for kind, ss := range map[string][]grid.Series{"measured": {m}, "forecast": {f, g}} {
 		for _, s := range ss {
 			e := storetest.Event(audit.SignalStored)

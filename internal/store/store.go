@@ -184,7 +184,8 @@ type TenantTx interface {
 // SystemTx is what loops and sync may do in a transaction, for all tenants.
 //
 // Not on record, besides what TenantTx names: that a site was seen again
-// (SeeSite), pruning (nothing on record refers to what is pruned) and Meta.
+// (SeeSite), pruning (nothing on record refers to what is pruned), questions on
+// their way to an enclave, and Meta.
 type SystemTx interface {
 	// For returns a tenant's part of the same transaction.
 	For(access.Tenant) TenantTx
@@ -299,6 +300,15 @@ type SystemTx interface {
 	// CheckLead returns ErrFenced if epoch is not the newest. It is the first
 	// statement of every transaction of a leader.
 	CheckLead(name string, epoch int64) error
+
+	// PutQuestion keeps a question for the server to which its site's agent
+	// speaks, at most MaxQuestions of them. Questions returns those for which
+	// somebody still waits at now. ReplyTo keeps the reply to one that has none,
+	// and DropQuestion ends one. None of it is part of the record.
+	PutQuestion(q Question, now time.Time) error
+	Questions(now time.Time) ([]Question, error)
+	ReplyTo(question, reply string) error
+	DropQuestion(id string) error
 
 	// Meta returns a small fact about the store itself.
 	Meta(key string) (value string, ok bool, err error)

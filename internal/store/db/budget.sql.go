@@ -113,6 +113,7 @@ func (q *Queries) LedgerEntriesFrom(ctx context.Context, arg LedgerEntriesFromPa
 const putBudget = `-- name: PutBudget :exec
 INSERT INTO budget (tenant, name, rev, changed, body) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant, name) DO UPDATE SET rev = excluded.rev, changed = excluded.changed, body = excluded.body
+WHERE budget.tenant = excluded.tenant
 `
 
 type PutBudgetParams struct {
@@ -137,6 +138,7 @@ func (q *Queries) PutBudget(ctx context.Context, arg PutBudgetParams) error {
 const putQueue = `-- name: PutQueue :exec
 INSERT INTO queue (tenant, name, rev, changed, body) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (tenant, name) DO UPDATE SET rev = excluded.rev, changed = excluded.changed, body = excluded.body
+WHERE queue.tenant = excluded.tenant
 `
 
 type PutQueueParams struct {

@@ -216,6 +216,9 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.putPlacementStmt, err = db.PrepareContext(ctx, putPlacement); err != nil {
 		return nil, fmt.Errorf("error preparing query PutPlacement: %w", err)
 	}
+	if q.putQuestionStmt, err = db.PrepareContext(ctx, putQuestion); err != nil {
+		return nil, fmt.Errorf("error preparing query PutQuestion: %w", err)
+	}
 	if q.putQueueStmt, err = db.PrepareContext(ctx, putQueue); err != nil {
 		return nil, fmt.Errorf("error preparing query PutQueue: %w", err)
 	}
@@ -279,6 +282,12 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.systemDecisionsStmt, err = db.PrepareContext(ctx, systemDecisions); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemDecisions: %w", err)
 	}
+	if q.systemDropQuestionStmt, err = db.PrepareContext(ctx, systemDropQuestion); err != nil {
+		return nil, fmt.Errorf("error preparing query SystemDropQuestion: %w", err)
+	}
+	if q.systemDropQuestionsStmt, err = db.PrepareContext(ctx, systemDropQuestions); err != nil {
+		return nil, fmt.Errorf("error preparing query SystemDropQuestions: %w", err)
+	}
 	if q.systemEventsStmt, err = db.PrepareContext(ctx, systemEvents); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemEvents: %w", err)
 	}
@@ -312,8 +321,14 @@ func Prepare(ctx context.Context, db DBTX) (*Queries, error) {
 	if q.systemPruneIdempotencyStmt, err = db.PrepareContext(ctx, systemPruneIdempotency); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemPruneIdempotency: %w", err)
 	}
+	if q.systemQuestionsStmt, err = db.PrepareContext(ctx, systemQuestions); err != nil {
+		return nil, fmt.Errorf("error preparing query SystemQuestions: %w", err)
+	}
 	if q.systemQueuesStmt, err = db.PrepareContext(ctx, systemQueues); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemQueues: %w", err)
+	}
+	if q.systemReplyToStmt, err = db.PrepareContext(ctx, systemReplyTo); err != nil {
+		return nil, fmt.Errorf("error preparing query SystemReplyTo: %w", err)
 	}
 	if q.systemSettleMeterStmt, err = db.PrepareContext(ctx, systemSettleMeter); err != nil {
 		return nil, fmt.Errorf("error preparing query SystemSettleMeter: %w", err)
@@ -694,6 +709,11 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing putPlacementStmt: %w", cerr)
 		}
 	}
+	if q.putQuestionStmt != nil {
+		if cerr := q.putQuestionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing putQuestionStmt: %w", cerr)
+		}
+	}
 	if q.putQueueStmt != nil {
 		if cerr := q.putQueueStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing putQueueStmt: %w", cerr)
@@ -799,6 +819,16 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing systemDecisionsStmt: %w", cerr)
 		}
 	}
+	if q.systemDropQuestionStmt != nil {
+		if cerr := q.systemDropQuestionStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing systemDropQuestionStmt: %w", cerr)
+		}
+	}
+	if q.systemDropQuestionsStmt != nil {
+		if cerr := q.systemDropQuestionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing systemDropQuestionsStmt: %w", cerr)
+		}
+	}
 	if q.systemEventsStmt != nil {
 		if cerr := q.systemEventsStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing systemEventsStmt: %w", cerr)
@@ -854,9 +884,19 @@ func (q *Queries) Close() error {
 			err = fmt.Errorf("error closing systemPruneIdempotencyStmt: %w", cerr)
 		}
 	}
+	if q.systemQuestionsStmt != nil {
+		if cerr := q.systemQuestionsStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing systemQuestionsStmt: %w", cerr)
+		}
+	}
 	if q.systemQueuesStmt != nil {
 		if cerr := q.systemQueuesStmt.Close(); cerr != nil {
 			err = fmt.Errorf("error closing systemQueuesStmt: %w", cerr)
+		}
+	}
+	if q.systemReplyToStmt != nil {
+		if cerr := q.systemReplyToStmt.Close(); cerr != nil {
+			err = fmt.Errorf("error closing systemReplyToStmt: %w", cerr)
 		}
 	}
 	if q.systemSettleMeterStmt != nil {
@@ -1052,6 +1092,7 @@ type Queries struct {
 	putMeterStmt                 *sql.Stmt
 	putNewestStmt                *sql.Stmt
 	putPlacementStmt             *sql.Stmt
+	putQuestionStmt              *sql.Stmt
 	putQueueStmt                 *sql.Stmt
 	putSiteStmt                  *sql.Stmt
 	queueStmt                    *sql.Stmt
@@ -1073,6 +1114,8 @@ type Queries struct {
 	systemBudgetsStmt            *sql.Stmt
 	systemChangesStmt            *sql.Stmt
 	systemDecisionsStmt          *sql.Stmt
+	systemDropQuestionStmt       *sql.Stmt
+	systemDropQuestionsStmt      *sql.Stmt
 	systemEventsStmt             *sql.Stmt
 	systemLastChangeStmt         *sql.Stmt
 	systemLeavesStmt             *sql.Stmt
@@ -1084,7 +1127,9 @@ type Queries struct {
 	systemOpenWorkloadsStmt      *sql.Stmt
 	systemPlacementsStmt         *sql.Stmt
 	systemPruneIdempotencyStmt   *sql.Stmt
+	systemQuestionsStmt          *sql.Stmt
 	systemQueuesStmt             *sql.Stmt
+	systemReplyToStmt            *sql.Stmt
 	systemSettleMeterStmt        *sql.Stmt
 	systemStatesStmt             *sql.Stmt
 	systemTokenStmt              *sql.Stmt
@@ -1173,6 +1218,7 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		putMeterStmt:                 q.putMeterStmt,
 		putNewestStmt:                q.putNewestStmt,
 		putPlacementStmt:             q.putPlacementStmt,
+		putQuestionStmt:              q.putQuestionStmt,
 		putQueueStmt:                 q.putQueueStmt,
 		putSiteStmt:                  q.putSiteStmt,
 		queueStmt:                    q.queueStmt,
@@ -1194,6 +1240,8 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		systemBudgetsStmt:            q.systemBudgetsStmt,
 		systemChangesStmt:            q.systemChangesStmt,
 		systemDecisionsStmt:          q.systemDecisionsStmt,
+		systemDropQuestionStmt:       q.systemDropQuestionStmt,
+		systemDropQuestionsStmt:      q.systemDropQuestionsStmt,
 		systemEventsStmt:             q.systemEventsStmt,
 		systemLastChangeStmt:         q.systemLastChangeStmt,
 		systemLeavesStmt:             q.systemLeavesStmt,
@@ -1205,7 +1253,9 @@ func (q *Queries) WithTx(tx *sql.Tx) *Queries {
 		systemOpenWorkloadsStmt:      q.systemOpenWorkloadsStmt,
 		systemPlacementsStmt:         q.systemPlacementsStmt,
 		systemPruneIdempotencyStmt:   q.systemPruneIdempotencyStmt,
+		systemQuestionsStmt:          q.systemQuestionsStmt,
 		systemQueuesStmt:             q.systemQueuesStmt,
+		systemReplyToStmt:            q.systemReplyToStmt,
 		systemSettleMeterStmt:        q.systemSettleMeterStmt,
 		systemStatesStmt:             q.systemStatesStmt,
 		systemTokenStmt:              q.systemTokenStmt,

@@ -125,6 +125,15 @@ type Proof struct {
 	Body   []byte
 }
 
+type Question struct {
+	ID      string
+	Tenant  string
+	Site    string
+	Ask     string
+	Reply   string
+	UntilAt int64
+}
+
 type Queue struct {
 	Tenant  string
 	Name    string

@@ -76,6 +76,7 @@ type Querier interface {
 	// What is issued later than now was issued by a clock that was ahead.
 	PutNewest(ctx context.Context, arg PutNewestParams) error
 	PutPlacement(ctx context.Context, arg PutPlacementParams) error
+	PutQuestion(ctx context.Context, arg PutQuestionParams) error
 	PutQueue(ctx context.Context, arg PutQueueParams) error
 	PutSite(ctx context.Context, arg PutSiteParams) error
 	Queue(ctx context.Context, arg QueueParams) (Queue, error)
@@ -97,6 +98,8 @@ type Querier interface {
 	SystemBudgets(ctx context.Context) ([]Budget, error)
 	SystemChanges(ctx context.Context, arg SystemChangesParams) ([]SystemChangesRow, error)
 	SystemDecisions(ctx context.Context, arg SystemDecisionsParams) ([]SystemDecisionsRow, error)
+	SystemDropQuestion(ctx context.Context, id string) error
+	SystemDropQuestions(ctx context.Context, now int64) error
 	SystemEvents(ctx context.Context, arg SystemEventsParams) ([]SystemEventsRow, error)
 	SystemLastChange(ctx context.Context) (SystemLastChangeRow, error)
 	SystemLeaves(ctx context.Context, arg SystemLeavesParams) ([]Leaf, error)
@@ -108,7 +111,9 @@ type Querier interface {
 	SystemOpenWorkloads(ctx context.Context) ([]Workload, error)
 	SystemPlacements(ctx context.Context) ([]SystemPlacementsRow, error)
 	SystemPruneIdempotency(ctx context.Context, at int64) (int64, error)
+	SystemQuestions(ctx context.Context, arg SystemQuestionsParams) ([]Question, error)
 	SystemQueues(ctx context.Context) ([]Queue, error)
+	SystemReplyTo(ctx context.Context, arg SystemReplyToParams) (int64, error)
 	SystemSettleMeter(ctx context.Context, arg SystemSettleMeterParams) (int64, error)
 	SystemStates(ctx context.Context) ([]SystemStatesRow, error)
 	SystemToken(ctx context.Context, hash []byte) (Token, error)

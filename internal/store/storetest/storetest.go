@@ -69,6 +69,7 @@ func Test(t *testing.T, open func(t *testing.T) store.DB) {
 		{"Ledger", ledgerLines},
 		{"Tokens", tokens},
 		{"Counts", counts},
+		{"Questions", questions},
 		{"Leader", leader},
 		{"Lease", lease},
 		{"Meta", meta},

@@ -268,7 +268,8 @@ func changes(t *testing.T, d store.DB) map[string]change {
 		return errors.Join(err, tx.PutQueue(&q, Event("")), tx.PutBudget(&b, Event("")))
 	})
 	house(t, d, func(tx store.SystemTx) error {
-		return errors.Join(tx.PutSite(Site("berlin"), Event("")), tx.PutToken(Token("t0", acme), Event("")))
+		return errors.Join(tx.PutSite(Site("berlin"), Event("")), tx.PutToken(Token("t0", acme), Event("")),
+			tx.PutQuestion(Question("q0"), Noon), tx.PutQuestion(Question("q00"), Noon))
 	})
 	meter := entry.Meter
 	meter.Hour = meter.Hour.Add(time.Hour)
@@ -328,6 +329,9 @@ func changes(t *testing.T, d store.DB) map[string]change {
 		"SettleMeter": {0, func(tx store.SystemTx) error {
 			return tx.SettleMeter(w.ID, 1, entry.Meter.Hour, index)
 		}},
+		"PutQuestion":     {0, func(tx store.SystemTx) error { return tx.PutQuestion(Question("q1"), Noon) }},
+		"ReplyTo":         {0, func(tx store.SystemTx) error { return tx.ReplyTo("q0", "{}") }},
+		"DropQuestion":    {0, func(tx store.SystemTx) error { return tx.DropQuestion("q00") }},
 		"PruneIdempotent": {0, func(tx store.SystemTx) error { _, err := tx.PruneIdempotent(Noon); return err }},
 		"EndToken":        {1, func(tx store.SystemTx) error { return of(tx).EndToken("t0", Noon, Event("")) }},
 		"PutToken":        {1, func(tx store.SystemTx) error { return tx.PutToken(Token("t1", acme), Event("")) }},
@@ -360,7 +364,7 @@ var reads = map[string]bool{
 	"LostAttempts": true, "Placements": true, "PlanInForce": true, "Sites": true, "Site": true, "Signal": true, "Measured": true,
 	"LatestForecasts": true, "PlanProof": true, "PlanProofs": true, "ForecastAt": true, "IssuedForecasts": true, "Prices": true, "UnsettledMeters": true, "Token": true, "Tokens": true, "CheckLead": true, "LeaderEpoch": true, "Meta": true, "LogSize": true,
 	"Checkpoint": true, "Checkpoints": true, "Leaves": true, "Hashes": true, "Transitions": true, "States": true, "Decided": true,
-	"History": true, "Histories": true, "FirstDecision": true, "AttemptsOf": true, "DecidedOf": true, "EntriesOf": true, "MetersOf": true, "Changes": true, "LastChange": true, "EntriesFrom": true, "Queues": true, "Budgets": true,
+	"History": true, "Histories": true, "FirstDecision": true, "AttemptsOf": true, "DecidedOf": true, "EntriesOf": true, "MetersOf": true, "Changes": true, "LastChange": true, "EntriesFrom": true, "Queues": true, "Budgets": true, "Questions": true,
 }
 
 // eventForEachChange: a change and its event are one, and no change has none

@@ -1,6 +1,7 @@
 -- name: PutQueue :exec
 INSERT INTO queue (tenant, name, rev, changed, body) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant, name) DO UPDATE SET rev = excluded.rev, changed = excluded.changed, body = excluded.body;
+ON CONFLICT (tenant, name) DO UPDATE SET rev = excluded.rev, changed = excluded.changed, body = excluded.body
+WHERE queue.tenant = excluded.tenant;
 
 -- name: Queue :one
 SELECT * FROM queue WHERE tenant = $1 AND name = $2;
@@ -16,7 +17,8 @@ DELETE FROM queue WHERE tenant = $1 AND name = $2;
 
 -- name: PutBudget :exec
 INSERT INTO budget (tenant, name, rev, changed, body) VALUES ($1, $2, $3, $4, $5)
-ON CONFLICT (tenant, name) DO UPDATE SET rev = excluded.rev, changed = excluded.changed, body = excluded.body;
+ON CONFLICT (tenant, name) DO UPDATE SET rev = excluded.rev, changed = excluded.changed, body = excluded.body
+WHERE budget.tenant = excluded.tenant;
 
 -- name: Budget :one
 SELECT * FROM budget WHERE tenant = $1 AND name = $2;
