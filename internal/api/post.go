@@ -33,6 +33,11 @@ type Posted struct {
 // before the others are asked to carry it as well.
 const elsewhere = 300 * time.Millisecond
 
+// posted is how long a question stays in the post at most. The one who left it takes
+// it away much sooner; this is for a server that dies meanwhile, and long enough
+// that clocks of servers which differ by some seconds do not end a question early.
+const posted = 2 * time.Minute
+
 // ask puts a question to the enclave of a site, through whichever server its
 // agent speaks to, and waits for the reply.
 func (s *Server) ask(ctx context.Context, t access.Tenant, site string, a clusy.Ask) (clusy.Reply, error) {
@@ -55,12 +60,13 @@ func (s *Server) ask(ctx context.Context, t access.Tenant, site string, a clusy.
 			if s.relay.taken(site, a.ID) {
 				continue // its agent is here
 			}
-			until, _ := ctx.Deadline()
-			if err := s.Post.Leave(ctx, Posted{Tenant: t, Site: site, Ask: a, Until: until}); err != nil {
+			if err := s.Post.Leave(ctx, Posted{Tenant: t, Site: site, Ask: a, Until: time.Now().Add(posted)}); err != nil {
 				return clusy.Reply{}, err
 			}
 			defer func() { // whether or not anybody replied
-				if err := s.Post.Drop(context.WithoutCancel(ctx), a.ID); err != nil {
+				bounded, stop := context.WithTimeout(context.WithoutCancel(ctx), answerWithin)
+				defer stop()
+				if err := s.Post.Drop(bounded, a.ID); err != nil {
 					s.Log.Warn("a question stays in the post until its time is over", "err", err)
 				}
 			}()

@@ -1,12 +1,12 @@
 package api
 
 import (
-	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"clusy.io/clusy"
+	"clusy.io/clusy/internal/problem"
 )
 
 // relay holds questions until their site fetches them, and waits for replies.
@@ -56,7 +56,7 @@ func (r *relay) put(site string, a clusy.Ask) (<-chan clusy.Reply, error) {
 	defer r.mu.Unlock()
 	q := r.queue(site)
 	if len(q.waiting) >= maxAsks {
-		return nil, fmt.Errorf("%d questions wait for site %s", maxAsks, site)
+		return nil, problem.Errorf(problem.Limited, "%d questions wait for the enclave of site %s, which is the limit: ask again in some seconds", maxAsks, site)
 	}
 	reply := make(chan clusy.Reply, 1)
 	q.asks = append(q.asks, asked{Ask: a})

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"strconv"
 	"testing"
 	"time"
 
 	"clusy.io/clusy"
+	"clusy.io/clusy/internal/problem"
 )
 
 // A question whose carrier hung up is asked again, one that is being answered
@@ -42,5 +44,22 @@ func TestRelayAsksAgain(t *testing.T) {
 	r.drop("berlin", "1")
 	if n := take(time.Hour); n != 0 {
 		t.Errorf("answered, and %d questions", n)
+	}
+}
+
+// A site that does not come is asked so much and no more, and who asks is told why.
+func TestRelayIsBounded(t *testing.T) {
+	var r relay
+	for i := range maxAsks {
+		if _, err := r.put("berlin", clusy.Ask{ID: strconv.Itoa(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.put("berlin", clusy.Ask{ID: "more"}); !problem.Is(err, problem.Limited) {
+		t.Errorf("one more: %v", err)
+	}
+	r.drop("berlin", "7")
+	if _, err := r.put("berlin", clusy.Ask{ID: "more"}); err != nil {
+		t.Errorf("one in the place of another: %v", err)
 	}
 }

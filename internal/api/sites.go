@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -161,8 +162,11 @@ func (s *Server) question(ctx context.Context, in *questionIn) (*body[clusy.Repl
 	r, err := s.ask(ctx, caller.Tenant, in.Site, clusy.Ask{
 		ID: s.NewID(), What: q.What, Items: items, Attempt: q.Attempt, Offset: q.Offset, Limit: q.Limit, Viewer: q.Viewer,
 	})
-	if err != nil {
+	if errors.Is(err, context.DeadlineExceeded) {
 		return nil, problem.Errorf(problem.Unready, "The enclave of site %s did not answer within %s.", in.Site, answerWithin)
+	}
+	if err != nil {
+		return nil, err
 	}
 	return ok(r)
 }

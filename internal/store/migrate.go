@@ -19,7 +19,7 @@ import (
 var migrations embed.FS
 
 // schemaVersion is the newest migration: what this program reads and writes.
-const schemaVersion = 16
+const schemaVersion = 11
 
 // migrate brings the schema of a SQLite file up to date. Forward only: there is
 // no way down.
